@@ -1,0 +1,70 @@
+# From a clone: `make demo` opens JupyterLab on the first notebook, `make test` runs every check.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints-ci.txt
+NODE_STAMP := js/node_modules/.package-lock.json
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.PHONY: demo test check lint unit js kernel browser notebooks real wheel bundle readme-picture clean
+
+demo: $(VENV)/.demo
+	$(PY) tools/demo.py $(if $(HEADLESS),--headless)
+
+test: check kernel real browser notebooks wheel
+
+check: lint unit js
+
+lint: $(VENV)/.dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/pyright
+	$(VENV)/bin/lint-imports --no-cache
+
+unit: $(VENV)/.dev
+	$(PY) -m pytest -q -m "not real" --ignore=tests/kernel --ignore=tests/browser --ignore=tests/notebooks
+
+kernel: $(VENV)/.dev
+	$(PY) -m pytest -q tests/kernel
+
+real: $(VENV)/.dev
+	$(PY) -m pytest -q -m real --ignore=tests/kernel --ignore=tests/browser --ignore=tests/notebooks
+
+browser: $(VENV)/.dev
+	$(PY) -m pytest -q tests/browser
+
+notebooks: $(VENV)/.dev
+	$(PY) -m pytest -q tests/notebooks
+
+wheel: $(VENV)/.dev
+	$(PY) tools/check_wheel.py
+
+js: $(NODE_STAMP)
+	cd js && npm run --silent check
+
+bundle: $(NODE_STAMP)
+	cd js && npm run --silent build
+
+readme-picture: $(VENV)/.dev
+	$(PY) tools/readme_picture.py
+
+$(NODE_STAMP): js/package.json js/package-lock.json
+	cd js && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(VENV)/.torch: constraints-ci.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "draggan-widget needs Python 3.11 or newer; this is " + sys.version.split()[0] + ": call make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) torch
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.torch pyproject.toml
+	$(PIP) -e '.[lab]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.torch pyproject.toml
+	$(PIP) -e '.[dev]'
+	@touch $@ $(VENV)/.demo
+
+clean:
+	rm -rf $(VENV) js/node_modules dist demo

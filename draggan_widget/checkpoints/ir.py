@@ -1,0 +1,139 @@
+"""OpenVINO's intermediate representation (IR v10), read as data: layers, their constants, and what feeds what.
+
+Source: OpenVINO documentation, "Intermediate Representation" and "opset1".
+
+Differs from OpenVINO's own reader:
+1. it keeps only what a reader of weights needs, and runs nothing;
+2. a document type or an entity is refused before the parser sees it, since entities can grow without bound;
+3. every constant's place is checked against the length of the weights.
+"""
+
+import math
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+
+import numpy as np
+
+from draggan_widget.errors import CheckpointError
+
+ELEMENT_TYPES = {"f32": "<f4", "f16": "<f2", "f64": "<f8", "i64": "<i8", "i32": "<i4", "u8": "u1", "boolean": "u1"}
+REMEDY = "the file is damaged or no OpenVINO IR v10; fetch it again"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One operation. ``outputs`` maps output port to shape; ``value`` is a constant's read-only array."""
+
+    id: str
+    name: str
+    kind: str
+    attributes: dict[str, str]
+    outputs: dict[int, tuple[int, ...]]
+    value: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A network. ``feeds`` maps layer id to its (source id, source port) pairs, in the order of the input ports."""
+
+    name: str
+    layers: dict[str, Layer]
+    feeds: dict[str, tuple[tuple[str, int], ...]]
+
+
+def read_graph(xml: bytes, weights: bytes, name: str) -> Graph:
+    """The graph described by ``xml``, with its constants taken from ``weights``.
+
+    Args:
+        xml: the text of the .xml file.
+        weights: the contents of the .bin file.
+        name: what to call the file in errors.
+
+    Raises:
+        CheckpointError: the text is no IR v10, is hostile, or does not fit the weights.
+    """
+    root = _parse(xml, name)
+    layers: dict[str, Layer] = {}
+    for element in root.iterfind("layers/layer"):
+        layer = _layer(element, weights, name)
+        if layer.id in layers:
+            raise CheckpointError(f"{name}: layer id {layer.id!r} occurs twice; expected each id once; {REMEDY}")
+        layers[layer.id] = layer
+    return Graph(name, layers, _feeds(root, layers, name))
+
+
+def _parse(xml: bytes, name: str) -> ET.Element:
+    try:
+        text = xml.decode("utf-8")
+        # UTF-16 would hide a "<!" from the search below; its every "<" brings a NUL, which no XML may hold.
+        for mark in ("\0", "<!DOCTYPE", "<!ENTITY"):
+            if mark in text.upper():
+                raise CheckpointError(f"{name}: holds {mark!r}; expected plain XML without declarations; {REMEDY}")
+        root = ET.fromstring(text, ET.XMLParser(encoding="utf-8"))
+    except (UnicodeDecodeError, ET.ParseError, ValueError) as error:
+        raise CheckpointError(f"{name}: {error}; expected well-formed XML in UTF-8; {REMEDY}") from error
+    if root.tag != "net" or root.get("version") != "10":
+        found = f"<{root.tag} version={root.get('version')!r}>"
+        raise CheckpointError(f"{name}: begins with {found}; expected <net version='10'>; {REMEDY}")
+    return root
+
+
+def _layer(element: ET.Element, weights: bytes, name: str) -> Layer:
+    data = element.find("data")
+    attributes = {} if data is None else dict(data.attrib)
+    layer_id, kind = _text(element, "id", name), _text(element, "type", name)
+    where = f"{name}: layer {layer_id!r}"
+    outputs = {
+        _integer(port.get("id"), where): tuple(_integer(dim.text, where) for dim in port.iterfind("dim"))
+        for port in element.iterfind("output/port")
+    }
+    value = _constant(attributes, weights, where) if kind == "Const" else None
+    return Layer(layer_id, element.get("name", ""), kind, attributes, outputs, value)
+
+
+def _constant(attributes: dict[str, str], weights: bytes, where: str) -> np.ndarray:
+    element_type = attributes.get("element_type")
+    if element_type not in ELEMENT_TYPES:
+        known = ", ".join(ELEMENT_TYPES)
+        raise CheckpointError(f"{where} has element type {element_type!r}; expected one of {known}; {REMEDY}")
+    dtype = np.dtype(ELEMENT_TYPES[element_type])
+    shape = tuple(_integer(part, where) for part in attributes.get("shape", "").split(",") if part.strip())
+    offset, size = (_integer(attributes.get(key), where) for key in ("offset", "size"))
+    if size != math.prod(shape) * dtype.itemsize:
+        due = math.prod(shape) * dtype.itemsize
+        raise CheckpointError(f"{where} takes {size} bytes; expected {due} for {element_type} {shape}; {REMEDY}")
+    if offset + size > len(weights):
+        end = offset + size
+        raise CheckpointError(f"{where} ends at byte {end}; expected at most {len(weights)}, all there is; {REMEDY}")
+    return np.frombuffer(weights, dtype, count=math.prod(shape), offset=offset if size else 0).reshape(shape)
+
+
+def _feeds(root: ET.Element, layers: dict[str, Layer], name: str) -> dict[str, tuple[tuple[str, int], ...]]:
+    found: dict[str, dict[int, tuple[str, int]]] = {layer_id: {} for layer_id in layers}
+    for edge in root.iterfind("edges/edge"):
+        source, target = _text(edge, "from-layer", name), _text(edge, "to-layer", name)
+        where = f"{name}: the edge from layer {source!r} to layer {target!r}"
+        source_port, target_port = (_integer(edge.get(key), where) for key in ("from-port", "to-port"))
+        if source not in layers or target not in layers:
+            raise CheckpointError(f"{where} names an unknown layer; expected ids of listed layers; {REMEDY}")
+        if source_port not in layers[source].outputs:
+            raise CheckpointError(f"{where} leaves port {source_port}; expected a listed output port; {REMEDY}")
+        if target_port in found[target]:
+            raise CheckpointError(f"{where} enters port {target_port}, taken already; expected one edge each; {REMEDY}")
+        found[target][target_port] = (source, source_port)
+    return {layer_id: tuple(ports[port] for port in sorted(ports)) for layer_id, ports in found.items()}
+
+
+def _text(element: ET.Element, key: str, name: str) -> str:
+    value = element.get(key)
+    if not value:
+        raise CheckpointError(f"{name}: a <{element.tag}> has {key}={value!r}; expected some text; {REMEDY}")
+    return value
+
+
+def _integer(text: str | None, where: str) -> int:
+    stripped = (text or "").strip()
+    # isdecimal refuses signs, and the length keeps int() from its own limit on digits.
+    if not (stripped.isascii() and stripped.isdecimal() and len(stripped) <= 15):
+        raise CheckpointError(f"{where} holds {text!r}; expected a whole number from 0; {REMEDY}")
+    return int(stripped)

@@ -1,0 +1,134 @@
+"""Our own checkpoint file: a safetensors file whose metadata holds the config, the licence and the provenance.
+
+Source: the safetensors format (eight bytes of header length, a JSON header, the tensors' bytes).
+
+Differs from a plain safetensors file:
+1. the metadata names our format and its version, the generator's family, and its config as JSON;
+2. ``content_sha256`` over the tensors' bytes is checked at loading: safetensors itself notices only a wrong length.
+"""
+
+import hashlib
+import json
+import mmap
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+
+from draggan_widget.checkpoints.checkpoint import Checkpoint
+from draggan_widget.errors import CheckpointError
+from draggan_widget.files import write_atomically
+
+FORMAT = "draggan-widget checkpoint"
+VERSION = 1
+RESERVED = ("format", "format_version", "family", "config", "content_sha256")
+REMEDY = "convert or fetch the checkpoint again"
+
+
+def save(checkpoint: Checkpoint, path: Path) -> None:
+    """Write the checkpoint whole or not at all.
+
+    Raises:
+        CheckpointError: it cannot be written, or holds what the format cannot keep; an older file stays as it was.
+    """
+    header, data = _encode(checkpoint, path)
+    try:
+        write_atomically(path, lambda file: [file.write(p) for p in (len(header).to_bytes(8, "little"), header, data)])
+    except OSError as error:
+        raise CheckpointError(
+            f"checkpoint file {path} cannot be written ({error}); expected a writable folder with "
+            f"{len(header) + len(data)} bytes free; choose another folder or free some space"
+        ) from error
+
+
+def load(path: Path) -> Checkpoint:
+    """The checkpoint in a file that ``save`` wrote; its tensors are mapped from the file.
+
+    Raises:
+        CheckpointError: the file is missing, truncated, altered, foreign, or of a newer format.
+    """
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            _check_format(path, metadata)
+            _check_content(path, metadata)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+        config = json.loads(metadata["config"])
+        if not isinstance(config, dict):
+            raise ValueError(f"config is {config!r}")
+        meta = {key: value for key, value in metadata.items() if key not in RESERVED}
+        return Checkpoint(metadata["family"], config, tensors, meta)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise CheckpointError(
+            f"checkpoint file {path} cannot be read ({error}); expected a whole .safetensors file; {REMEDY}"
+        ) from error
+    except (KeyError, ValueError) as error:
+        raise CheckpointError(
+            f"checkpoint file {path} has broken metadata ({error!r}); expected what save() writes; {REMEDY}"
+        ) from error
+
+
+def _encode(checkpoint: Checkpoint, path: Path) -> tuple[bytes, memoryview]:
+    """The header, padded to eight bytes, and the tensors' bytes."""
+    _check_storable(checkpoint, path)
+    try:
+        # Copies, since safetensors refuses tensors that share memory.
+        plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in checkpoint.tensors.items()}
+        encoded = memoryview(safetensors.torch.save(plain))
+        config = json.dumps(checkpoint.config, allow_nan=False)
+        survives = json.loads(config) == checkpoint.config
+    except (TypeError, ValueError, KeyError, RuntimeError, safetensors.SafetensorError) as error:
+        raise CheckpointError(
+            f"checkpoint for {path} cannot be stored ({error}); expected plain JSON and dense tensors"
+        ) from error
+    if not survives:
+        raise CheckpointError(
+            f"config {checkpoint.config} changes in JSON; expected text keys and lists; convert it before saving"
+        )
+    length = int.from_bytes(encoded[:8], "little")
+    header: dict[str, Any] = json.loads(bytes(encoded[8 : 8 + length]))
+    data = encoded[8 + length :]
+    header["__metadata__"] = checkpoint.meta | {
+        "format": FORMAT,
+        "format_version": str(VERSION),
+        "family": checkpoint.family,
+        "config": config,
+        "content_sha256": hashlib.sha256(data).hexdigest(),
+    }
+    text = json.dumps(header, separators=(",", ":")).encode()
+    return text + b" " * (-len(text) % 8), data
+
+
+def _check_storable(checkpoint: Checkpoint, path: Path) -> None:
+    taken = sorted(set(RESERVED) & set(checkpoint.meta))
+    if taken:
+        raise CheckpointError(
+            f"checkpoint for {path} has meta {taken}; expected keys other than {list(RESERVED)}; rename them"
+        )
+    if "__metadata__" in checkpoint.tensors:
+        raise CheckpointError(f"checkpoint for {path} has a tensor '__metadata__'; expected another name; rename it")
+
+
+def _check_format(path: Path, metadata: dict[str, str]) -> None:
+    found = metadata.get("format")
+    if found != FORMAT:
+        raise CheckpointError(f"checkpoint file {path} has format {found!r}; expected {FORMAT!r}; convert it first")
+    version = int(metadata["format_version"])
+    if version > VERSION:
+        raise CheckpointError(
+            f"checkpoint file {path} has format version {version}; expected at most {VERSION}; "
+            "upgrade draggan-widget or convert the checkpoint again"
+        )
+
+
+def _check_content(path: Path, metadata: dict[str, str]) -> None:
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        start = 8 + int.from_bytes(mapped[:8], "little")
+        with memoryview(mapped) as whole, whole[start:] as data:
+            found = hashlib.sha256(data).hexdigest()
+    if found != metadata["content_sha256"]:
+        raise CheckpointError(
+            f"checkpoint file {path} has content sha256 {found}; expected {metadata['content_sha256']}, as its header "
+            f"says: the file was altered; {REMEDY}"
+        )

@@ -1,0 +1,95 @@
+"""What the user asked for: handle points, target points and a mask."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from draggan_widget.errors import EditError
+from draggan_widget.geometry import Point
+
+MAX_POINTS = 64
+Mask = np.ndarray  # bool, (height, width), True where the picture may move
+
+
+def _points(values: Iterable[Iterable[float]], what: str) -> tuple[Point, ...]:
+    try:
+        points = tuple((float(x), float(y)) for x, y in values)
+    except (TypeError, ValueError) as error:
+        raise EditError(f"{what}s are {values!r}; expected pairs (x, y) of numbers in image px") from error
+    for number, point in enumerate(points, start=1):
+        if not np.isfinite(point).all():
+            raise EditError(f"{what} {number} is {point}; expected finite (x, y) in image px; place it again")
+    return points
+
+
+def _mask(mask: object) -> Mask | None:
+    if mask is None:
+        return None
+    array = np.asarray(mask)
+    if array.ndim != 2 or not (array.dtype == bool or np.isin(array, (0, 1)).all()):
+        raise EditError(
+            f"mask is a {array.dtype} array of shape {array.shape}; "
+            "expected (height, width) of bool or 0 and 1, 1 = may move"
+        )
+    copy = array.astype(bool)
+    copy.flags.writeable = False
+    return copy
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """Handle points, target points and mask; never changed in place.
+
+    Attributes:
+        handles: (x, y) in image px where each point was taken; it stays there while the tracked handle moves.
+        targets: (x, y) in image px, one a handle. A target equal to its handle holds that place.
+        mask: (height, width) bool, True where the picture may move; None: everywhere.
+    """
+
+    handles: tuple[Point, ...] = ()
+    targets: tuple[Point, ...] = ()
+    mask: Mask | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "handles", _points(self.handles, "handle"))
+        object.__setattr__(self, "targets", _points(self.targets, "target"))
+        object.__setattr__(self, "mask", _mask(self.mask))
+        if len(self.handles) != len(self.targets):
+            raise EditError(
+                f"the edit has {len(self.handles)} handles and {len(self.targets)} targets; give each handle one target"
+            )
+        if len(self.handles) > MAX_POINTS:
+            raise EditError(f"the edit has {len(self.handles)} points; expected at most {MAX_POINTS}; delete some")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Edit):
+            return NotImplemented
+        return (self.handles, self.targets) == (other.handles, other.targets) and self.same_mask(other)
+
+    def __hash__(self) -> int:
+        return hash((self.handles, self.targets))
+
+    def __len__(self) -> int:
+        return len(self.handles)
+
+    def same_mask(self, other: "Edit") -> bool:
+        """Whether both leave the same part of the picture free."""
+        if self.mask is None or other.mask is None:
+            return self.mask is other.mask
+        return self.mask is other.mask or np.array_equal(self.mask, other.mask)
+
+    def check(self, image_size: tuple[int, int]) -> None:
+        """Raise EditError where the edit does not fit a picture of (height, width) px."""
+        height, width = image_size
+        for what, points in (("handle", self.handles), ("target", self.targets)):
+            for number, (x, y) in enumerate(points, start=1):
+                if not (-0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5):
+                    raise EditError(
+                        f"{what} {number} at ({x:g}, {y:g}) is outside the {width} x {height} image; move it inside"
+                    )
+        if self.mask is not None and self.mask.shape != (height, width):
+            raise EditError(
+                f"the mask is {self.mask.shape[1]} x {self.mask.shape[0]} px and the image {width} x {height}; "
+                "give a mask of the image's size"
+            )

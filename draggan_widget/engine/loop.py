@@ -1,0 +1,179 @@
+"""The drag (Pan et al. 2023, section 3.2): synthesise, track, yield, supervise, step.
+
+Differs from the official engine: 1. the optimised leaf is the difference to the start latent, so that a start whose
+rows differ stays whole; 2. it stops by itself; 3. a changed edit can be sent in at any step.
+"""
+
+import math
+import time
+from collections.abc import Generator as Steps
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from draggan_widget.engine.config import DragConfig
+from draggan_widget.engine.edit import Edit
+from draggan_widget.engine.ending import Progress
+from draggan_widget.engine.mask import FixedPart, fixed_part, mask_loss
+from draggan_widget.engine.motion import motion_loss
+from draggan_widget.engine.record import CurrentFeatures, DragStep
+from draggan_widget.engine.references import References, follow_edit
+from draggan_widget.engine.tracking import track
+from draggan_widget.errors import ConfigError, DragError, EditError
+from draggan_widget.generators.generator import FeatureMap, Generator
+from draggan_widget.geometry import distance, unit_vector
+
+
+def drag(
+    generator: Generator,
+    ws: Float[Tensor, "1 num_ws w_dim"],
+    edit: Edit,
+    config: DragConfig,
+    resume: References | None = None,
+) -> Steps[DragStep, Edit | None, None]:
+    """Move a latent until every handle has reached its target.
+
+    Args:
+        generator: what draws the picture.
+        ws: the start latent; left unchanged.
+        edit: what is asked for.
+        config: every constant.
+        resume: `DragStep.references` of an earlier drag: its anchors stay those of its start.
+
+    Yields:
+        One `DragStep` a step, the first at the untouched start; the last has `ended` set. `send(edit)` goes on with a
+        changed edit.
+
+    Raises:
+        EditError: the edit is empty or does not fit the picture.
+        ConfigError: the configuration does not fit the generator, or ws has another shape.
+        DragError: loss or gradient are no longer finite; the last step holds the last good latent.
+    """
+    base = _checked(generator, ws, edit, config)
+    leaf = _leaf(generator, config)
+    adam = torch.optim.Adam([leaf], lr=config.learning_rate)
+    references, loss, index, progress = resume, None, 0, Progress(config)
+    fixed = fixed_part(edit, generator, config.block)
+    started = time.perf_counter()
+    while True:
+        with torch.enable_grad():
+            current = _latent(base, leaf, generator.drag_rows)
+            features = generator.features(current, config.block)
+        still = features.detach()
+        references = _track(
+            follow_edit(references, edit, still, config, generator.image_size), still, config, generator
+        )
+        progress.add(_distances(references, edit), references.errors)
+        newest = CurrentFeatures(still)
+        step = DragStep(
+            index=index,
+            ws=current.detach(),
+            edit=edit,
+            handles=references.handles,
+            tracking_error=references.errors,
+            loss=loss,
+            ended=progress.ending(index),
+            seconds=time.perf_counter() - started,
+            references=references,
+            generator=generator,
+            current=newest,
+        )
+        sent = yield step
+        newest.clear()
+        if step.ended is not None:
+            return
+        if sent is not None and sent != edit:
+            _checked(generator, ws, sent, config)
+            edit, fixed, progress = sent, fixed_part(sent, generator, config.block), Progress(config)
+            references = follow_edit(references, edit, still, config, generator.image_size)
+        with torch.enable_grad():
+            total = _loss(features, references, edit, config, generator.image_size, fixed)
+        loss = _adam_step(adam, leaf, total, _rate(references, config), index)
+        index += 1
+
+
+def _checked(generator: Generator, ws: Tensor, edit: Edit, config: DragConfig) -> Float[Tensor, "1 num_ws w_dim"]:
+    """The start latent on the generator's device, once everything fits together."""
+    if len(edit) == 0:
+        raise EditError("the edit has 0 points; expected at least one handle and target; add one")
+    edit.check(generator.image_size)
+    generator.block_size(config.block)
+    if config.latent_space not in generator.latent_spaces:
+        known = ", ".join(generator.latent_spaces)
+        raise ConfigError(f"latent_space is {config.latent_space!r}; {generator.name} has {known}")
+    expected = (1, generator.num_ws, generator.w_dim)
+    if tuple(ws.shape) != expected:
+        raise ConfigError(f"ws has shape {tuple(ws.shape)}; {generator.name} expects {expected}")
+    if not bool(torch.isfinite(ws).all()):
+        raise ConfigError("ws holds NaN or infinity; expected finite numbers; start from a seed or another latent")
+    return ws.detach().to(generator.device, generator.dtype)
+
+
+def _leaf(generator: Generator, config: DragConfig) -> Float[Tensor, "rows w_dim"]:
+    rows = 1 if config.latent_space == "W" else len(generator.drag_rows)
+    return torch.zeros(rows, generator.w_dim, device=generator.device, dtype=generator.dtype, requires_grad=True)
+
+
+def _latent(base: Tensor, leaf: Tensor, rows: tuple[int, ...]) -> Float[Tensor, "1 num_ws w_dim"]:
+    index = list(rows)
+    current = base.clone()
+    current[:, index] = base[:, index] + leaf
+    return current
+
+
+def _track(references: References, features: FeatureMap, config: DragConfig, generator: Generator) -> References:
+    found = (track(features, point, config.tracking_radius, generator.image_size) for point in references.points)
+    return References(references.start, tuple(found))
+
+
+def _distances(references: References, edit: Edit) -> tuple[float, ...]:
+    return tuple(distance(p, t) for p, t in zip(references.handles, edit.targets, strict=True))
+
+
+def _gated(error: float, config: DragConfig) -> bool:
+    return config.confidence_gate is not None and error > config.confidence_gate
+
+
+def _rate(references: References, config: DragConfig) -> float:
+    lowered = any(_gated(error, config) for error in references.errors)
+    return config.learning_rate * (config.gate_rate if lowered else 1.0)
+
+
+def _loss(
+    features: FeatureMap,
+    references: References,
+    edit: Edit,
+    config: DragConfig,
+    image_size: tuple[int, int],
+    fixed: FixedPart | None,
+) -> Tensor | None:
+    """L = L_motion + lambda L_fix; None when every point is at its target."""
+    terms = []
+    for point, target in zip(references.points, edit.targets, strict=True):
+        if distance(point.position, target) <= config.stop_distance:
+            continue
+        x, y = unit_vector(point.position, target)
+        shift = (x * config.step_length, y * config.step_length)
+        from_start = _gated(point.error, config)
+        terms.append(motion_loss(features, point, shift, config.supervision_radius, image_size, from_start))
+    if terms and fixed is not None:
+        terms.append(config.mask_weight * mask_loss(features, references.start, fixed))
+    return torch.stack(terms).sum() if terms else None
+
+
+def _adam_step(adam: torch.optim.Adam, leaf: Tensor, total: Tensor | None, rate: float, index: int) -> float | None:
+    """One step of Adam on the leaf; the loss it went down."""
+    if total is None:
+        return None
+    (gradient,) = torch.autograd.grad(total, leaf)
+    loss = float(total.detach())
+    if not (math.isfinite(loss) and bool(torch.isfinite(gradient).all())):
+        raise DragError(
+            f"loss or gradient at step {index} is not finite (loss {loss}); the latent of step {index} is kept: "
+            "go on from it with a lower learning_rate"
+        )
+    adam.param_groups[0]["lr"] = rate
+    leaf.grad = gradient
+    adam.step()
+    return loss

@@ -1,0 +1,112 @@
+"""A `DragRecord` as one .npz file: plain arrays and a JSON text, nothing pickled."""
+
+import json
+import zipfile
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from draggan_widget.engine.edit import Edit
+from draggan_widget.engine.record import DragRecord, DragStep
+from draggan_widget.errors import DragganError, RecordError
+from draggan_widget.files import write_atomically
+
+if TYPE_CHECKING:
+    from draggan_widget.generators.generator import Generator
+
+SCHEMA = "draggan-widget record"
+VERSION = 1
+
+
+def save_record(record: DragRecord, path: Path) -> Path:
+    """Write a record; the name gets .npz where it has no such ending."""
+    path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
+    edits: list[Edit] = []
+    numbers = [_number(edits, step.edit) for step in record.steps]
+    arrays: dict[str, Any] = {
+        "schema": np.array(SCHEMA),
+        "version": np.array(VERSION),
+        "meta": np.array(json.dumps(_meta(record, edits, numbers))),
+        "ws": record.ws,
+        "handles": record.handles,
+        "tracking_error": record.tracking_error,
+        **{f"mask_{k}": edit.mask for k, edit in enumerate(edits) if edit.mask is not None},
+    }
+    try:
+        write_atomically(path, lambda file: np.savez(file, **arrays))
+    except OSError as error:
+        raise RecordError(f"{path} cannot be written ({error}); choose another folder or free some space") from error
+    return path
+
+
+def _number(edits: list[Edit], edit: Edit) -> int:
+    """Place of an edit in the list of different ones; steps share most of them."""
+    if not edits or edits[-1] != edit:
+        edits.append(edit)
+    return len(edits) - 1
+
+
+def _meta(record: DragRecord, edits: list[Edit], numbers: list[int]) -> dict[str, Any]:
+    return {
+        "about": record.about,
+        "edits": [{"handles": edit.handles, "targets": edit.targets} for edit in edits],
+        "steps": [
+            {"index": s.index, "edit": number, "loss": s.loss, "ended": s.ended, "seconds": s.seconds}
+            for s, number in zip(record.steps, numbers, strict=True)
+        ],
+    }
+
+
+def load_record(path: Path, generator: "Generator | None") -> DragRecord:
+    """Read what `save_record` wrote."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if "schema" not in file.files or str(file["schema"]) != SCHEMA:
+                raise RecordError(f"{path} is not a record of a drag; expected a file written by DragRecord.save")
+            if int(file["version"]) > VERSION:
+                raise RecordError(
+                    f"{path} has schema version {int(file['version'])}; this version reads up to {VERSION}"
+                )
+            arrays = {name: file[name] for name in file.files}
+        return _record(arrays, generator)
+    except FileNotFoundError as error:
+        raise RecordError(f"{path} does not exist; expected a file written by DragRecord.save") from error
+    except (OSError, EOFError, ValueError, KeyError, IndexError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        if isinstance(error, DragganError):
+            raise
+        raise RecordError(
+            f"{path} is damaged or not a record ({type(error).__name__}: {error}); expected a file written by "
+            "DragRecord.save; take another copy"
+        ) from error
+
+
+def _record(arrays: dict[str, np.ndarray], generator: "Generator | None") -> DragRecord:
+    meta = json.loads(str(arrays["meta"]))
+    edits = [Edit(edit["handles"], edit["targets"], arrays.get(f"mask_{k}")) for k, edit in enumerate(meta["edits"])]
+    ws = torch.from_numpy(arrays["ws"])
+    if len(ws) != len(meta["steps"]):
+        raise ValueError(f"{len(ws)} latents for {len(meta['steps'])} steps")
+    if generator is not None:
+        ws = ws.to(generator.device, generator.dtype)
+    record = DragRecord(meta["about"])
+    for position, step in enumerate(meta["steps"]):
+        edit = edits[step["edit"]]
+        handles = arrays["handles"][position, : len(edit)]
+        errors = arrays["tracking_error"][position, : len(edit)]
+        record.append(
+            DragStep(
+                index=int(step["index"]),
+                ws=ws[position : position + 1],
+                edit=edit,
+                handles=tuple((float(x), float(y)) for x, y in handles),
+                tracking_error=tuple(float(error) for error in errors),
+                loss=None if step["loss"] is None else float(step["loss"]),
+                ended=step["ended"],
+                seconds=float(step["seconds"]),
+                generator=generator,
+            )
+        )
+    return record

@@ -1,0 +1,86 @@
+"""What a drag remembers of its start: the reference features of each point and the first map."""
+
+import math
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from draggan_widget.engine.config import DragConfig
+from draggan_widget.engine.edit import Edit
+from draggan_widget.features.sample import read_grid, read_point
+from draggan_widget.generators.generator import FeatureMap
+from draggan_widget.geometry import Point
+
+
+@dataclass(frozen=True)
+class PointReference:
+    """One point's anchor and where it is now.
+
+    Attributes:
+        origin: the edit's handle, (x, y) in image px: what tells this point from others.
+        position: the tracked handle, (x, y) in image px.
+        feature: f_i, the feature vector at the origin when it was taken.
+        error: e_i = ||F(p) - f|| / ||f|| at the position, as last tracked.
+        patch: features around the origin when it was taken, on whole px up to the supervision radius.
+    """
+
+    origin: Point
+    position: Point
+    feature: Float[Tensor, " channels"]
+    patch: Float[Tensor, "channels side side"]
+    error: float = 0.0
+
+
+@dataclass(frozen=True)
+class References:
+    """All points' references and F0.
+
+    Attributes:
+        start: F0, the whole map when the drag began.
+        points: one a handle, in the edit's order.
+    """
+
+    start: FeatureMap
+    points: tuple[PointReference, ...]
+
+    @property
+    def handles(self) -> tuple[Point, ...]:
+        """The tracked handles, (x, y) in image px."""
+        return tuple(point.position for point in self.points)
+
+    @property
+    def errors(self) -> tuple[float, ...]:
+        """The tracking error of each handle."""
+        return tuple(point.error for point in self.points)
+
+
+def disc_reach(radius: float) -> int:
+    """The largest whole step strictly inside a disc."""
+    return math.ceil(radius) - 1
+
+
+def take_reference(features: FeatureMap, handle: Point, radius: float, image_size: tuple[int, int]) -> PointReference:
+    """Reference of a handle from the current map (no graph)."""
+    reach = disc_reach(radius)
+    steps = range(-reach, reach + 1)
+    x = min(max(handle[0], 0.0), image_size[1] - 1.0)  # a handle may lie on the outer half of a border pixel
+    y = min(max(handle[1], 0.0), image_size[0] - 1.0)
+    patch = read_grid(features, [x + o for o in steps], [y + o for o in steps], image_size)
+    return PointReference(handle, (x, y), read_point(features, (x, y), image_size), patch)
+
+
+def follow_edit(
+    references: References | None, edit: Edit, features: FeatureMap, config: DragConfig, image_size: tuple[int, int]
+) -> References:
+    """References for the edit's points: a handle that is known keeps its own, a new or moved one takes it here."""
+    known = list(references.points) if references is not None else []
+    points = []
+    for handle in edit.handles:
+        match = next((point for point in known if point.origin == handle), None)
+        if match is None:
+            points.append(take_reference(features, handle, config.supervision_radius, image_size))
+        else:
+            known.remove(match)
+            points.append(match)
+    return References(features if references is None else references.start, tuple(points))

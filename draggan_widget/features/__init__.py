@@ -1,0 +1,1 @@
+"""Reading feature maps at image positions."""

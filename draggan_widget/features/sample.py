@@ -1,0 +1,74 @@
+"""Read a feature map at image positions as if it had been upsampled to image size (bilinear, align_corners=False).
+
+The official engine upsamples the whole map to the picture's side and samples that bilinearly. Both are linear and
+separable, so the value on any grid of positions is A_y F A_x^T with a few nonzero weights a row: only the crop under
+the positions is touched, and the result is exact (Pan et al. 2023, section 3.2; see docs/architecture.md).
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from draggan_widget.generators.generator import FeatureMap
+from draggan_widget.geometry import Window, image_to_feature
+
+
+def taps(position: float, feature_side: int, image_side: int) -> dict[int, float]:
+    """Weight of each feature cell in the value at `position` (image px) along one axis.
+
+    First the two upsampled pixels around the position, then the two cells around each of those; positions outside the
+    picture read its edge.
+    """
+    inside = min(max(position, 0.0), image_side - 1.0)
+    low = math.floor(inside)
+    weights: dict[int, float] = {}
+    for pixel, pixel_weight in ((low, 1.0 - (inside - low)), (low + 1, inside - low)):
+        if pixel_weight == 0.0:
+            continue
+        cell = max(image_to_feature(pixel, feature_side, image_side), 0.0)
+        first = min(math.floor(cell), feature_side - 1)
+        fraction = cell - first
+        for index, weight in ((first, 1.0 - fraction), (min(first + 1, feature_side - 1), fraction)):
+            weights[index] = weights.get(index, 0.0) + weight * pixel_weight
+    return {index: weight for index, weight in weights.items() if weight != 0.0}
+
+
+def _weights(positions: Sequence[float], feature_side: int, image_side: int) -> tuple[int, list[list[float]]]:
+    """First cell used and the dense weight matrix (positions x cells from there)."""
+    rows = [taps(position, feature_side, image_side) for position in positions]
+    first = min(min(row) for row in rows)
+    count = max(max(row) for row in rows) - first + 1
+    return first, [[row.get(first + cell, 0.0) for cell in range(count)] for row in rows]
+
+
+def read_grid(
+    features: FeatureMap, xs: Sequence[float], ys: Sequence[float], image_size: tuple[int, int]
+) -> Float[Tensor, "channels ys xs"]:
+    """Values at every (x, y) of the grid xs x ys.
+
+    Args:
+        features: a map, or windows of it that hold the cells under the grid.
+        xs: columns in image px; ascending is not needed.
+        ys: rows in image px.
+        image_size: (height, width) of the picture in px.
+
+    Returns:
+        channels x len(ys) x len(xs).
+    """
+    height, width = features.size
+    first_row, row_weights = _weights(ys, height, image_size[0])
+    first_column, column_weights = _weights(xs, width, image_size[1])
+    crop = features.read(Window(first_row, first_column, len(row_weights[0]), len(column_weights[0])))
+    rows = torch.tensor(row_weights, dtype=crop.dtype, device=crop.device)
+    columns = torch.tensor(column_weights, dtype=crop.dtype, device=crop.device)
+    return torch.matmul(torch.matmul(rows, crop), columns.T)
+
+
+def read_point(
+    features: FeatureMap, point: tuple[float, float], image_size: tuple[int, int]
+) -> Float[Tensor, " channels"]:
+    """The feature vector at one (x, y) in image px."""
+    return read_grid(features, [point[0]], [point[1]], image_size)[:, 0, 0]

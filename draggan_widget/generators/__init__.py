@@ -1,0 +1,1 @@
+"""Generators: from a latent to features and pictures."""

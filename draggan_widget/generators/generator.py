@@ -1,0 +1,157 @@
+"""The abstract generator every family implements, and the feature map it returns."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from draggan_widget.errors import ConfigError
+from draggan_widget.geometry import Window
+
+
+@dataclass(frozen=True)
+class FeatureMap:
+    """Synthesis activations of one block: the whole map, or some windows of it.
+
+    Attributes:
+        block: counted from 0 at 4 x 4.
+        size: (height, width) of the whole map, feature px.
+        windows: which part each of `values` covers.
+        values: one (channels, window height, window width) tensor a window.
+    """
+
+    block: int
+    size: tuple[int, int]
+    windows: tuple[Window, ...]
+    values: tuple[Float[Tensor, "channels height width"], ...]
+
+    @classmethod
+    def of(cls, block: int, values: Float[Tensor, "channels height width"]) -> "FeatureMap":
+        """A whole map."""
+        height, width = values.shape[1:]
+        return cls(block, (height, width), (Window(0, 0, height, width),), (values,))
+
+    @property
+    def whole(self) -> Float[Tensor, "channels height width"]:
+        """The whole map; ValueError when only windows of it are held."""
+        return self.read(Window(0, 0, *self.size))
+
+    def read(self, window: Window) -> Float[Tensor, "channels height width"]:
+        """The values of `window`, from whichever held window covers it."""
+        for held, values in zip(self.windows, self.values, strict=True):
+            if held.contains(window):
+                y, x = window.y - held.y, window.x - held.x
+                return values[:, y : y + window.height, x : x + window.width]
+        raise ValueError(f"{window} of block {self.block} is not held; held are {self.windows}")
+
+    def cut(self, windows: Sequence[Window]) -> "FeatureMap":
+        """The same map reduced to `windows`."""
+        return FeatureMap(self.block, self.size, tuple(windows), tuple(self.read(window) for window in windows))
+
+    def detach(self) -> "FeatureMap":
+        """The same values without their graph."""
+        return FeatureMap(self.block, self.size, self.windows, tuple(v.detach() for v in self.values))
+
+
+class Generator(ABC):
+    """A trained generator, read-only after construction, so that threads and sessions may share it.
+
+    Attributes:
+        name: what the user called it, for texts and records.
+        family: "mobilestylegan", ...
+        image_size: (height, width) of the picture, px.
+        num_ws: rows of `ws`.
+        w_dim: columns of `ws`.
+        z_dim: length of `z`.
+        num_blocks: synthesis blocks, counted from 0 at 4 x 4.
+        latent_spaces: the spaces a drag may optimise in, the preferred one first.
+        drag_rows: rows of `ws` a drag may move.
+        drag_defaults: this generator's own `DragConfig` values (lengths in px of its picture).
+        device: where the weights are.
+        dtype: of weights and latents.
+    """
+
+    name: str
+    family: str
+    image_size: tuple[int, int]
+    num_ws: int
+    w_dim: int
+    z_dim: int
+    num_blocks: int
+    latent_spaces: tuple[str, ...]
+    drag_rows: tuple[int, ...]
+    drag_defaults: Mapping[str, float | int | str]
+    device: torch.device
+    dtype: torch.dtype
+
+    @property
+    def resolution(self) -> int:
+        """The longer side of the picture, px."""
+        return max(self.image_size)
+
+    @abstractmethod
+    def block_size(self, block: int) -> tuple[int, int]:
+        """(height, width) of a block's feature map; ConfigError when there is no such block."""
+
+    @abstractmethod
+    def mapping(
+        self,
+        z: Float[Tensor, "batch z_dim"],
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+    ) -> Float[Tensor, "batch num_ws w_dim"]:
+        """Map z to ws, pulled toward the mean latent by `truncation_psi` in the first `truncation_cutoff` rows."""
+
+    @abstractmethod
+    def features(
+        self, ws: Float[Tensor, "1 num_ws w_dim"], block: int, windows: Sequence[Window] | None = None
+    ) -> FeatureMap:
+        """Synthesise up to `block` and stop there: the whole map, or `windows` of it. Differentiable in `ws`."""
+
+    @abstractmethod
+    def image(
+        self,
+        ws: Float[Tensor, "batch num_ws w_dim"],
+        features: FeatureMap | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Float[Tensor, "batch 3 height width"]:
+        """The picture in [-1, 1] (values may lie a little outside), without a graph.
+
+        Args:
+            ws: the latent.
+            features: the whole map of some block at this very `ws`: the blocks up to it are not computed again.
+            cancelled: asked between blocks; when it answers True the picture is dropped.
+
+        Raises:
+            Cancelled: `cancelled` answered True.
+        """
+
+    @abstractmethod
+    def preview(
+        self, features: FeatureMap, ws: Float[Tensor, "1 num_ws w_dim"] | None = None
+    ) -> Float[Tensor, "3 height width"]:
+        """A cheap, smaller picture in [-1, 1] from the features of a drag's block, without a graph.
+
+        Args:
+            features: the whole map of some block.
+            ws: the latent they belong to: with it the generator may go on to a block that shows more.
+
+        Raises:
+            ConfigError: this generator has no preview for that block.
+        """
+
+    def z_from_seed(self, seed: int) -> Float[Tensor, "1 z_dim"]:
+        """The z that the official tools draw for `seed`."""
+        if not 0 <= seed < 2**32:
+            raise ConfigError(f"seed is {seed}; expected a whole number from 0 to 2**32 - 1")
+        z = np.random.RandomState(seed).randn(1, self.z_dim)
+        return torch.from_numpy(z).to(self.device, self.dtype)
+
+    def ws_from_seed(self, seed: int, truncation_psi: float = 1.0) -> Float[Tensor, "1 num_ws w_dim"]:
+        """The latent of a seed."""
+        with torch.no_grad():
+            return self.mapping(self.z_from_seed(seed), truncation_psi)

@@ -1,0 +1,1 @@
+"""MobileStyleGAN (Belousov 2021): a light generator distilled from StyleGAN2."""

@@ -1,0 +1,137 @@
+"""MobileStyleGAN as a `Generator`."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from draggan_widget.checkpoints.checkpoint import Checkpoint
+from draggan_widget.errors import CheckpointError, ConfigError
+from draggan_widget.generators.generator import FeatureMap, Generator
+from draggan_widget.generators.mobilestylegan.network import MobileStyleGANConfig, Network
+from draggan_widget.geometry import Window
+
+# Found by dragging faces of the FFHQ checkpoint; lengths in px of its 1024 x 1024 picture (docs/accuracy.md).
+DRAG_DEFAULTS: dict[str, float | int | str] = {
+    "block": 4,
+    "learning_rate": 8e-3,
+    "supervision_radius": 6.0,
+    "tracking_radius": 24,
+    "step_length": 2.0,
+    "stop_distance": 2.0,
+    "confidence_gate": 0.4,
+}
+PREVIEW_BLOCK = 5  # 128 px: two thirds of a step's time, and its head draws a face one can judge
+DRAG_BLOCKS = 4  # the drag moves the styles of blocks 4 x 4 .. 32 x 32; freeing more fogs the picture
+
+
+class MobileStyleGAN(Generator):
+    """The generator behind `load_generator("mobilestylegan-ffhq")`."""
+
+    family = "mobilestylegan"
+    latent_spaces = ("W", "W+")
+    drag_defaults = DRAG_DEFAULTS
+
+    def __init__(self, network: Network, heads: dict[int, Tensor], name: str):
+        """Wrap a network.
+
+        Args:
+            network: with weights loaded.
+            heads: for some blocks the linear head of `preview`, (3 * factor ** 2, channels + 1), bias last.
+            name: for texts and records.
+        """
+        config = network.config
+        self.network = network.eval()
+        self._heads = heads
+        self.name = name
+        self.image_size = (config.resolution, config.resolution)
+        self.num_ws, self.w_dim, self.z_dim = config.num_ws, config.w_dim, config.z_dim
+        self.num_blocks = len(config.channels)
+        self.drag_rows = tuple(range(3 * DRAG_BLOCKS - 2))
+        self.device = network.input.device
+        self.dtype = network.input.dtype
+
+    @classmethod
+    def from_checkpoint(cls, checkpoint: Checkpoint, name: str, device: torch.device) -> "MobileStyleGAN":
+        """Build it from a read checkpoint.
+
+        Raises:
+            CheckpointError: tensors are missing, or their shapes disagree with the configuration.
+        """
+        config = MobileStyleGANConfig(
+            channels=tuple(checkpoint.config["channels"]),
+            z_dim=checkpoint.config["z_dim"],
+            w_dim=checkpoint.config["w_dim"],
+        )
+        with torch.device("meta"):
+            network = Network(config)
+        heads = {int(k.split(".")[1]): v for k, v in checkpoint.tensors.items() if k.startswith("preview.")}
+        weights = {k: v for k, v in checkpoint.tensors.items() if not k.startswith("preview.")}
+        try:
+            network.load_state_dict(weights, assign=True)
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"{name} is not a MobileStyleGAN of {config.resolution} px: {error}; convert or fetch it again"
+            ) from error
+        network.requires_grad_(False)
+        return cls(network.to(device), {block: head.to(device) for block, head in heads.items()}, name)
+
+    def block_size(self, block: int) -> tuple[int, int]:
+        """(height, width) of a block's feature map."""
+        if not 0 <= block < self.num_blocks:
+            raise ConfigError(f"block is {block}; {self.name} has blocks 0 to {self.num_blocks - 1}")
+        return (4 * 2**block, 4 * 2**block)
+
+    def mapping(
+        self,
+        z: Float[Tensor, "batch z_dim"],
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+    ) -> Float[Tensor, "batch num_ws w_dim"]:
+        """Map z to ws (`Generator.mapping`)."""
+        w = self.network.map(z)
+        ws = w[:, None].repeat(1, self.num_ws, 1)
+        if truncation_psi != 1.0:
+            cutoff = self.num_ws if truncation_cutoff is None else truncation_cutoff
+            ws[:, :cutoff] = self.network.w_avg.lerp(ws[:, :cutoff], truncation_psi)
+        return ws
+
+    def features(
+        self, ws: Float[Tensor, "1 num_ws w_dim"], block: int, windows: Sequence[Window] | None = None
+    ) -> FeatureMap:
+        """Synthesise up to `block` (`Generator.features`); windows are cut from the whole map."""
+        self.block_size(block)
+        whole = FeatureMap.of(block, self.network.run(ws, block)[0])
+        return whole if windows is None else whole.cut(windows)
+
+    @torch.no_grad()
+    def image(
+        self,
+        ws: Float[Tensor, "batch num_ws w_dim"],
+        features: FeatureMap | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Float[Tensor, "batch 3 height width"]:
+        """The picture (`Generator.image`)."""
+        start = None if features is None else (features.block, features.whole.detach()[None])
+        return self.network.picture(ws, start, cancelled)
+
+    @torch.no_grad()
+    def preview(
+        self, features: FeatureMap, ws: Float[Tensor, "1 num_ws w_dim"] | None = None
+    ) -> Float[Tensor, "3 height width"]:
+        """A small picture by a linear head fitted when the checkpoint was made (`Generator.preview`).
+
+        Raises:
+            ConfigError: no head was fitted for this block.
+        """
+        block, x = features.block, features.whole.detach()[None]
+        if ws is not None and block < PREVIEW_BLOCK:
+            x = self.network.run(ws, PREVIEW_BLOCK, (block, x))
+            block = PREVIEW_BLOCK
+        if block not in self._heads:
+            raise ConfigError(f"block {block} has no preview; blocks with one are {sorted(self._heads)}")
+        head = self._heads[block]
+        small = F.conv2d(x, head[:, :-1, None, None], head[:, -1])
+        return F.pixel_shuffle(small, round((head.shape[0] // 3) ** 0.5))[0]

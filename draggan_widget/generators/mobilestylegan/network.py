@@ -1,0 +1,192 @@
+"""MobileStyleGAN's two networks in plain PyTorch.
+
+Source: Belousov 2021, "MobileStyleGAN: A Lightweight Convolutional Neural Network for High-Fidelity Image Synthesis".
+Differs from the published graphs: 1. demodulation and the constant factors behind the style affines are folded into
+the weights, as the file already does for demodulation; 2. the inverse Haar transform is a butterfly and a pixel
+shuffle instead of eight transposed convolutions; 3. every style affine takes its own row of `ws`.
+"""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from draggan_widget.errors import Cancelled
+
+SLOPE = 0.2  # of every leaky ReLU
+MAPPING_GAIN = 2**0.5  # after every leaky ReLU of the mapping
+MAPPING_LAYERS = 8
+STRIP_BLOCKS = 2  # blocks at the top that `picture` draws in strips
+STRIP_ROWS = 32  # feature rows a strip, counted below the strips; measured on two cores
+STRIP_HALO = 2  # such rows beside a strip that reach into it: two 3 x 3 convolutions at each doubling
+
+
+@dataclass(frozen=True)
+class MobileStyleGANConfig:
+    """Sizes of one network.
+
+    Attributes:
+        channels: of each block's features, from 4 x 4 upward.
+        z_dim: length of z.
+        w_dim: length of one row of ws.
+    """
+
+    channels: tuple[int, ...] = (512, 512, 512, 512, 512, 256, 128, 64)
+    z_dim: int = 512
+    w_dim: int = 512
+
+    @property
+    def num_ws(self) -> int:
+        """One row for each style affine: the first convolution, three a further block, the output."""
+        return 3 * len(self.channels) - 1
+
+    @property
+    def resolution(self) -> int:
+        """Side of the picture, px: twice the last block's."""
+        return 2 ** (len(self.channels) + 2)
+
+
+def style_channels(config: MobileStyleGANConfig) -> list[int]:
+    """Channels that each style affine scales, in order of use."""
+    counts = [config.channels[0]]
+    for before, after in itertools.pairwise(config.channels):
+        counts += [before, before // 4, after]
+    return [*counts, config.channels[-1]]
+
+
+def inverse_haar(x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch c4 height2 width2"]:
+    """Inverse 2-D Haar transform, at twice its orthonormal amplitude: callers halve their input.
+
+    The first quarter of the channels are averages; of the three details that follow for each of them the first
+    changes sign down a column, the second along a row, the third both ways.
+    """
+    count = x.shape[1] // 4
+    average = x[:, :count]
+    down, along, both = x[:, count:].unflatten(1, (count, 3)).unbind(2)
+    top, bottom = average + down, average - down
+    upper, lower = along + both, along - both
+    corners = torch.stack((top + upper, top - upper, bottom + lower, bottom - lower), dim=2)
+    return F.pixel_shuffle(corners.flatten(1, 2), 2)
+
+
+class StyledConv(nn.Module):
+    """Scale the channels by a style, convolve, add noise and bias, leaky ReLU."""
+
+    def __init__(self, channels_in: int, channels_out: int, side: int, separable: bool):
+        super().__init__()
+        self.separable = separable
+        if separable:
+            self.depthwise = nn.Parameter(torch.empty(channels_in, 1, 3, 3))
+            self.pointwise = nn.Parameter(torch.empty(channels_out, channels_in))
+        else:
+            self.weight = nn.Parameter(torch.empty(channels_out, channels_in, 3, 3))
+        self.noise = nn.Parameter(torch.empty(side, side))
+        self.bias = nn.Parameter(torch.empty(channels_out))
+
+    def forward(self, x: Tensor, style: Float[Tensor, "batch channels 1 1"], top: int = 0) -> Tensor:
+        """One layer, differentiable in `x` and `style`; `x` may be a strip of rows that begins at row `top`."""
+        x = x * style
+        if self.separable:
+            x = F.conv2d(x, self.depthwise, padding=1, groups=x.shape[1])
+            x = F.conv2d(x, self.pointwise[:, :, None, None], self.bias)
+        else:
+            x = F.conv2d(x, self.weight, self.bias, padding=1)
+        noise = self.noise[top : top + x.shape[2]]
+        return F.leaky_relu(x.add_(noise), SLOPE, inplace=True)
+
+
+class Network(nn.Module):
+    """z to w, ws to features, features to the picture. Parameters carry the names of our checkpoint files."""
+
+    w_avg: Tensor
+
+    def __init__(self, config: MobileStyleGANConfig):
+        super().__init__()
+        self.config = config
+        channels = config.channels
+        sizes = [config.z_dim] + [config.w_dim] * MAPPING_LAYERS
+        self.mapping = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(sizes))
+        self.affine = nn.ModuleList(nn.Linear(config.w_dim, count) for count in style_channels(config))
+        self.input = nn.Parameter(torch.empty(channels[0], 4, 4))
+        convs = [StyledConv(channels[0], channels[0], 4, separable=False)]
+        for block, (before, after) in enumerate(itertools.pairwise(channels), start=1):
+            side = 4 * 2**block
+            convs += [StyledConv(before // 4, after, side, True), StyledConv(after, after, side, True)]
+        self.conv = nn.ModuleList(convs)
+        self.to_rgb = nn.Linear(channels[-1], 12)
+        self.register_buffer("w_avg", torch.zeros(config.w_dim))
+        self.requires_grad_(False)
+
+    def map(self, z: Float[Tensor, "batch z_dim"]) -> Float[Tensor, "batch w_dim"]:
+        """Z to w: pixel norm and eight leaky linear layers."""
+        x = z * (z.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
+        for layer in self.mapping:
+            x = F.leaky_relu(layer(x), SLOPE) * MAPPING_GAIN
+        return x
+
+    def style(self, row: int, ws: Float[Tensor, "batch num_ws w_dim"]) -> Float[Tensor, "batch channels 1 1"]:
+        """The channel scales that one row of ws asks for."""
+        return self.affine[row](ws[:, row])[:, :, None, None]
+
+    def block(self, block: int, x: Tensor | None, ws: Float[Tensor, "batch num_ws w_dim"], top: int = 0) -> Tensor:
+        """One block's features from those of the block before (None for the first).
+
+        `x` may be a strip of rows whose result begins at row `top`; rows nearer to a cut than two are then wrong.
+        """
+        if x is None:
+            return self.conv[0](self.input.expand(ws.shape[0], -1, -1, -1), self.style(0, ws))
+        row = 3 * block - 2
+        x = inverse_haar(x * (0.5 * self.style(row, ws)))
+        x = self.conv[2 * block - 1](x, self.style(row + 1, ws), top)
+        return self.conv[2 * block](x, self.style(row + 2, ws), top)
+
+    def run(
+        self,
+        ws: Float[Tensor, "batch num_ws w_dim"],
+        last: int,
+        start: tuple[int, Tensor] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Tensor:
+        """Features of block `last`, from the beginning or from (block, features) computed before."""
+        block, x = (-1, None) if start is None else start
+        while block < last:
+            if cancelled is not None and cancelled():
+                raise Cancelled(f"the picture was dropped before block {block + 1}: nobody waits for it")
+            block += 1
+            x = self.block(block, x, ws)
+        assert x is not None
+        return x
+
+    def picture(
+        self,
+        ws: Float[Tensor, "batch num_ws w_dim"],
+        start: tuple[int, Tensor] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Float[Tensor, "batch 3 height width"]:
+        """The picture; the two largest blocks are drawn in strips that stay small enough to be kept in cache."""
+        last = len(self.config.channels) - 1
+        whole = max(last - STRIP_BLOCKS, -1 if start is None else start[0])
+        x = self.run(ws, whole, start, cancelled)
+        strips = []
+        for top in range(0, x.shape[2], STRIP_ROWS):
+            if cancelled is not None and cancelled():
+                raise Cancelled(f"the picture was dropped at row {top} of {x.shape[2]}: nobody waits for it")
+            strips.append(self._strip(x, whole, top, min(top + STRIP_ROWS, x.shape[2]), ws))
+        return torch.cat(strips, dim=2)
+
+    def _strip(self, x: Tensor, block: int, top: int, bottom: int, ws: Tensor) -> Tensor:
+        """Picture rows under the feature rows top .. bottom of `block`: computed from a halo, then cut."""
+        side, last = x.shape[2], len(self.config.channels) - 1
+        first, after = max(top - STRIP_HALO, 0), min(bottom + STRIP_HALO, side)
+        strip = x[:, :, first:after]
+        for following in range(block + 1, last + 1):
+            strip = self.block(following, strip, ws, first * 2 ** (following - block))
+        scale = 2 ** (last - block)
+        strip = strip[:, :, (top - first) * scale : (bottom - first) * scale]
+        scaled = strip * (0.5 * self.style(self.config.num_ws - 1, ws))
+        rgb = F.conv2d(scaled, self.to_rgb.weight[:, :, None, None], 0.5 * self.to_rgb.bias)
+        return inverse_haar(rgb)

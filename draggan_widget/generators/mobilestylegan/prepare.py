@@ -1,0 +1,64 @@
+"""What a MobileStyleGAN file lacks and a drag wants: the mean latent and the linear heads of the preview."""
+
+import dataclasses
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from draggan_widget.checkpoints.checkpoint import Checkpoint
+from draggan_widget.generators.generator import FeatureMap
+from draggan_widget.generators.mobilestylegan.generator import MobileStyleGAN
+
+MEAN_SAMPLES = 10_000  # z of RandomState(0), as the official tools take them
+FIT_SEEDS = range(1, 17)  # pictures the heads are fitted on
+FIT_PSI = 0.7
+PREVIEW_FACTORS = {3: 2, 4: 2, 5: 2, 6: 1}  # block -> picture px a cell: more shows a grid, fewer a blur
+RIDGE = 1e-4  # of the mean square feature, for blocks whose channels nearly depend on each other
+
+
+def prepare(checkpoint: Checkpoint, name: str) -> Checkpoint:
+    """The checkpoint with `w_avg` and `preview.*.weight` added; some ten seconds, once a download."""
+    bare = dataclasses.replace(
+        checkpoint, tensors={**checkpoint.tensors, "w_avg": torch.zeros(checkpoint.config["w_dim"])}
+    )
+    generator = MobileStyleGAN.from_checkpoint(bare, name, torch.device("cpu"))
+    z = np.random.RandomState(0).randn(MEAN_SAMPLES, generator.z_dim)
+    with torch.no_grad():
+        w_avg = generator.mapping(torch.from_numpy(z).float())[:, 0].mean(dim=0)
+    generator.network.w_avg.copy_(w_avg)
+    heads = {f"preview.{block}.weight": head for block, head in fit_heads(generator).items()}
+    return dataclasses.replace(checkpoint, tensors={**checkpoint.tensors, "w_avg": w_avg, **heads})
+
+
+@torch.no_grad()
+def fit_heads(generator: MobileStyleGAN) -> dict[int, Float[Tensor, "outputs channels_and_bias"]]:
+    """Least squares from a block's features to a small picture: a few px a cell, one linear map."""
+    blocks = [block for block in PREVIEW_FACTORS if block < generator.num_blocks]
+    sums: dict[int, tuple[Tensor, Tensor]] = {}
+    for seed in FIT_SEEDS:
+        ws = generator.ws_from_seed(seed, FIT_PSI)
+        maps = [generator.features(ws, block) for block in blocks]
+        picture = generator.image(ws, maps[-1])
+        for features in maps:
+            square, product = _normal_equations(features, picture)
+            if features.block in sums:
+                square, product = sums[features.block][0] + square, sums[features.block][1] + product
+            sums[features.block] = (square, product)
+    return {block: _solve(*pair) for block, pair in sums.items()}
+
+
+def _normal_equations(features: FeatureMap, picture: Tensor) -> tuple[Tensor, Tensor]:
+    factor = PREVIEW_FACTORS[features.block]
+    small = F.adaptive_avg_pool2d(picture, factor * features.size[0])
+    inputs = features.whole.flatten(1)
+    inputs = torch.cat([inputs, torch.ones(1, inputs.shape[1])]).double()
+    outputs = F.pixel_unshuffle(small, factor)[0].flatten(1).double()
+    return inputs @ inputs.T, outputs @ inputs.T
+
+
+def _solve(square: Tensor, product: Tensor) -> Tensor:
+    ridge = RIDGE * square.diagonal().mean() * torch.eye(len(square), dtype=square.dtype)
+    return torch.linalg.solve(square + ridge, product.T).T.float().contiguous()

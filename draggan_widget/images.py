@@ -1,0 +1,45 @@
+"""Tensor <-> uint8 <-> JPEG and PNG."""
+
+import io
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from PIL import Image
+from torch import Tensor
+
+
+def to_uint8(picture: Float[Tensor, "3 height width"]) -> UInt8[np.ndarray, "height width 3"]:
+    """A picture in [-1, 1] as 8-bit RGB; rounded on its device, then copied once at 3 bytes a pixel."""
+    scaled = picture.detach().float().mul(127.5).add_(127.5).round_().clamp_(0, 255)
+    return scaled.to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
+
+
+def from_uint8(pixels: UInt8[np.ndarray, "height width 3"]) -> Float[Tensor, "3 height width"]:
+    """8-bit RGB as a picture in [-1, 1]."""
+    return torch.from_numpy(pixels.copy()).permute(2, 0, 1).float().div_(127.5).sub_(1.0)
+
+
+def encode(pixels: UInt8[np.ndarray, "height width 3"], mime: str, quality: int = 85) -> bytes:
+    """Encode 8-bit RGB as "image/jpeg" (at `quality`) or "image/png" (lossless, fastest setting)."""
+    buffer = io.BytesIO()
+    image = Image.fromarray(pixels)
+    if mime == "image/jpeg":
+        image.save(buffer, "JPEG", quality=quality)
+    elif mime == "image/png":
+        image.save(buffer, "PNG", compress_level=1)
+    else:
+        raise ValueError(f"mime is {mime!r}; expected 'image/jpeg' or 'image/png'")
+    return buffer.getvalue()
+
+
+def poster(pixels: UInt8[np.ndarray, "height width 3"], limit: int = 32 * 1024) -> bytes:
+    """A small JPEG of at most `limit` bytes, for saved notebooks."""
+    side = 384
+    while True:
+        image = Image.fromarray(pixels)
+        image.thumbnail((side, side))
+        data = encode(np.asarray(image), "image/jpeg", quality=70)
+        if len(data) <= limit or side <= 32:
+            return data
+        side = side * 3 // 4

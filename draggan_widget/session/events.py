@@ -1,0 +1,53 @@
+"""What a session tells its subscribers, on whichever thread it happened."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from draggan_widget.engine.record import DragStep
+
+Reason = Literal["arrived", "cap", "stalled", "lost", "stopped"]
+
+
+@dataclass(frozen=True)
+class Started:
+    """A drag began or went on."""
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """One more step was made."""
+
+    step: DragStep
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The drag rests."""
+
+    reason: Reason
+    message: str
+    step: DragStep
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Something went wrong on the worker; the last good latent is kept."""
+
+    error: Exception
+
+
+@dataclass(frozen=True)
+class EditChanged:
+    """Points or mask are others now."""
+
+    revision: int
+
+
+@dataclass(frozen=True)
+class StateChanged:
+    """Latent and points are others now: undo, redo, reset or another seed."""
+
+    revision: int
+
+
+Event = Started | Stepped | Ended | Failed | EditChanged | StateChanged

@@ -1,0 +1,102 @@
+"""One worker thread a session: it runs jobs in order and pulls `drag()` at full speed."""
+
+import logging
+import queue
+import threading
+import weakref
+from collections.abc import Callable
+
+Job = Callable[[], None]
+
+
+class _Mailbox:
+    """What owner and worker share; the worker holds nothing else, so that a forgotten session can go."""
+
+    def __init__(self) -> None:
+        self.jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self.rest: tuple[float, Job] | None = None
+        self.closed = threading.Event()
+
+    def close(self) -> None:
+        self.closed.set()
+        self.jobs.put(None)
+
+
+class Runner:
+    """Runs jobs one after another on one daemon thread, which starts with the first of them."""
+
+    def __init__(self, name: str):
+        self._mailbox = _Mailbox()
+        self._thread: threading.Thread | None = None
+        self._name = name
+        self._lock = threading.Lock()
+        weakref.finalize(self, self._mailbox.close)
+
+    @property
+    def closed(self) -> bool:
+        """Whether no more work is taken: also asked by pictures under way."""
+        return self._mailbox.closed.is_set()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job waits behind the one being run."""
+        return not self._mailbox.jobs.empty()
+
+    def submit(self, job: Job) -> None:
+        """Run a job after those before it; dropped once closed."""
+        with self._lock:
+            if self.closed:
+                return
+            if self._thread is None:
+                self._thread = threading.Thread(target=_work, args=(self._mailbox,), name=self._name, daemon=True)
+                self._thread.start()
+        self._mailbox.jobs.put(job)
+
+    def drain(self) -> None:
+        """On the worker, between two steps of a drag: run what came in meanwhile."""
+        while not self.closed:
+            try:
+                job = self._mailbox.jobs.get_nowait()
+            except queue.Empty:
+                return
+            if job is None:
+                self._mailbox.jobs.put(None)
+                return
+            _perform(job)
+
+    def after_rest(self, seconds: float, job: Job) -> None:
+        """On the worker: run `job` once nothing else came in for so long; a later call replaces it."""
+        self._mailbox.rest = (seconds, job)
+
+    def close(self, timeout: float = 10.0) -> None:
+        """End the worker after the job under way, and wait for it (never on the worker itself). Idempotent."""
+        self._mailbox.close()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout)
+
+
+def _perform(job: Job) -> None:
+    try:
+        job()
+    except Exception:
+        logging.getLogger("draggan_widget").exception("a job of the drag worker failed")
+
+
+def _work(mailbox: _Mailbox) -> None:
+    while not mailbox.closed.is_set():
+        job = _next(mailbox)
+        if job is not None:
+            _perform(job)
+        del job  # a job holds its session
+
+
+def _next(mailbox: _Mailbox) -> Job | None:
+    if mailbox.rest is None:
+        return mailbox.jobs.get()
+    seconds, later = mailbox.rest
+    try:
+        return mailbox.jobs.get(timeout=seconds)
+    except queue.Empty:
+        mailbox.rest = None
+        return later

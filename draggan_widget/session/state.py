@@ -1,0 +1,79 @@
+"""The states a session rests in, made from a latent; no threads here."""
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from draggan_widget.engine.config import DragConfig
+from draggan_widget.engine.edit import Edit
+from draggan_widget.engine.record import DragStep
+from draggan_widget.errors import ConfigError
+from draggan_widget.generators.generator import Generator
+from draggan_widget.session.history import Snapshot
+
+
+def resting_step(generator: Generator, ws: Tensor, edit: Edit) -> DragStep:
+    """A latent before any drag, with its handles where the edit put them."""
+    return DragStep(
+        index=0,
+        ws=ws,
+        edit=edit,
+        handles=edit.handles,
+        tracking_error=(0.0,) * len(edit),
+        loss=None,
+        ended=None,
+        seconds=0.0,
+        generator=generator,
+    )
+
+
+def start_state(
+    generator: Generator, ws: Float[Tensor, "1 num_ws w_dim"], seed: int | None, truncation_psi: float
+) -> Snapshot:
+    """A fresh start: no points, no record."""
+    return Snapshot(seed, truncation_psi, ws, Edit(), resting_step(generator, ws, Edit()), ())
+
+
+def seed_state(generator: Generator, seed: int, truncation_psi: float) -> Snapshot:
+    """A fresh start from a seed."""
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise ConfigError(f"seed is {seed!r}; expected a whole number from 0 to 2**32 - 1")
+    if not (isinstance(truncation_psi, (int, float)) and -2.0 <= truncation_psi <= 2.0):
+        raise ConfigError(f"truncation_psi is {truncation_psi!r}; expected a number from -2 to 2 (1: none, 0.7: usual)")
+    return start_state(generator, generator.ws_from_seed(seed, truncation_psi), seed, float(truncation_psi))
+
+
+def latent_state(generator: Generator, ws: Any, truncation_psi: float) -> Snapshot:
+    """A fresh start from a given latent: an array or tensor (num_ws, w_dim), with or without a leading 1."""
+    try:
+        tensor = torch.as_tensor(np.asarray(ws) if not isinstance(ws, Tensor) else ws).detach()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ConfigError(f"ws is a {type(ws).__name__}; expected an array of numbers") from error
+    expected = (1, generator.num_ws, generator.w_dim)
+    if tensor.ndim == 2:
+        tensor = tensor[None]
+    if tuple(tensor.shape) != expected:
+        raise ConfigError(f"ws has shape {tuple(tensor.shape)}; {generator.name} expects {expected}")
+    if not (tensor.is_floating_point() and bool(torch.isfinite(tensor).all())):
+        raise ConfigError("ws holds NaN, infinity or no floating-point numbers; expected finite numbers")
+    return start_state(generator, tensor.to(generator.device, generator.dtype).clone(), None, truncation_psi)
+
+
+def about(generator: Generator, config: DragConfig, state: Snapshot) -> dict[str, Any]:
+    """What a record says of how it was made."""
+    try:
+        own = version("draggan-widget")
+    except PackageNotFoundError:
+        own = "unknown"
+    return {
+        "generator": generator.name,
+        "family": generator.family,
+        "seed": state.seed,
+        "truncation_psi": state.truncation_psi,
+        "config": dict(vars(config)),
+        "versions": {"draggan-widget": own, "torch": torch.__version__},
+    }

@@ -1,0 +1,1 @@
+"""The Jupyter widget: traits, messages and frames over a `DragSession`."""

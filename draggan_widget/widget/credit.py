@@ -1,0 +1,85 @@
+"""Which clients may be sent another frame. Never blocks: the optimiser asks and goes on.
+
+Source: docs/architecture.md; measured on JupyterLab: without credit four seconds of frames made 33 seconds of lag.
+"""
+
+from dataclasses import dataclass, field
+
+IN_FLIGHT = 2  # unconfirmed frames a client; one on Colab
+PROBE_SECONDS = 1.0  # a credit this late counts as lost: one more frame is sent
+SILENT_SECONDS = 5.0  # a client this silent gets no frames until it says hello
+BLOCKED_SECONDS = 0.25  # between frames while no reply can be heard
+
+
+@dataclass
+class _Client:
+    limit: int
+    heard: float
+    flying: dict[int, float] = field(default_factory=dict)
+
+
+class Credit:
+    """Unconfirmed frames of every client; the caller holds the lock and gives the time in seconds."""
+
+    def __init__(self) -> None:
+        self._clients: dict[str, _Client] = {}
+        self._sent = float("-inf")
+
+    @property
+    def clients(self) -> int:
+        """How many are known."""
+        return len(self._clients)
+
+    @property
+    def unconfirmed(self) -> int:
+        """Frames in flight to the slowest client."""
+        return max((len(client.flying) for client in self._clients.values()), default=0)
+
+    def hello(self, client: str, colab: bool, now: float) -> None:
+        """A view was drawn: all credit is its own again."""
+        self._clients[client] = _Client(1 if colab else IN_FLIGHT, now)
+
+    def shown(self, client: str, seq: int, now: float) -> bool:
+        """A frame was drawn; one client's word for a frame it was never sent changes nothing. False: not known."""
+        known = self._clients.get(client)
+        if known is None:
+            return False
+        known.heard = now
+        for flying in [other for other in known.flying if other <= seq]:
+            del known.flying[flying]
+        return True
+
+    def heard(self, client: str, now: float) -> None:
+        """Any other message shows that a client lives."""
+        if client in self._clients:
+            self._clients[client].heard = now
+
+    def allows(self, now: float, blocked: bool) -> bool:
+        """Whether a frame may be sent now.
+
+        Args:
+            now: seconds.
+            blocked: the kernel cannot hear anybody (a cell runs): a slow cap instead of credit.
+        """
+        if blocked:
+            return bool(self._clients) and now - self._sent >= BLOCKED_SECONDS
+        self._drop_silent(now)
+        if not self._clients:
+            return False
+        if all(len(client.flying) < client.limit for client in self._clients.values()):
+            return True
+        return now - self._sent >= PROBE_SECONDS
+
+    def sent(self, seq: int, now: float) -> None:
+        """A frame went to everybody; a probe takes the place of the oldest unconfirmed one."""
+        self._sent = now
+        for client in self._clients.values():
+            client.flying[seq] = now
+            while len(client.flying) > client.limit:
+                del client.flying[min(client.flying)]
+
+    def _drop_silent(self, now: float) -> None:
+        for name, client in list(self._clients.items()):
+            waiting = client.flying and now - max(client.heard, min(client.flying.values())) > SILENT_SECONDS
+            if waiting:
+                del self._clients[name]

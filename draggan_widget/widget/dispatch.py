@@ -1,0 +1,138 @@
+"""From a browser's wish to the session, and from the session's events to facts for the browser.
+
+Handlers may run on any thread: they validate and enqueue, and never touch torch, traits or matplotlib.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from draggan_widget.errors import DragganError
+from draggan_widget.session import events
+from draggan_widget.session.session import DragSession
+from draggan_widget.widget.frames import Frames, Send
+from draggan_widget.widget.messages import (
+    Command,
+    EditWish,
+    Hello,
+    MessageError,
+    SeedWish,
+    Shown,
+    StepWish,
+    Tick,
+    Wish,
+    pairs,
+    parse,
+)
+
+
+class Dispatch:
+    """Carries out wishes and tells facts."""
+
+    def __init__(self, session: DragSession, frames: Frames, send: Send):
+        self._session, self._frames, self._send = session, frames, send
+
+    def receive(self, content: Any, buffers: Sequence[Any]) -> None:
+        """One message from the browser; what is wrong with it is told there."""
+        try:
+            wish = parse(content, buffers)
+        except MessageError as error:
+            self.fail(error)
+            return
+        try:
+            self._carry_out(wish)
+        except DragganError as error:
+            self.fail(error, wish)
+
+    def _carry_out(self, wish: Wish) -> None:
+        session = self._session
+        match wish:
+            case Hello():
+                self.tell_edit()
+                if session.status == "running":
+                    self._send({"type": "started", "step": session.current.index}, [])
+                self._frames.hello(wish.client, wish.colab)
+            case Shown():
+                self._frames.shown(wish.client, wish.seq)
+            case Tick():
+                self._frames.tick(wish.client)
+            case EditWish():
+                self._edit(wish)
+            case StepWish():
+                session.begin(wish.n)
+            case SeedWish():
+                self._later(wish, lambda: session.new_seed(wish.seed))
+            case Command():
+                self._command(wish)
+
+    def _command(self, wish: Command) -> None:
+        session = self._session
+        match wish.name:
+            case "start":
+                session.start()
+            case "stop":
+                session.stop()
+            case "undo":
+                session.undo()
+            case "reset":
+                session.reset()
+            case "redo":
+                raise MessageError("redo is not known to this version; expected undo, reset, start or stop")
+
+    def _later(self, wish: Wish, job: Callable[[], object]) -> None:
+        """Have the worker do what needs torch."""
+
+        def guarded() -> None:
+            try:
+                job()
+            except DragganError as error:
+                self.fail(error, wish)
+
+        self._session.runner.submit(guarded)
+
+    def _edit(self, wish: EditWish) -> None:
+        session = self._session
+        try:
+            edit = wish.edit(session.edit, session.generator.image_size)
+            session.change_edit(edit, drawn_on=wish.revision, tell=False)
+        except DragganError as error:
+            self.tell_edit(wish, str(error))
+        else:
+            self.tell_edit(wish)
+
+    def tell_edit(self, wish: EditWish | None = None, error: str | None = None) -> None:
+        """The points as the kernel has them; an answer to a wish, or news for everybody."""
+        step, revision = self._session.now()
+        edit = step.edit
+        content = {
+            "type": "edit",
+            "revision": revision,
+            "rid": None if wish is None else wish.rid,
+            "client": None if wish is None else wish.client,
+            "accepted": error is None,
+            "error": error,
+            "points": [{"handle": list(h), "target": list(t)} for h, t in zip(edit.handles, edit.targets, strict=True)],
+            "handles": pairs(step.handles),
+            "mask": "none" if edit.mask is None else "buffer",
+            "can_undo": self._session.can_undo,
+            "can_redo": False,
+        }
+        self._send(content, [] if edit.mask is None else [edit.mask.tobytes()])
+
+    def fail(self, error: Exception, wish: Any = None) -> None:
+        """Say what went wrong, in words."""
+        message = str(error) or type(error).__name__
+        rid, client = getattr(wish, "rid", None), getattr(wish, "client", None)
+        self._send({"type": "failed", "message": message, "rid": rid, "client": client}, [])
+
+    def handle(self, event: events.Event) -> None:
+        """Tell the browser what happened in the session."""
+        match event:
+            case events.Started():
+                self._send({"type": "started", "step": self._session.current.index}, [])
+            case events.Ended():
+                content = {"type": "ended", "reason": event.reason, "message": event.message, "step": event.step.index}
+                self._send(content, [])
+            case events.Failed():
+                self.fail(event.error)
+            case events.EditChanged() | events.StateChanged():
+                self.tell_edit()

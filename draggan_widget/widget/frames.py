@@ -1,0 +1,194 @@
+"""Frames on credit: one subscriber of a session, drawing, encoding and sending on its worker.
+
+While a drag runs: a preview each step that has credit, the full picture where it costs less than a quarter of the time.
+At rest: the full picture at once, the lossless one a moment later.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from draggan_widget.engine.record import DragStep
+from draggan_widget.errors import Cancelled, ConfigError
+from draggan_widget.images import encode, poster, to_uint8
+from draggan_widget.session import events
+from draggan_widget.session.session import DragSession
+from draggan_widget.widget.credit import Credit
+from draggan_widget.widget.messages import pairs
+
+Send = Callable[[dict[str, Any], list[bytes]], None]
+FULL_SHARE = 0.25  # of the time of a running drag that full pictures may take
+REST_SECONDS = 0.3  # after the last step the lossless picture follows
+RATE_WINDOW = 2.0  # seconds over which steps per second are counted
+
+
+class Frames:
+    """Sends pictures of a session while somebody has credit for them.
+
+    Args:
+        session: whose pictures.
+        send: puts one message with buffers on the wire; any thread.
+        blocked: whether the kernel cannot hear replies now.
+        keep_poster: takes a small JPEG whenever a drag rests.
+        clock: seconds.
+    """
+
+    def __init__(
+        self,
+        session: DragSession,
+        send: Send,
+        blocked: Callable[[], bool],
+        keep_poster: Callable[[bytes], None],
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self._session, self._send, self._blocked, self._keep_poster = session, send, blocked, keep_poster
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._credit = Credit()
+        self._seq = 0
+        self._owed = False
+        self._colab = False
+        self._slot: tuple[dict[str, Any], list[bytes]] | None = None
+        self._full_cost, self._full_ended = 0.0, float("-inf")
+        self._step_times: deque[float] = deque(maxlen=256)
+
+    # From the browser: cheap, any thread
+
+    def hello(self, client: str, colab: bool) -> None:
+        """A view wants the picture."""
+        with self._lock:
+            self._credit.hello(client, colab, self._clock())
+            self._colab = self._colab or colab
+        self.deliver_soon()
+
+    def shown(self, client: str, seq: int) -> None:
+        """One credit came back."""
+        with self._lock:
+            known = self._credit.shown(client, seq, self._clock())
+            if not known:
+                self._credit.hello(client, self._colab, self._clock())
+            owed = self._owed
+        if owed:
+            self.deliver_soon()
+
+    def tick(self, client: str) -> None:
+        """Colab: hand over what the worker left encoded."""
+        with self._lock:
+            self._credit.heard(client, self._clock())
+            slot, self._slot = self._slot, None
+        if slot is not None:
+            self._send(*slot)
+
+    # From the session
+
+    def handle(self, event: events.Event) -> None:
+        """Take an event; steps come on the worker."""
+        if isinstance(event, events.Stepped):
+            self._offer(event.step)
+        elif isinstance(event, (events.Ended, events.StateChanged, events.Failed)):
+            self._step_times.clear()
+            self.deliver_soon()
+
+    def deliver_soon(self) -> None:
+        """Have the worker draw the picture at rest."""
+        self._session.runner.submit(self._deliver)
+
+    def _offer(self, step: DragStep) -> None:
+        """A step was made: send a frame if there is credit, else leave it."""
+        now = self._clock()
+        self._step_times.append(now)
+        if step.ended is not None or not self._allowed():
+            return
+        try:
+            if now - self._full_ended >= self._full_cost * (1 / FULL_SHARE - 1) and self._full_cost > 0:
+                self._emit("picture", self._full(step))
+            else:
+                preview = step.preview()
+                self._emit("preview", to_uint8(preview))
+        except ConfigError:  # this block has no preview: full pictures only, at their own pace
+            if now - self._full_ended >= self._full_cost * (1 / FULL_SHARE - 1):
+                self._emit("picture", self._full(step))
+        except Cancelled:
+            return
+
+    def _deliver(self) -> None:
+        """On the worker, at rest: the full picture, and the lossless one if nothing else happens."""
+        step, _ = self._session.now()
+        if self._session.status != "idle":
+            return
+        if not self._allowed():
+            self._owed = True
+            return
+        self._owed = False
+        try:
+            pixels = self._full(step)
+        except Cancelled:
+            return
+        except Exception as error:  # noqa: BLE001 - a picture that cannot be drawn is said in the widget
+            self._send({"type": "failed", "message": str(error), "rid": None, "client": None}, [])
+            return
+        self._emit("picture", pixels)
+        self._session.runner.after_rest(REST_SECONDS, lambda: self._deliver_final(step, pixels))
+
+    def _deliver_final(self, step: DragStep, pixels: np.ndarray) -> None:
+        if self._session.status != "idle" or self._session.now()[0] is not step:
+            return
+        self._keep_poster(poster(pixels))
+        if self._allowed():
+            self._emit("final", pixels)
+        else:
+            self._session.runner.after_rest(REST_SECONDS, lambda: self._deliver_final(step, pixels))
+
+    def _allowed(self) -> bool:
+        blocked = self._blocked()
+        with self._lock:
+            return self._credit.allows(self._clock(), blocked)
+
+    def _full(self, step: DragStep) -> np.ndarray:
+        session = self._session
+        began = self._clock()
+        pixels = step.pixels(cancelled=lambda: session.runner.closed or session.now()[0].ws is not step.ws)
+        self._full_ended = self._clock()
+        self._full_cost = self._full_ended - began
+        return pixels
+
+    def _emit(self, kind: str, pixels: np.ndarray) -> None:
+        mime = "image/png" if kind == "final" else "image/jpeg"
+        data = encode(pixels, mime)
+        now = self._clock()
+        with self._lock:
+            self._seq += 1
+            content = self._content(kind, mime, pixels)
+            self._credit.sent(self._seq, now)
+            if self._colab and self._session.status == "running":
+                self._slot = (content, [data])
+                return
+        self._send(content, [data])
+
+    def _content(self, kind: str, mime: str, pixels: np.ndarray) -> dict[str, Any]:
+        step, revision = self._session.now()
+        return {
+            "type": "frame",
+            "seq": self._seq,
+            "step": step.index,
+            "kind": kind,
+            "mime": mime,
+            "width": pixels.shape[1],
+            "height": pixels.shape[0],
+            "revision": revision,
+            "handles": pairs(step.handles),
+            "distances": list(step.distances),
+            "steps_per_second": self._rate(),
+            "seed": self._session.seed,
+        }
+
+    def _rate(self) -> float | None:
+        now = self._clock()
+        recent = [moment for moment in self._step_times if now - moment <= RATE_WINDOW]
+        if len(recent) < 2 or recent[-1] == recent[0]:
+            return None
+        return (len(recent) - 1) / (recent[-1] - recent[0])

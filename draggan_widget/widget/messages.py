@@ -1,0 +1,172 @@
+"""The wire between browser and kernel, parsed once. The browser sends wishes, the kernel facts.
+
+tests/golden/messages.json holds an example of every message; docs/architecture.md has the rules.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from draggan_widget.engine.edit import Edit
+from draggan_widget.errors import DragganError
+from draggan_widget.geometry import Point
+
+Name = Literal["start", "stop", "undo", "redo", "reset"]
+MaskWish = Literal["keep", "none", "buffer"]
+
+
+class MessageError(DragganError, ValueError):
+    """A message from the browser is not one of ours."""
+
+
+@dataclass(frozen=True)
+class Hello:
+    """A view was drawn."""
+
+    client: str
+    colab: bool
+
+
+@dataclass(frozen=True)
+class EditWish:
+    """The whole edit, with the revision it was drawn on."""
+
+    client: str
+    rid: int
+    revision: int
+    handles: tuple[Point, ...]
+    targets: tuple[Point, ...]
+    mask: MaskWish
+    mask_bytes: bytes | None
+
+    def edit(self, current: Edit, image_size: tuple[int, int]) -> Edit:
+        """The edit it asks for, given the current one and the picture's (height, width)."""
+        if self.mask == "keep":
+            return Edit(self.handles, self.targets, current.mask)
+        if self.mask_bytes is None:
+            return Edit(self.handles, self.targets)
+        height, width = image_size
+        if len(self.mask_bytes) != height * width:
+            raise MessageError(f"the mask has {len(self.mask_bytes)} bytes; expected {width} x {height}, one a pixel")
+        return Edit(self.handles, self.targets, np.frombuffer(self.mask_bytes, np.uint8).reshape(height, width))
+
+
+@dataclass(frozen=True)
+class Command:
+    """A button without numbers."""
+
+    client: str
+    rid: int
+    name: Name
+
+
+@dataclass(frozen=True)
+class StepWish:
+    """Make n steps."""
+
+    client: str
+    rid: int
+    n: int
+
+
+@dataclass(frozen=True)
+class SeedWish:
+    """Another start latent; None: the next seed."""
+
+    client: str
+    rid: int
+    seed: int | None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A frame was drawn: one credit."""
+
+    client: str
+    seq: int
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Colab asks for the newest frame."""
+
+    client: str
+
+
+Wish = Hello | EditWish | Command | StepWish | SeedWish | Shown | Tick
+
+
+def parse(content: Any, buffers: Sequence[Any] = ()) -> Wish:
+    """One message from the browser.
+
+    Raises:
+        MessageError: it is not one of ours, or a field has the wrong type.
+    """
+    if not isinstance(content, dict):
+        raise MessageError(f"the message is a {type(content).__name__}; expected an object")
+    kind = content.get("type")
+    client = _field(content, "client", str)
+    match kind:
+        case "hello":
+            return Hello(client, _field(content, "colab", bool))
+        case "edit":
+            return _edit(content, client, buffers)
+        case "start" | "stop" | "undo" | "redo" | "reset":
+            return Command(client, _field(content, "rid", int), kind)
+        case "step":
+            return StepWish(client, _field(content, "rid", int), _between(content, "n", 1, 1000))
+        case "seed":
+            seed = None if content.get("seed") is None else _between(content, "seed", 0, 2**32 - 1)
+            return SeedWish(client, _field(content, "rid", int), seed)
+        case "shown":
+            return Shown(client, _field(content, "seq", int))
+        case "tick":
+            return Tick(client)
+    raise MessageError(f"the message has type {kind!r}, which this version does not know; reload the page")
+
+
+def _edit(content: dict[str, Any], client: str, buffers: Sequence[Any]) -> EditWish:
+    points = _field(content, "points", list)
+    pairs = [(_point(point, "handle"), _point(point, "target")) for point in points]
+    mask = _field(content, "mask", str)
+    if mask not in ("keep", "none", "buffer"):
+        raise MessageError(f"mask is {mask!r}; expected 'keep', 'none' or 'buffer'")
+    if mask == "buffer" and len(buffers) != 1:
+        raise MessageError(f"the message has {len(buffers)} buffers; expected 1 with the mask")
+    return EditWish(
+        client=client,
+        rid=_field(content, "rid", int),
+        revision=_field(content, "revision", int),
+        handles=tuple(handle for handle, _ in pairs),
+        targets=tuple(target for _, target in pairs),
+        mask=mask,
+        mask_bytes=bytes(buffers[0]) if mask == "buffer" else None,
+    )
+
+
+def _field(content: dict[str, Any], name: str, kind: type) -> Any:
+    value = content.get(name)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise MessageError(f"{name} is {value!r}; expected {kind.__name__}")
+    return value
+
+
+def _between(content: dict[str, Any], name: str, low: int, high: int) -> int:
+    value = _field(content, name, int)
+    if not low <= value <= high:
+        raise MessageError(f"{name} is {value}; expected {low} to {high}")
+    return value
+
+
+def _point(point: Any, end: str) -> Point:
+    pair = point.get(end) if isinstance(point, dict) else None
+    if not isinstance(pair, list) or len(pair) != 2 or any(type(value) not in (int, float) for value in pair):
+        raise MessageError(f"{end} is {pair!r}; expected [x, y]")
+    return (float(pair[0]), float(pair[1]))
+
+
+def pairs(points: Sequence[Point]) -> list[list[float]]:
+    """Points as JSON."""
+    return [[x, y] for x, y in points]

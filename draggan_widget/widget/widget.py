@@ -1,0 +1,155 @@
+"""`DragWidget`: a `DragSession` in a notebook cell. Traits and dispatch, nothing else."""
+
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import numpy as np
+import traitlets
+from torch import Tensor
+
+from draggan_widget.engine.config import DragConfig
+from draggan_widget.generators.generator import Generator
+from draggan_widget.session import events
+from draggan_widget.session.session import DragSession
+from draggan_widget.widget.dispatch import Dispatch
+from draggan_widget.widget.frames import Frames
+from draggan_widget.widget.kernel import MainLoop, cell_identity
+from draggan_widget.widget.loading import load_with_words
+
+STATIC = Path(__file__).parent / "static"
+_open_widgets: "weakref.WeakSet[DragWidget]" = weakref.WeakSet()
+
+
+def _weak(method: "weakref.WeakMethod[Callable[..., None]]") -> Callable[..., None]:
+    """A call that does nothing once the widget is gone: the worker must not keep it alive."""
+
+    def call(*arguments: object) -> None:
+        bound = method()
+        if bound is not None:
+            bound(*arguments)
+
+    return call
+
+
+def _close_earlier(widget: "DragWidget") -> None:
+    """Running a cell again leaves one worker: close what the same cell opened in an earlier execution."""
+    cell = widget.cell
+    for other in list(_open_widgets):
+        if cell is not None and other.cell is not None and other.cell[0] == cell[0] and other.cell[1] != cell[1]:
+            other.close()
+    _open_widgets.add(widget)
+
+
+class DragWidget(anywidget.AnyWidget):
+    """Drag points of a generated picture in a notebook cell; `session` is the Python object behind it."""
+
+    _esm = STATIC / "widget.js"
+    _css = STATIC / "widget.css"
+
+    image_size = traitlets.List(traitlets.Int(), read_only=True).tag(sync=True)  # [width, height], px
+    seed = traitlets.Int(allow_none=True, default_value=None, read_only=True).tag(sync=True)
+    truncation_psi = traitlets.Float(1.0, read_only=True).tag(sync=True)
+    status = traitlets.Unicode("idle", read_only=True).tag(sync=True)
+    max_points = traitlets.Int(64, read_only=True).tag(sync=True)
+    _poster = traitlets.Bytes(b"").tag(sync=True)
+
+    def __init__(
+        self,
+        generator: Generator | str | Path | None = None,
+        seed: int = 0,
+        *,
+        ws: Tensor | np.ndarray | None = None,
+        truncation_psi: float = 0.7,
+        config: DragConfig | None = None,
+    ):
+        """Open a widget.
+
+        Args:
+            generator: a `Generator`, a name or a path; None takes the MobileStyleGAN of FFHQ faces, which is downloaded
+                once (37 MB).
+            seed: of the first picture, as in the official tools.
+            ws: a start latent of its own; `seed` is then ignored.
+            truncation_psi: of the first picture.
+            config: settings of the drags; None takes `DragConfig.for_generator`.
+
+        Raises:
+            CheckpointError: the generator cannot be loaded.
+            ConfigError: seed, latent or settings do not fit it.
+        """
+        loaded = load_with_words(generator)
+        self.session = DragSession(loaded, seed, ws=ws, truncation_psi=truncation_psi, config=config)
+        super().__init__()
+        self.cell = cell_identity()
+        _close_earlier(self)
+        self._main = MainLoop()
+        own = weakref.WeakMethod(self._put)
+        frames = Frames(self.session, _weak(own), self._main.blocked, _weak(weakref.WeakMethod(self._keep_poster)))
+        self._dispatch = Dispatch(self.session, frames, _weak(own))
+        self.session.subscribe(self._dispatch.handle)
+        self.session.subscribe(frames.handle)
+        self.session.subscribe(_weak(weakref.WeakMethod(self._follow)))
+        self.on_msg(self._receive)
+        height, width = self.session.generator.image_size
+        self.set_trait("image_size", [width, height])
+        self._set_traits()
+
+    @property
+    def last_error(self) -> Exception | None:
+        """What stopped the last drag, or None."""
+        return self.session.last_error
+
+    def close(self) -> None:
+        """End the worker, let the device memory go and remove the view. Idempotent."""
+        _open_widgets.discard(self)
+        self.session.close()
+        if self.comm is not None:
+            self.set_trait("status", "closed")
+        super().close()
+
+    def __enter__(self) -> "DragWidget":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        size = " x ".join(str(side) for side in self.image_size)
+        return (
+            f"DragWidget({self.session.generator.name}, {size} px): the picture shows in JupyterLab, Colab and VS Code "
+            "where this widget is a cell's last line; here w.session works from Python"
+        )
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        if data is None:
+            return bundle
+        data = {**data, "text/plain": repr(self)}
+        if self._poster:
+            data["image/jpeg"] = self._poster
+        return data, metadata
+
+    # Any thread
+
+    def _put(self, content: dict[str, Any], buffers: list[bytes]) -> None:
+        if self.comm is not None and not self.session.runner.closed:
+            self.send(content, buffers)
+
+    def _receive(self, _: object, content: Any, buffers: list[Any]) -> None:
+        self._dispatch.receive(content, buffers)
+
+    def _follow(self, event: events.Event) -> None:
+        if not isinstance(event, events.Stepped):
+            self._main.call(self._set_traits)
+
+    def _keep_poster(self, jpeg: bytes) -> None:
+        self._main.call(lambda: setattr(self, "_poster", jpeg))
+
+    # Main thread
+
+    def _set_traits(self) -> None:
+        for name in ("seed", "truncation_psi", "status"):
+            self.set_trait(name, getattr(self.session, name))

@@ -1,0 +1,124 @@
+// The line to the kernel: sends wishes under one client id, hands on facts, and notices when nobody is there.
+
+import type { AnyModel } from "@anywidget/types";
+import type { Size } from "./geometry";
+import { type Fact, parseFact, type Wish, type WishMessage } from "./messages";
+
+const PATIENCE = 5000; // ms without an answer to hello before the widget says so
+const TICK = 100; // ms between the requests for the next frame, Colab only
+
+export interface Traits {
+  image_size: [number, number];
+  seed: number;
+  truncation_psi: number;
+  status: "idle" | "running" | "closed";
+  max_points: number;
+  _poster: DataView;
+}
+
+export interface KernelPorts {
+  fact(fact: Fact): void;
+  /** Nobody has answered for PATIENCE. */
+  silent(): unknown;
+  /** The host says that the line is cut. */
+  gone(): void;
+  running(): boolean;
+}
+
+export interface Kernel {
+  readonly client: string;
+  readonly colab: boolean;
+  send(wish: Wish): void;
+  nextRid(): number;
+  hello(): void;
+}
+
+export function connect(model: AnyModel<Traits>, ports: KernelPorts, signal: AbortSignal): Kernel {
+  const client = randomId();
+  const colab = isColab();
+  let rid = 0;
+  let heard = 0; // performance.now() of the last fact
+  let silence: ReturnType<typeof setTimeout> | undefined;
+
+  const send = (wish: Wish): void => {
+    const message: WishMessage = { ...wish, client };
+    try {
+      model.send(message);
+    } catch (error) {
+      console.warn("draggan: the kernel cannot be reached", error); // the host throws when the kernel is dead
+      ports.gone();
+    }
+  };
+
+  const hello = (): void => {
+    clearTimeout(silence);
+    silence = setTimeout(ports.silent, PATIENCE);
+    send({ type: "hello", colab });
+  };
+
+  const onMessage = (content: unknown, buffers?: readonly unknown[]): void => {
+    clearTimeout(silence);
+    heard = performance.now();
+    const fact = parseFact(content, buffers ?? []);
+    if (fact !== null) ports.fact(fact);
+  };
+
+  // A cut line is the host's word; hello finds out whether it has come back.
+  const onLive = function (this: unknown): void {
+    if (!commIsLive(this)) ports.gone();
+    hello();
+  };
+
+  model.on("msg:custom", onMessage);
+  model.on("comm_live_update", onLive);
+  document.addEventListener("visibilitychange", () => document.hidden || hello(), { signal });
+  const watch = setInterval(() => {
+    // The kernel stops its frames after 5 s of silence (a sleeping laptop); a hello starts them again.
+    if (ports.running() && performance.now() - heard > PATIENCE && !document.hidden) {
+      heard = performance.now();
+      send({ type: "hello", colab });
+    }
+  }, 1000);
+  const tick = colab ? setInterval(() => ports.running() && send({ type: "tick" }), TICK) : undefined;
+  signal.addEventListener("abort", () => {
+    clearTimeout(silence);
+    clearInterval(watch);
+    clearInterval(tick);
+    model.off("msg:custom", onMessage);
+    model.off("comm_live_update", onLive);
+  });
+  return { client, colab, send, hello, nextRid: () => ++rid };
+}
+
+/** The full picture in image px; 512 x 512 where a restored view has lost its traits. */
+export function sizeOf(model: AnyModel<Traits>): Size {
+  const [width, height] = model.get("image_size") ?? [];
+  return { width: width || 512, height: height || 512 };
+}
+
+/** Calls back when Python sets one of these traits. */
+export function watchTraits(
+  model: AnyModel<Traits>,
+  handlers: Readonly<Partial<Record<keyof Traits, () => void>>>,
+  signal: AbortSignal,
+): void {
+  for (const [name, then] of Object.entries(handlers)) {
+    model.on(`change:${name}`, then);
+    signal.addEventListener("abort", () => model.off(`change:${name}`, then));
+  }
+}
+
+function randomId(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function isColab(): boolean {
+  const google: unknown = Reflect.get(globalThis, "google");
+  return typeof google === "object" && google !== null && "colab" in google;
+}
+
+// anywidget calls back on its view, whose model knows; where it does not, the next hello tells.
+function commIsLive(view: unknown): boolean {
+  const model: unknown = typeof view === "object" && view !== null ? Reflect.get(view, "model") : undefined;
+  return typeof model === "object" && model !== null && Reflect.get(model, "comm_live") === true;
+}

@@ -1,0 +1,240 @@
+import { describe, expect, test } from "vitest";
+import { type EditorAction, type EditorState, endAt, hasUnsent, initialEditor, update } from "../src/editor";
+import { imagePoint as p } from "../src/geometry";
+import type { EditFact, EditPoint } from "../src/messages";
+
+const ME = "me";
+const a: EditPoint = { handle: p(10, 10), target: p(50, 10) };
+const b: EditPoint = { handle: p(20, 80), target: p(60, 90) };
+const c: EditPoint = { handle: p(90, 20), target: p(90, 60) };
+
+function fact(revision: number, points: readonly EditPoint[], more: Partial<EditFact> = {}): EditFact {
+  const answer = { rid: null, client: null, accepted: true, error: null, mask: "none" } as const;
+  const handles = points.map((point) => point.handle);
+  return { type: "edit", revision, ...answer, points, handles, canUndo: true, canRedo: false, ...more };
+}
+
+function run(state: EditorState, ...actions: readonly EditorAction[]): EditorState {
+  return actions.reduce(update, state);
+}
+
+function fresh(points: readonly EditPoint[] = [], revision = 3): EditorState {
+  return run(initialEditor(ME, { width: 100, height: 100 }, 64), { type: "fact", fact: fact(revision, points) });
+}
+
+const press = (x: number, y: number, hit: { index: number; end: "handle" | "target" } | null = null) =>
+  ({ type: "press", at: p(x, y), hit, slop: 4 }) as const;
+const drag = (x: number, y: number) => ({ type: "drag", at: p(x, y) }) as const;
+const release = { type: "release" } as const;
+const heard = (value: EditFact) => ({ type: "fact", fact: value }) as const;
+const onTarget = { index: 0, end: "target" } as const;
+const onHandle = { index: 0, end: "handle" } as const;
+
+describe("drawing a point", () => {
+  test("press, drag, release makes a handle where it was pressed and a target where it was let go", () => {
+    const state = run(fresh(), press(10, 10), drag(30, 10), drag(50, 10), release);
+    expect(state.points).toEqual([a]);
+    expect(state.handles).toEqual([a.handle]);
+    expect(state.selected).toBe(0);
+    expect(hasUnsent(state)).toBe(true);
+  });
+
+  test("nothing is sent while the arrow is being drawn", () => {
+    const state = run(fresh(), press(10, 10), drag(50, 10));
+    expect(hasUnsent(state)).toBe(false);
+    expect(state.gesture).toMatchObject({ kind: "new", from: p(10, 10), to: p(50, 10) });
+  });
+
+  test("a click that does not move adds nothing and takes the selection away", () => {
+    const state = run(fresh([a]), { type: "select", index: 0 }, press(70, 70), drag(72, 71), release);
+    expect(state.points).toEqual([a]);
+    expect(state.selected).toBeNull();
+    expect(hasUnsent(state)).toBe(false);
+  });
+
+  test("a target drawn past the edge stays on the picture", () => {
+    expect(run(fresh(), press(10, 10), drag(300, -40), release).points[0]?.target).toEqual(p(99, 0));
+  });
+
+  test("Escape takes the arrow back", () => {
+    const state = run(fresh(), press(10, 10), drag(50, 10), { type: "cancel" }, release);
+    expect(state.points).toEqual([]);
+    expect(hasUnsent(state)).toBe(false);
+  });
+
+  test("the point after the last allowed one is refused in words", () => {
+    const state = run({ ...fresh([a]), maxPoints: 1 }, press(70, 70), drag(90, 90), release);
+    expect(state.points).toEqual([a]);
+    expect(state.error).toBe("No more than 1 points; delete one to add another.");
+  });
+});
+
+describe("moving an end", () => {
+  test("the end moves by as much as the pointer, not to the pointer", () => {
+    const state = run(fresh([a]), press(53, 12, onTarget), drag(63, 22), release);
+    expect(state.points[0]).toEqual({ handle: p(10, 10), target: p(60, 20) });
+  });
+
+  test("each place on the way counts as a change to be sent", () => {
+    const state = run(fresh([a]), press(50, 10, onTarget), drag(60, 10));
+    expect(hasUnsent(state)).toBe(true);
+  });
+
+  test("a press without movement only selects", () => {
+    const state = run(fresh([a]), press(51, 11, onTarget), drag(52, 11), release);
+    expect(state.selected).toBe(0);
+    expect(state.points).toEqual([a]);
+    expect(hasUnsent(state)).toBe(false);
+  });
+
+  test("a handle is picked up where the drag has taken it", () => {
+    const tracked = fresh([a], 3);
+    const moved = run(tracked, { type: "tracked", revision: 3, handles: [p(30, 10)] });
+    const state = run(moved, press(30, 10, onHandle), drag(30, 20), release);
+    expect(state.points[0]?.handle).toEqual(p(30, 20));
+    expect(state.handles).toEqual([p(30, 20)]);
+  });
+
+  test("moving a target leaves the handle as the kernel has it", () => {
+    const moved = run(fresh([a], 3), { type: "tracked", revision: 3, handles: [p(30, 10)] });
+    const state = run(moved, press(50, 10, onTarget), drag(50, 30), release);
+    expect(state.points[0]?.handle).toBe(a.handle);
+    expect(state.handles).toEqual([p(30, 10)]);
+  });
+
+  test("cancelling puts the end back and says so to the kernel", () => {
+    const state = run(fresh([a]), press(50, 10, onTarget), drag(70, 10), { type: "cancel" });
+    expect(state.points).toEqual([a]);
+    expect(hasUnsent(state)).toBe(true);
+  });
+
+  test("the arrow keys move the end by a pixel and keep it on the picture", () => {
+    const left = { type: "nudge", ref: onHandle, dx: -1, dy: 0 } as const;
+    expect(run(fresh([a]), left).points[0]?.handle).toEqual(p(9, 10));
+    expect(run(fresh([a]), { ...left, dx: -50 }).points[0]?.handle).toEqual(p(0, 10));
+  });
+});
+
+describe("deleting", () => {
+  test("takes out the point and keeps the others' tracked places", () => {
+    const moved = run(fresh([a, b, c]), { type: "tracked", revision: 3, handles: [p(1, 1), p(2, 2), p(3, 3)] });
+    const state = run(moved, { type: "delete", index: 1 });
+    expect(state.points).toEqual([a, c]);
+    expect(state.handles).toEqual([p(1, 1), p(3, 3)]);
+    expect(state.selected).toBeNull();
+  });
+
+  test("a point that is not there changes nothing", () => {
+    const state = fresh([a]);
+    expect(run(state, { type: "delete", index: 5 })).toBe(state);
+  });
+
+  test("clear takes out all points, and nothing is sent where there are none", () => {
+    expect(run(fresh([a, b]), { type: "clear" }).points).toEqual([]);
+    expect(hasUnsent(run(fresh(), { type: "clear" }))).toBe(false);
+  });
+});
+
+describe("what the kernel says", () => {
+  const drawn = run(fresh([a]), press(20, 80), drag(60, 90), release, { type: "sent", rid: 7 });
+
+  test("its answer is taken over whole", () => {
+    const rounded: EditPoint = { handle: p(20, 80), target: p(60, 89) };
+    const state = run(drawn, heard(fact(4, [a, rounded], { rid: 7, client: ME })));
+    expect(state.points).toEqual([a, rounded]);
+    expect(state).toMatchObject({ revision: 4, pending: null, selected: 1, error: null });
+  });
+
+  test("a refusal brings the kernel's points back and its words", () => {
+    const state = run(drawn, heard(fact(3, [a], { rid: 7, client: ME, accepted: false, error: "outside" })));
+    expect(state).toMatchObject({ points: [a], selected: null, error: "outside", pending: null });
+    expect(hasUnsent(state)).toBe(false);
+  });
+
+  test("an edit older than the own unanswered one does not overwrite the points", () => {
+    const state = run(drawn, heard(fact(4, [a], { rid: 6, client: ME })));
+    expect(state.points).toEqual([a, b]);
+    expect(state).toMatchObject({ revision: 4, pending: 7 });
+  });
+
+  test("an edit of another view waits for the own answer too", () => {
+    const state = run(drawn, heard(fact(4, [c], { rid: 9, client: "other" })));
+    expect(state.points).toEqual([a, b]);
+    expect(run(state, heard(fact(5, [c, b], { rid: 7, client: ME }))).points).toEqual([c, b]);
+  });
+
+  test("an older revision is ignored", () => {
+    expect(run(fresh([a], 3), heard(fact(2, [b]))).points).toEqual([a]);
+  });
+
+  test("after a hello the next edit counts whatever its revision", () => {
+    const state = run(drawn, { type: "resync" }, heard(fact(0, [c])));
+    expect(state).toMatchObject({ points: [c], revision: 0 });
+  });
+
+  test("an edit made in Python is shown at once when nothing local is under way", () => {
+    expect(run(fresh([a], 3), heard(fact(4, [b, c]))).points).toEqual([b, c]);
+  });
+
+  test("an edit made in Python does not take the point out of the user's hand", () => {
+    const state = run(fresh([a], 3), press(50, 10, onTarget), drag(70, 10), heard(fact(4, [b, c])));
+    expect(state.points[0]?.target).toEqual(p(70, 10));
+    expect(state.revision).toBe(4);
+  });
+
+  test("the selection goes when its point has gone", () => {
+    expect(run(fresh([a, b]), { type: "select", index: 1 }, heard(fact(4, [a]))).selected).toBeNull();
+  });
+});
+
+describe("tracked handles", () => {
+  test("are taken from a frame of the same revision only", () => {
+    const state = fresh([a], 3);
+    expect(run(state, { type: "tracked", revision: 3, handles: [p(30, 10)] }).handles).toEqual([p(30, 10)]);
+    expect(run(state, { type: "tracked", revision: 2, handles: [p(30, 10)] }).handles).toEqual([a.handle]);
+    expect(run(state, { type: "tracked", revision: 4, handles: [p(30, 10)] }).handles).toEqual([a.handle]);
+  });
+
+  test("do not pull back a handle that the user has just put elsewhere", () => {
+    const held = run(fresh([a, b], 3), press(10, 10, onHandle), drag(10, 40), release, { type: "sent", rid: 1 });
+    const state = run(held, { type: "tracked", revision: 3, handles: [p(12, 10), p(22, 80)] });
+    expect(state.handles).toEqual([p(10, 40), p(22, 80)]);
+  });
+
+  test("go on under the target that the user is moving", () => {
+    const held = run(fresh([a], 3), press(50, 10, onTarget), drag(50, 40));
+    expect(run(held, { type: "tracked", revision: 3, handles: [p(12, 11)] }).handles).toEqual([p(12, 11)]);
+  });
+});
+
+describe("the end under a press", () => {
+  test("is the nearest within reach", () => {
+    expect(endAt(fresh([a, b]), p(12, 11), 14)).toEqual({ index: 0, end: "handle" });
+    expect(endAt(fresh([a, b]), p(58, 88), 14)).toEqual({ index: 1, end: "target" });
+    expect(endAt(fresh([a, b]), p(35, 45), 14)).toBeNull();
+  });
+
+  test("is the target where a handle has arrived on it, so that the drag can be led on", () => {
+    const arrived = run(fresh([a], 3), { type: "tracked", revision: 3, handles: [a.target] });
+    expect(endAt(arrived, p(51, 10), 14)).toEqual({ index: 0, end: "target" });
+  });
+});
+
+test("the state that goes in is never changed", () => {
+  const freeze = (state: EditorState): EditorState => {
+    for (const value of [state.points, state.handles, state.base]) Object.freeze(value);
+    return Object.freeze(state);
+  };
+  const actions: readonly EditorAction[] = [
+    press(20, 80),
+    drag(60, 90),
+    release,
+    { type: "sent", rid: 1 },
+    heard(fact(4, [a, b], { rid: 1, client: ME })),
+    { type: "tracked", revision: 4, handles: [p(11, 10), p(21, 80)] },
+    { type: "nudge", ref: onTarget, dx: 1, dy: 0 },
+    { type: "delete", index: 0 },
+    { type: "clear" },
+  ];
+  expect(actions.reduce((state, action) => freeze(update(state, action)), freeze(fresh([a]))).points).toEqual([]);
+});

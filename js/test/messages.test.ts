@@ -1,0 +1,109 @@
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import golden from "../../tests/golden/messages.json";
+import { wishFor } from "../src/controls";
+import { imagePoint } from "../src/geometry";
+import { asBytes, editWish, parseFact, type Wish } from "../src/messages";
+
+const picture = new DataView(new Uint8Array([0xff, 0xd8]).buffer);
+const p = imagePoint;
+const first = { handle: p(40, 60), target: p(80.5, 60.25) };
+
+describe("wishes", () => {
+  const client = "a1b2c3d4e5f60718";
+  const colab = "0f0e0d0c0b0a0908";
+  const built: Record<keyof typeof golden.to_kernel, Wish & { client: string }> = {
+    hello: { type: "hello", colab: false, client },
+    hello_from_colab: { type: "hello", colab: true, client: colab },
+    edit_one_point: { ...editWish(1, 0, [first]), client },
+    edit_two_points: { ...editWish(2, 1, [first, { handle: p(0, 0), target: p(511, 511) }]), client },
+    edit_no_points: { ...editWish(3, 2, []), client },
+    start: { ...wishFor("start", 4, false), client },
+    stop: { ...wishFor("start", 5, true), client },
+    undo: { ...wishFor("undo", 6, false), client },
+    redo: { type: "redo", rid: 7, client },
+    reset: { ...wishFor("reset", 8, false), client },
+    step: { ...wishFor("step", 9, false), client },
+    seed_given: { type: "seed", rid: 10, seed: 42, client },
+    seed_of_the_kernels_choice: { ...wishFor("seed", 11, false), client },
+    shown: { type: "shown", seq: 17, client },
+    tick: { type: "tick", client: colab },
+  };
+
+  test.each(Object.entries(golden.to_kernel))("the wish %s is built as the golden file has it", (name, message) => {
+    expect(built[name as keyof typeof built]).toEqual(message);
+  });
+});
+
+describe("facts", () => {
+  beforeEach(() => {
+    vi.spyOn(console, "warn").mockImplementation(() => {});
+  });
+
+  test.each(Object.entries(golden.to_browser))("the fact %s of the golden file is understood", (_, message) => {
+    expect(parseFact(message, [picture])).toMatchObject({ type: message.type });
+    expect(console.warn).not.toHaveBeenCalled();
+  });
+
+  test("an edit keeps every position, in order", () => {
+    expect(parseFact(golden.to_browser.edit_refused)).toEqual({
+      type: "edit",
+      revision: 1,
+      rid: 2,
+      client: "a1b2c3d4e5f60718",
+      accepted: false,
+      error: "handle 2 at (530, 12) is outside the 512 x 512 image; move it inside",
+      points: [first],
+      handles: [p(52.5, 60)],
+      mask: "keep",
+      canUndo: true,
+      canRedo: true,
+    });
+  });
+
+  test("a frame carries its picture and its numbers", () => {
+    expect(parseFact(golden.to_browser.frame_preview, [picture])).toEqual({
+      type: "frame",
+      seq: 17,
+      step: 34,
+      kind: "preview",
+      mime: "image/jpeg",
+      width: 256,
+      height: 256,
+      revision: 1,
+      handles: [p(61.5, 60)],
+      distances: [19],
+      stepsPerSecond: 9.8,
+      seed: 42,
+      picture,
+    });
+  });
+
+  test("a frame without its buffer is still a frame, because it costs a credit", () => {
+    expect(parseFact(golden.to_browser.frame_preview, [])).toMatchObject({ seq: 17, picture: null });
+  });
+
+  test.each(Object.entries(golden.malformed_to_browser))(
+    "the malformed fact %s is ignored with a warning",
+    (_, bad) => {
+      expect(parseFact(bad.message, [picture])).toBeNull();
+      expect(console.warn).toHaveBeenCalledOnce();
+    },
+  );
+
+  test.each(Object.entries(golden.to_browser))("the fact %s is ignored when any one field is missing", (_, message) => {
+    for (const key of Object.keys(message)) {
+      const rest = Object.fromEntries(Object.entries(message).filter(([name]) => name !== key));
+      expect(parseFact(rest, [picture]), key).toBeNull();
+    }
+  });
+
+  test.each([null, undefined, 7, "edit", [], {}, { type: "constructor" }])("%o is ignored", (content) => {
+    expect(parseFact(content)).toBeNull();
+  });
+});
+
+test("bytes are taken as Jupyter's DataView and as Colab's Uint8Array, and nothing else is", () => {
+  expect(asBytes(picture)).toBe(picture);
+  expect(asBytes(new Uint8Array([1]))).toEqual(new Uint8Array([1]));
+  for (const value of [null, undefined, "AAAA", new Uint8Array(0), [1, 2]]) expect(asBytes(value)).toBeNull();
+});

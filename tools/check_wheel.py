@@ -1,0 +1,173 @@
+"""Build the wheel and the sdist, look into them, and import the installed wheel beside the development packages."""
+
+import email
+import re
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import tempfile
+import venv
+import zipfile
+from collections.abc import Callable
+from email.message import Message
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "draggan_widget"
+BUNDLE = ("draggan_widget/widget/static/widget.js", "draggan_widget/widget/static/widget.css")
+FOREIGN_FOLDERS = {"tests", "js", "node_modules", "notebooks", "training", "benchmarks", "tools", "docs"}
+CARD_PACKAGES = {"torch", "ipywidgets", "ipycanvas", "anywidget", "numpy", "matplotlib"}
+LARGEST_WHEEL = 12_000_000  # bytes
+SDIST_FILES = ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "draggan_widget/__init__.py", *BUNDLE)
+
+BARE_IMPORT = """
+import sys
+import draggan_widget
+assert draggan_widget.__file__.startswith(sys.prefix), f"imported {draggan_widget.__file__}, expected {sys.prefix}"
+heavy = {"torch", "anywidget"} & set(sys.modules)
+assert not heavy, f"import draggan_widget already imported {heavy}"
+"""
+PUBLIC_NAMES = """
+import draggan_widget
+for name in draggan_widget.__all__:
+    getattr(draggan_widget, name)
+"""
+
+
+def main() -> int:
+    """Build, check and count; return the process's exit status."""
+    with tempfile.TemporaryDirectory(prefix="draggan-wheel-") as name:
+        folder = Path(name)
+        run([sys.executable, "-m", "build", "--outdir", str(folder), str(ROOT)])
+        [wheel], [sdist] = folder.glob("*.whl"), folder.glob("*.tar.gz")
+        python = make_venv(folder / "venv", wheel)
+        checks: dict[str, Callable[[], None]] = {
+            "the wheel has every file of the package and no other": partial(check_files, wheel),
+            "the wheel has the built bundle": partial(check_bundle, wheel),
+            "the wheel has nothing of the tests, the front end's source or the notebooks": partial(
+                check_foreign, wheel
+            ),
+            "the wheel is under 12 MB": partial(check_size, wheel),
+            "the wheel requires the six packages of the card": partial(check_requirements, wheel),
+            "the wheel is under Apache-2.0 and carries the text": partial(check_licence, wheel),
+            "the sdist has what a build needs": partial(check_sdist, sdist),
+            "importing the installed wheel imports neither torch nor anywidget": partial(
+                run_there, python, BARE_IMPORT
+            ),
+            "every public name of the installed wheel is there": partial(run_there, python, PUBLIC_NAMES),
+        }
+        failed = sum(not passes(what, check) for what, check in checks.items())
+    print(f"{len(checks) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+def passes(what: str, check: Callable[[], None]) -> bool:
+    """Run one check and say in one line how it went."""
+    try:
+        check()
+    except AssertionError as error:
+        print(f"FAILED  {what}: {error}")
+        return False
+    print(f"ok      {what}")
+    return True
+
+
+def run(command: list[str], cwd: Path = ROOT) -> None:
+    """Run a command silently.
+
+    Raises:
+        AssertionError: it failed; the message has what it wrote.
+    """
+    done = subprocess.run(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert done.returncode == 0, f"`{' '.join(command[:4])} ...` ended with {done.returncode}:\n{done.stdout}"
+
+
+def make_venv(folder: Path, wheel: Path) -> Path:
+    """Install the wheel alone into a fresh environment that sees the development packages; return its Python.
+
+    A folder named by a .pth file joins the path, but the .pth files inside that folder are not read. So the
+    development packages are there and their editable install of this checkout is not.
+    """
+    venv.create(folder, with_pip=False)
+    scheme = {"base": str(folder), "platbase": str(folder)}
+    packages = Path(sysconfig.get_path("purelib", "venv", scheme))
+    python = Path(sysconfig.get_path("scripts", "venv", scheme)) / Path(sys.executable).name
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--disable-pip-version-check"]
+    run([*pip, "--no-deps", "--no-index", str(wheel)])
+    (packages / "development.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return python
+
+
+def run_there(python: Path, code: str) -> None:
+    """Run code in the fresh environment, away from the checkout."""
+    run([str(python), "-I", "-c", code], cwd=python.parent)
+
+
+def wheel_files(wheel: Path) -> set[str]:
+    """Name every file in the wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        return {name for name in archive.namelist() if not name.endswith("/")}
+
+
+def read_metadata(wheel: Path) -> Message:
+    """Read the wheel's METADATA."""
+    with zipfile.ZipFile(wheel) as archive:
+        [name] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        return email.message_from_bytes(archive.read(name))
+
+
+def check_files(wheel: Path) -> None:
+    """Compare the wheel with the package's folder, file for file."""
+    tree = {path.relative_to(ROOT) for path in PACKAGE.rglob("*") if path.is_file()}
+    expected = {path.as_posix() for path in tree if "__pycache__" not in path.parts}
+    found = {name for name in wheel_files(wheel) if not name.split("/")[0].endswith(".dist-info")}
+    assert found == expected, f"missing {sorted(expected - found)}, too many {sorted(found - expected)}"
+
+
+def check_bundle(wheel: Path) -> None:
+    """Look for the front end's two files, and that they are not empty."""
+    with zipfile.ZipFile(wheel) as archive:
+        sizes = {info.filename: info.file_size for info in archive.infolist()}
+    missing = [name for name in BUNDLE if not sizes.get(name)]
+    assert not missing, f"{missing} missing or empty; run `make bundle`"
+
+
+def check_foreign(wheel: Path) -> None:
+    """Look for folders that stay in the repository."""
+    foreign = [name for name in wheel_files(wheel) if FOREIGN_FOLDERS & set(PurePosixPath(name).parts[:-1])]
+    assert not foreign, f"found {sorted(foreign)}"
+
+
+def check_size(wheel: Path) -> None:
+    """Weigh the wheel."""
+    size = wheel.stat().st_size
+    assert size < LARGEST_WHEEL, f"{size} bytes; expected under {LARGEST_WHEEL}"
+
+
+def check_requirements(wheel: Path) -> None:
+    """Look for the six packages among those that every installation brings."""
+    lines = read_metadata(wheel).get_all("Requires-Dist") or []
+    always = {re.split(r"[^\w.-]", line, maxsplit=1)[0].lower() for line in lines if "extra ==" not in line}
+    assert always >= CARD_PACKAGES, f"missing {sorted(CARD_PACKAGES - always)}"
+
+
+def check_licence(wheel: Path) -> None:
+    """Look for the licence's name and its text."""
+    named = read_metadata(wheel)["License-Expression"]
+    assert named == "Apache-2.0", f"License-Expression is {named}"
+    assert any(name.endswith("/licenses/LICENSE") for name in wheel_files(wheel)), "LICENSE is not in the wheel"
+
+
+def check_sdist(sdist: Path) -> None:
+    """Look for what a build needs, and for folders that must not travel."""
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert names >= set(SDIST_FILES), f"missing {sorted(set(SDIST_FILES) - names)}"
+    built = [name for name in names if {".venv", "node_modules"} & set(PurePosixPath(name).parts)]
+    assert not built, f"found {sorted(built)[:5]}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
