@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from types import MappingProxyType
 
 import torch
 from jaxtyping import Float
@@ -12,7 +13,7 @@ from draggan_widget.generators.generator import FeatureMap, Generator
 from draggan_widget.geometry import Window
 
 GAIN = 40.0  # image px the centre moves when w moves by 1
-SPREADS = (4.0, 7.0, 11.0)  # image px of the blob's rings, two channels each
+SPREADS = (4.0, 7.0, 11.0)  # image px of the blob's rings, three channels each
 
 
 class BlobGenerator(Generator):
@@ -21,7 +22,7 @@ class BlobGenerator(Generator):
     name = "blob"
     family = "analytic"
     latent_spaces = ("W", "W+")
-    drag_defaults = {"block": 3, "learning_rate": 2e-2}
+    drag_defaults = MappingProxyType({"block": 3, "learning_rate": 2e-2})
 
     def __init__(self, side: int = 64, wide: int = 1):
         self.image_size = (side, side * wide)
@@ -73,13 +74,13 @@ class BlobGenerator(Generator):
             raise Cancelled("the picture was dropped")
         self.drawn += 1
         maps = [self._maps(row[None], *self.image_size) for row in ws]
-        return torch.stack([2 * m[[0, 2, 4]] - 1 for m in maps])
+        return torch.stack([2 * m[[0, 3, 6]] - 1 for m in maps])
 
     @torch.no_grad()
     def preview(
         self, features: FeatureMap, ws: Float[Tensor, "1 num_ws w_dim"] | None = None
     ) -> Float[Tensor, "3 height width"]:
-        return 2 * features.whole[[0, 2, 4]] - 1
+        return 2 * features.whole[[0, 3, 6]] - 1
 
     def _maps(self, ws: Tensor, height: int, width: int) -> Float[Tensor, "channels height width"]:
         scale = self.image_size[0] / height
@@ -90,5 +91,5 @@ class BlobGenerator(Generator):
         channels = []
         for spread in SPREADS:
             bump = torch.exp(-(dx**2 + dy**2) / (2 * spread**2))
-            channels += [bump, bump * (0.5 + 0.5 * torch.tanh(dx / spread)) * (0.5 + 0.5 * torch.tanh(dy / spread))]
+            channels += [bump, bump * dx / spread, bump * dy / spread]
         return torch.stack(channels)

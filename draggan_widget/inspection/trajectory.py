@@ -1,10 +1,12 @@
 """The paths of the handle points, as a figure."""
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.errors import RecordError
+from draggan_widget.inspection.figure import new_axes
 
 COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")  # Okabe and Ito
 
@@ -25,7 +27,7 @@ def plot_trajectories(record: DragRecord, ax: Axes | None = None) -> Figure:
     if len(record) == 0:
         raise RecordError("the record has 0 steps; expected at least one; start a drag first")
     if ax is None:
-        ax = Figure(figsize=(5, 5), layout="constrained").add_subplot()
+        ax = new_axes(5, 5)
     last = record[-1]
     if last.generator is not None:
         ax.imshow(last.picture())
@@ -38,7 +40,7 @@ def plot_trajectories(record: DragRecord, ax: Axes | None = None) -> Figure:
         colour = COLOURS[point % len(COLOURS)]
         ax.plot(*path.T, color="white", linewidth=3.5)
         ax.plot(*path.T, color=colour, linewidth=2, label=f"handle {point + 1}")
-        ax.plot(*path[~_missing(path)][-1:].T, "o", color=colour, markeredgecolor="white", markersize=8)
+        ax.plot(*path[~np.isnan(path[:, 0])][-1:].T, "o", color=colour, markeredgecolor="white", markersize=8)
     for point, target in enumerate(last.targets):
         ax.plot(*target, "o", markerfacecolor="none", markeredgecolor="white", markeredgewidth=4, markersize=12)
         colour = COLOURS[point % len(COLOURS)]
@@ -47,7 +49,3 @@ def plot_trajectories(record: DragRecord, ax: Axes | None = None) -> Figure:
     figure = ax.get_figure(root=True)
     assert figure is not None
     return figure
-
-
-def _missing(path):
-    return path[:, 0] != path[:, 0]

@@ -22,16 +22,17 @@ class Run:
         self.edit = edit
         self.stop = False
 
-    def go_on(self, limit: int | None) -> None:
-        """Take `limit` more steps (None: until it ends)."""
-        self._left, self.stop = limit, False
+    def go_on(self, limit: int | None, edit: Edit) -> None:
+        """Take `limit` more steps (None: until it ends) towards `edit`."""
+        self._left, self.stop, self.edit = limit, False, edit
 
     def next_step(self) -> DragStep:
         """Pull one step, with the newest edit."""
         if not self._begun:
             self._begun = True
             return next(self._steps)
-        self._told, changed = self.edit, self.edit is not self._told
+        edit = self.edit if len(self.edit) else self._told  # without points it stops; this step was under way
+        self._told, changed = edit, edit is not self._told
         if self._left is not None:
             self._left -= 1
         return self._steps.send(self._told if changed else None)

@@ -42,6 +42,11 @@ class Runner:
         """Whether a job waits behind the one being run."""
         return not self._mailbox.jobs.empty()
 
+    @property
+    def here(self) -> bool:
+        """Whether the caller is the worker."""
+        return threading.current_thread() is self._thread
+
     def submit(self, job: Job) -> None:
         """Run a job after those before it; dropped once closed."""
         with self._lock:
@@ -52,9 +57,9 @@ class Runner:
                 self._thread.start()
         self._mailbox.jobs.put(job)
 
-    def drain(self) -> None:
-        """On the worker, between two steps of a drag: run what came in meanwhile."""
-        while not self.closed:
+    def drain(self, going: Callable[[], bool]) -> None:
+        """On the worker, between two steps of a drag: run what came in meanwhile, as long as the drag is going."""
+        while going() and not self.closed:
             try:
                 job = self._mailbox.jobs.get_nowait()
             except queue.Empty:
@@ -72,7 +77,7 @@ class Runner:
         """End the worker after the job under way, and wait for it (never on the worker itself). Idempotent."""
         self._mailbox.close()
         thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
+        if thread is not None and not self.here:
             thread.join(timeout)
 
 

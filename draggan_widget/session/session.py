@@ -186,6 +186,7 @@ class DragSession:
             self.revision += 1
             if self._run is not None:
                 self._run.edit = edit
+                self._run.stop = self._run.stop or len(edit) == 0
             revision = self.revision
         if tell:
             self._tell(events.EditChanged(revision))
@@ -210,7 +211,7 @@ class DragSession:
             self._history.push(self._state)
             self.last_error = None
             run = self._paused or self._new_run()
-            run.go_on(limit)
+            run.go_on(limit, self.edit)
             self._run, self._paused = run, None
             self._idle.clear()
         self.runner.submit(lambda: self._drive(run))
@@ -256,6 +257,8 @@ class DragSession:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until no drag runs; False when `timeout` (seconds) passed first. Interrupting stops the drag."""
+        if self.runner.here:
+            raise DragganError("wait, run and step wait for the worker and were called on it; call them in a cell")
         try:
             finished = self._idle.wait(timeout)
         except KeyboardInterrupt:
@@ -273,6 +276,7 @@ class DragSession:
     def reset(self) -> None:
         """Back to the start latent; the points stay."""
         with self._lock:
+            self._open()
             self._history.push(self._state)
             edit = self._state.edit
             step = resting_step(self.generator, self._state.origin, edit)
@@ -282,6 +286,7 @@ class DragSession:
     def new_seed(self, seed: int | None = None, truncation_psi: float | None = None) -> int:
         """Another start latent; points and mask go. Returns the seed (None: the next one)."""
         with self._lock:
+            self._open()
             wanted = ((self.seed if self.seed is not None else -1) + 1) % 2**32 if seed is None else seed
             psi = self.truncation_psi if truncation_psi is None else truncation_psi
             state = seed_state(self.generator, wanted, psi)
@@ -308,9 +313,11 @@ class DragSession:
                 self._run.stop = True
         self.runner.close()
         with self._lock:
-            self._run = self._paused = None
+            left, self._run, self._paused = self._run, None, None
             self._state.step.current.clear()
-        self._idle.set()
+            self._idle.set()
+        if left is not None:  # the worker did not come to it
+            self._tell(events.Ended("stopped", STOPPED, self.current))
 
     def __enter__(self) -> "DragSession":
         return self
@@ -362,13 +369,13 @@ class DragSession:
         """On the worker: pull steps until the run ends or was left behind."""
         if self._run is not run:
             return
-        self._tell(events.Started())
         try:
+            self._tell(events.Started())
             while self._run is run:
                 step = run.next_step()
                 if not self._publish(run, step):
                     return
-                self.runner.drain()
+                self.runner.drain(lambda: self._run is run)
                 if run.over(step) or self.runner.closed:
                     self._finish(run, step)
                     return

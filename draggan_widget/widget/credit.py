@@ -15,6 +15,7 @@ BLOCKED_SECONDS = 0.25  # between frames while no reply can be heard
 class _Client:
     limit: int
     heard: float
+    owing_since: float | None = None  # when the first of the frames still in flight, or lost, was sent
     flying: dict[int, float] = field(default_factory=dict)
 
 
@@ -24,6 +25,7 @@ class Credit:
     def __init__(self) -> None:
         self._clients: dict[str, _Client] = {}
         self._sent = float("-inf")
+        self._last = 0
 
     @property
     def clients(self) -> int:
@@ -45,8 +47,12 @@ class Credit:
         if known is None:
             return False
         known.heard = now
+        if seq > self._last:
+            return True
         for flying in [other for other in known.flying if other <= seq]:
             del known.flying[flying]
+        if not known.flying:
+            known.owing_since = None
         return True
 
     def heard(self, client: str, now: float) -> None:
@@ -59,27 +65,30 @@ class Credit:
 
         Args:
             now: seconds.
-            blocked: the kernel cannot hear anybody (a cell runs): a slow cap instead of credit.
+            blocked: a cell runs, so that the kernel may hear nobody: without credit a slow cap, and silence is no sign.
         """
         if blocked:
-            return bool(self._clients) and now - self._sent >= BLOCKED_SECONDS
+            for client in self._clients.values():
+                client.heard = now
         self._drop_silent(now)
         if not self._clients:
             return False
         if all(len(client.flying) < client.limit for client in self._clients.values()):
             return True
-        return now - self._sent >= PROBE_SECONDS
+        return now - self._sent >= (BLOCKED_SECONDS if blocked else PROBE_SECONDS)
 
     def sent(self, seq: int, now: float) -> None:
         """A frame went to everybody; a probe takes the place of the oldest unconfirmed one."""
-        self._sent = now
+        self._sent, self._last = now, seq
         for client in self._clients.values():
             client.flying[seq] = now
+            if client.owing_since is None:
+                client.owing_since = now
             while len(client.flying) > client.limit:
                 del client.flying[min(client.flying)]
 
     def _drop_silent(self, now: float) -> None:
         for name, client in list(self._clients.items()):
-            waiting = client.flying and now - max(client.heard, min(client.flying.values())) > SILENT_SECONDS
-            if waiting:
+            since = client.owing_since
+            if since is not None and now - max(client.heard, since) > SILENT_SECONDS:
                 del self._clients[name]

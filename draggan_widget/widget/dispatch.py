@@ -38,6 +38,7 @@ class Dispatch:
         except MessageError as error:
             self.fail(error)
             return
+        self._frames.heard(wish.client)
         try:
             self._carry_out(wish)
         except DragganError as error:

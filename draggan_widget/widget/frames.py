@@ -75,10 +75,15 @@ class Frames:
         if owed:
             self.deliver_soon()
 
-    def tick(self, client: str) -> None:
-        """Colab: hand over what the worker left encoded."""
+    def heard(self, client: str) -> None:
+        """A client lives."""
         with self._lock:
             self._credit.heard(client, self._clock())
+
+    def tick(self, client: str) -> None:
+        """Colab: hand over what the worker left encoded."""
+        self.heard(client)
+        with self._lock:
             slot, self._slot = self._slot, None
         if slot is not None:
             self._send(*slot)
@@ -105,13 +110,12 @@ class Frames:
             return
         try:
             if now - self._full_ended >= self._full_cost * (1 / FULL_SHARE - 1) and self._full_cost > 0:
-                self._emit("picture", self._full(step))
+                self._emit("picture", step, self._full(step))
             else:
-                preview = step.preview()
-                self._emit("preview", to_uint8(preview))
+                self._emit("preview", step, to_uint8(step.preview()))
         except ConfigError:  # this block has no preview: full pictures only, at their own pace
             if now - self._full_ended >= self._full_cost * (1 / FULL_SHARE - 1):
-                self._emit("picture", self._full(step))
+                self._emit("picture", step, self._full(step))
         except Cancelled:
             return
 
@@ -122,6 +126,7 @@ class Frames:
             return
         if not self._allowed():
             self._owed = True
+            self._try_later(self._deliver)
             return
         self._owed = False
         try:
@@ -131,17 +136,35 @@ class Frames:
         except Exception as error:  # noqa: BLE001 - a picture that cannot be drawn is said in the widget
             self._send({"type": "failed", "message": str(error), "rid": None, "client": None}, [])
             return
-        self._emit("picture", pixels)
-        self._session.runner.after_rest(REST_SECONDS, lambda: self._deliver_final(step, pixels))
+        self._emit("picture", step, pixels)
+        self._session.runner.after_rest(REST_SECONDS, lambda: self._settle(step, pixels))
+
+    def _settle(self, step: DragStep, pixels: np.ndarray) -> None:
+        if self._rests_at(step):
+            self._keep_poster(poster(pixels))
+            self._deliver_final(step, pixels)
 
     def _deliver_final(self, step: DragStep, pixels: np.ndarray) -> None:
-        if self._session.status != "idle" or self._session.now()[0] is not step:
+        if not self._rests_at(step):
             return
-        self._keep_poster(poster(pixels))
         if self._allowed():
-            self._emit("final", pixels)
+            self._emit("final", step, pixels)
         else:
-            self._session.runner.after_rest(REST_SECONDS, lambda: self._deliver_final(step, pixels))
+            self._try_later(lambda: self._deliver_final(step, pixels))
+
+    def _try_later(self, job: Callable[[], None]) -> None:
+        """A credit may be lost: ask again in a moment, as long as there is a client."""
+        with self._lock:
+            clients = self._credit.clients
+        if clients:
+            self._session.runner.after_rest(REST_SECONDS, job)
+
+    def _shows(self, step: DragStep) -> bool:
+        """Whether this is still the picture: an edit makes another step of the same latent."""
+        return self._session.now()[0].ws is step.ws
+
+    def _rests_at(self, step: DragStep) -> bool:
+        return self._session.status == "idle" and self._shows(step)
 
     def _allowed(self) -> bool:
         blocked = self._blocked()
@@ -151,26 +174,29 @@ class Frames:
     def _full(self, step: DragStep) -> np.ndarray:
         session = self._session
         began = self._clock()
-        pixels = step.pixels(cancelled=lambda: session.runner.closed or session.now()[0].ws is not step.ws)
+        pixels = step.pixels(cancelled=lambda: session.runner.closed or not self._shows(step))
         self._full_ended = self._clock()
         self._full_cost = self._full_ended - began
         return pixels
 
-    def _emit(self, kind: str, pixels: np.ndarray) -> None:
+    def _emit(self, kind: str, step: DragStep, pixels: np.ndarray) -> None:
         mime = "image/png" if kind == "final" else "image/jpeg"
         data = encode(pixels, mime)
         now = self._clock()
+        current, revision = self._session.now()
+        if current.ws is not step.ws or self._session.runner.closed:  # an undo or the end came between
+            return
         with self._lock:
             self._seq += 1
-            content = self._content(kind, mime, pixels)
+            content = self._content(kind, mime, pixels, current, revision)
             self._credit.sent(self._seq, now)
             if self._colab and self._session.status == "running":
                 self._slot = (content, [data])
                 return
+            self._slot = None
         self._send(content, [data])
 
-    def _content(self, kind: str, mime: str, pixels: np.ndarray) -> dict[str, Any]:
-        step, revision = self._session.now()
+    def _content(self, kind: str, mime: str, pixels: np.ndarray, step: DragStep, revision: int) -> dict[str, Any]:
         return {
             "type": "frame",
             "seq": self._seq,

@@ -1,6 +1,7 @@
 """What the widget knows of the notebook kernel around it. Everything here works, and says nothing, without one."""
 
 import asyncio
+import inspect
 import time
 from collections.abc import Callable
 
@@ -17,7 +18,18 @@ def cell_identity() -> tuple[str, str] | None:
     if not execution:
         return None
     cell = parent.get("metadata", {}).get("cellId") or parent.get("content", {}).get("code", "")
-    return (cell, execution)
+    return (cell, execution) if cell else None  # no cell: made by the handler of another widget
+
+
+def keep_subshell(comm: object) -> None:
+    """Let messages from the browser be read on the subshell that it names.
+
+    ipykernel 7.4 reads them on the shell that the widget last sent on: for one made in a cell, once that cell ended.
+    Other versions have no such choice and are left alone.
+    """
+    route = getattr(comm, "_reply_subshell_for", None)
+    if callable(route) and list(inspect.signature(route).parameters) == ["data", "default"]:
+        setattr(comm, "_reply_subshell_for", lambda data, default: default)  # noqa: B010 - a private name of ipykernel
 
 
 class MainLoop:

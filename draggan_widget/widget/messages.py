@@ -15,6 +15,7 @@ from draggan_widget.geometry import Point
 
 Name = Literal["start", "stop", "undo", "redo", "reset"]
 MaskWish = Literal["keep", "none", "buffer"]
+FARTHEST = 1e6  # image px; whether a point lies in the picture is checked with the picture
 
 
 class MessageError(DragganError, ValueError):
@@ -164,6 +165,8 @@ def _point(point: Any, end: str) -> Point:
     pair = point.get(end) if isinstance(point, dict) else None
     if not isinstance(pair, list) or len(pair) != 2 or any(type(value) not in (int, float) for value in pair):
         raise MessageError(f"{end} is {pair!r}; expected [x, y]")
+    if not all(abs(value) <= FARTHEST for value in pair):  # NaN as well
+        raise MessageError(f"{end} is {pair!r}; expected finite numbers in image px")
     return (float(pair[0]), float(pair[1]))
 
 

@@ -16,7 +16,7 @@ from draggan_widget.session import events
 from draggan_widget.session.session import DragSession
 from draggan_widget.widget.dispatch import Dispatch
 from draggan_widget.widget.frames import Frames
-from draggan_widget.widget.kernel import MainLoop, cell_identity
+from draggan_widget.widget.kernel import MainLoop, cell_identity, keep_subshell
 from draggan_widget.widget.loading import load_with_words
 
 STATIC = Path(__file__).parent / "static"
@@ -82,6 +82,7 @@ class DragWidget(anywidget.AnyWidget):
         loaded = load_with_words(generator)
         self.session = DragSession(loaded, seed, ws=ws, truncation_psi=truncation_psi, config=config)
         super().__init__()
+        keep_subshell(self.comm)
         self.cell = cell_identity()
         _close_earlier(self)
         self._main = MainLoop()

@@ -1,4 +1,4 @@
-// The edit as the browser sees it: the kernel's points, what the user draws on top of them, and which of the two counts.
+// The edit as the browser sees it: the kernel's points, what the user draws over them, and which of the two counts.
 //
 // The kernel owns the edit. Local changes show at once and count until the kernel has answered them; a fact that
 // does not answer them moves the tracked handles and nothing else.

@@ -17,7 +17,7 @@ const COLOURS: readonly (readonly [string, string])[] = [
 ];
 
 const DOT = 9; // css px, radius of a handle
-const RING = 8; // css px, radius of a target
+const RING = 11; // css px, radius of a target
 const HEAD = 9; // css px, length of an arrow head
 
 export interface Overlay {

@@ -93,10 +93,12 @@ export function statusText(state: RunState, points: number): string {
 function liveText(state: RunState, points: number): string {
   if (state.asked === "start") return "Starting …";
   if (state.asked === "stop") return "Stopping …";
-  if (state.running) return join([progress(state.drawn, true) ?? "Running …"]);
+  if (state.running) return progress(state.drawn, true) ?? "Running …";
   if (state.ended !== null) return join([state.ended.message, progress(state.drawn, false)]);
   if (points === 0) return NO_POINTS;
-  return join([progress(state.drawn, false) ?? `${points} ${points === 1 ? "point" : "points"}`]);
+  if (state.drawn === null || state.drawn.step === 0)
+    return `${points} ${points === 1 ? "point" : "points"}: press Start.`;
+  return progress(state.drawn, false) ?? "";
 }
 
 function progress(drawn: Drawn | null, running: boolean): string | null {

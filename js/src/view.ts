@@ -49,9 +49,8 @@ export class View {
     this.#editor = initialEditor(this.#kernel.client, size, model.get("max_points") ?? 64);
     this.#outbox = this.#createOutbox();
     this.#frames = this.#createFrames();
-    this.#root = html("div", { class: "draggan", "data-lm-suppress-shortcuts": "true" });
-    setAttribute(this.#root, "data-host", this.#kernel.colab ? "colab" : "jupyter");
-    this.#root.append(this.#stage.element, this.#panel.element);
+    const attributes = { "data-host": this.#kernel.colab ? "colab" : "jupyter", "data-lm-suppress-shortcuts": "true" };
+    this.#root = html("div", { class: "draggan", ...attributes }, this.#stage.element, this.#panel.element);
     el.append(this.#root);
     this.#listen();
     void this.#showPoster();
@@ -92,25 +91,23 @@ export class View {
       nextPaint: (then) => void requestAnimationFrame(then),
       draw: (picture, frame) => this.#drawFrame(picture, frame),
       shown: (seq) => this.#kernel.send({ type: "shown", seq }),
-      failed: (frame, error) => {
-        console.warn("draggan: a frame could not be shown", error);
-        const message = `The picture of step ${frame.step} could not be shown; the next one may be.`;
+      failed: ({ step }, error) => {
+        const message = `The picture of step ${step} could not be shown: ${String(error)}`;
         this.#tell({ type: "failed", message, ends: false });
       },
     });
   }
 
   #listen(): void {
-    const signal = this.#closing.signal;
     const traits = {
       image_size: () => this.#resize(),
       seed: () => this.#tell({ type: "seed", seed: this.#model.get("seed") }),
       status: () => this.#checkClosed(),
     };
-    watchTraits(this.#model, traits, signal);
+    watchTraits(this.#model, traits, this.#closing.signal);
     const observer = new ResizeObserver(() => isVisible(this.#box()) && this.#repaint());
     observer.observe(this.#stage.element);
-    signal.addEventListener("abort", () => observer.disconnect());
+    this.#closing.signal.addEventListener("abort", () => observer.disconnect());
     attachPointer(
       {
         overlay: this.#overlay.element,
@@ -120,7 +117,7 @@ export class View {
         dispatch: (action) => this.#edit(action),
         focus: (ref) => this.#focusNext(ref),
       },
-      signal,
+      this.#closing.signal,
     );
   }
 

@@ -37,7 +37,7 @@ describe("the status line", () => {
   });
 
   test("forgets why the last drag ended when the edit changes or the next one starts", () => {
-    expect(statusText(run(live, started, arrived, { type: "edited" }), 1)).toBe("1 point");
+    expect(statusText(run(live, started, arrived, { type: "edited" }), 1)).toBe("1 point: press Start.");
     expect(statusText(run(live, started, arrived, started), 1)).toBe("Running …");
   });
 

