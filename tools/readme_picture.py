@@ -36,7 +36,7 @@ def main() -> None:
     """Open the notebook, drag the nose, save the picture."""
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     with Lab() as lab:
-        page = lab.open(notebook, viewport=(1200, 900), device_scale_factor=1.0)
+        page = lab.open(notebook, viewport=(1200, 1180), device_scale_factor=1.0)
         show_widget(lab, [cell.cell_type for cell in notebook.cells])
         page.wait_for_function(FULL_PICTURE, timeout=PICTURE_TIMEOUT)
         drag_nose(page)

@@ -12,10 +12,17 @@ MAX_POINTS = 64
 Mask = np.ndarray  # bool, (height, width), True where the picture may move
 
 
+def _point(pair: Iterable[float]) -> Point:
+    x, y = pair
+    if isinstance(pair, bytes) or isinstance(x, (str, bytes)) or isinstance(y, (str, bytes)):
+        raise TypeError("text")  # float("1") would take it
+    return float(x), float(y)
+
+
 def _points(values: Iterable[Iterable[float]], what: str) -> tuple[Point, ...]:
     try:
-        points = tuple((float(x), float(y)) for x, y in values)
-    except (TypeError, ValueError) as error:
+        points = tuple(_point(pair) for pair in values)
+    except (TypeError, ValueError, OverflowError) as error:
         raise EditError(f"{what}s are {values!r}; expected pairs (x, y) of numbers in image px") from error
     for number, point in enumerate(points, start=1):
         if not np.isfinite(point).all():
@@ -23,21 +30,29 @@ def _points(values: Iterable[Iterable[float]], what: str) -> tuple[Point, ...]:
     return points
 
 
+def _locked(locked: Iterable[bool], count: int) -> tuple[bool, ...]:
+    values = tuple(bool(value) for value in locked) or (False,) * count
+    if len(values) != count:
+        raise EditError(f"locked has {len(values)} values for {count} handles; give each handle one, or none at all")
+    return values
+
+
 def _mask(mask: object) -> Mask | None:
     if mask is None:
         return None
-    array = np.asarray(mask)
+    expected = "expected (height, width) of bool or 0 and 1, 1 = may move"
+    try:
+        array = np.asarray(mask)
+    except (TypeError, ValueError) as error:
+        raise EditError(f"mask is a {type(mask).__name__} that makes no array ({error}); {expected}") from error
     if array.ndim != 2 or not (array.dtype == bool or np.isin(array, (0, 1)).all()):
-        raise EditError(
-            f"mask is a {array.dtype} array of shape {array.shape}; "
-            "expected (height, width) of bool or 0 and 1, 1 = may move"
-        )
+        raise EditError(f"mask is a {array.dtype} array of shape {array.shape}; {expected}")
     copy = array.astype(bool)
     copy.flags.writeable = False
     return copy
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Edit:
     """Handle points, target points and mask; never changed in place.
 
@@ -45,27 +60,43 @@ class Edit:
         handles: (x, y) in image px where each point was taken; it stays there while the tracked handle moves.
         targets: (x, y) in image px, one a handle. A target equal to its handle holds that place.
         mask: (height, width) bool, True where the picture may move; None: everywhere.
+        locked: for each point, whether the widget keeps both its ends from being moved; none where left out. The drag
+            itself holds any point whose target is its handle's place.
     """
 
-    handles: tuple[Point, ...] = ()
-    targets: tuple[Point, ...] = ()
-    mask: Mask | None = field(default=None, repr=False)
+    handles: tuple[Point, ...]
+    targets: tuple[Point, ...]
+    mask: Mask | None = field(repr=False)
+    locked: tuple[bool, ...]
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "handles", _points(self.handles, "handle"))
-        object.__setattr__(self, "targets", _points(self.targets, "target"))
-        object.__setattr__(self, "mask", _mask(self.mask))
+    def __init__(
+        self,
+        handles: Iterable[Iterable[float]] = (),
+        targets: Iterable[Iterable[float]] = (),
+        mask: object = None,
+        locked: Iterable[bool] = (),
+    ):
+        """Take pairs (x, y) in lists, tuples or an array, and a mask of bool or 0 and 1; all are copied.
+
+        Raises:
+            EditError: not that, unequal numbers of points, or too many.
+        """
+        object.__setattr__(self, "handles", _points(handles, "handle"))
+        object.__setattr__(self, "targets", _points(targets, "target"))
+        object.__setattr__(self, "mask", _mask(mask))
         if len(self.handles) != len(self.targets):
             raise EditError(
                 f"the edit has {len(self.handles)} handles and {len(self.targets)} targets; give each handle one target"
             )
+        object.__setattr__(self, "locked", _locked(locked, len(self.handles)))
         if len(self.handles) > MAX_POINTS:
             raise EditError(f"the edit has {len(self.handles)} points; expected at most {MAX_POINTS}; delete some")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Edit):
             return NotImplemented
-        return (self.handles, self.targets) == (other.handles, other.targets) and self.same_mask(other)
+        mine, others = (self.handles, self.targets, self.locked), (other.handles, other.targets, other.locked)
+        return mine == others and self.same_mask(other)
 
     def __hash__(self) -> int:
         return hash((self.handles, self.targets))

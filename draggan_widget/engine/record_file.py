@@ -11,7 +11,7 @@ import torch
 
 from draggan_widget.engine.edit import Edit
 from draggan_widget.engine.record import DragRecord, DragStep
-from draggan_widget.errors import DragganError, RecordError
+from draggan_widget.errors import RecordError
 from draggan_widget.files import write_atomically
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _number(edits: list[Edit], edit: Edit) -> int:
 def _meta(record: DragRecord, edits: list[Edit], numbers: list[int]) -> dict[str, Any]:
     return {
         "about": record.about,
-        "edits": [{"handles": edit.handles, "targets": edit.targets} for edit in edits],
+        "edits": [{"handles": edit.handles, "targets": edit.targets, "locked": edit.locked} for edit in edits],
         "steps": [
             {"index": s.index, "edit": number, "loss": s.loss, "ended": s.ended, "seconds": s.seconds}
             for s, number in zip(record.steps, numbers, strict=True)
@@ -75,8 +75,6 @@ def load_record(path: Path, generator: "Generator | None") -> DragRecord:
     except FileNotFoundError as error:
         raise RecordError(f"{path} does not exist; expected a file written by DragRecord.save") from error
     except (OSError, EOFError, ValueError, KeyError, IndexError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-        if isinstance(error, DragganError):
-            raise
         raise RecordError(
             f"{path} is damaged or not a record ({type(error).__name__}: {error}); expected a file written by "
             "DragRecord.save; take another copy"
@@ -85,7 +83,10 @@ def load_record(path: Path, generator: "Generator | None") -> DragRecord:
 
 def _record(arrays: dict[str, np.ndarray], generator: "Generator | None") -> DragRecord:
     meta = json.loads(str(arrays["meta"]))
-    edits = [Edit(edit["handles"], edit["targets"], arrays.get(f"mask_{k}")) for k, edit in enumerate(meta["edits"])]
+    edits = [
+        Edit(edit["handles"], edit["targets"], arrays.get(f"mask_{k}"), edit.get("locked", ()))
+        for k, edit in enumerate(meta["edits"])
+    ]
     ws = torch.from_numpy(arrays["ws"])
     if len(ws) != len(meta["steps"]):
         raise ValueError(f"{len(ws)} latents for {len(meta['steps'])} steps")
@@ -96,6 +97,10 @@ def _record(arrays: dict[str, np.ndarray], generator: "Generator | None") -> Dra
         edit = edits[step["edit"]]
         handles = arrays["handles"][position, : len(edit)]
         errors = arrays["tracking_error"][position, : len(edit)]
+        if not len(handles) == len(errors) == len(edit):
+            raise ValueError(
+                f"step {position} has {len(handles)} handles and {len(errors)} errors for {len(edit)} points"
+            )
         record.append(
             DragStep(
                 index=int(step["index"]),

@@ -27,7 +27,7 @@ class FeatureMap:
     block: int
     size: tuple[int, int]
     windows: tuple[Window, ...]
-    values: tuple[Float[Tensor, "channels height width"], ...]
+    values: tuple[Float[Tensor, "channels _ _"], ...]  # each window has its own height and width
 
     @classmethod
     def of(cls, block: int, values: Float[Tensor, "channels height width"]) -> "FeatureMap":
@@ -67,6 +67,7 @@ class Generator(ABC):
         num_ws: rows of `ws`.
         w_dim: columns of `ws`.
         z_dim: length of `z`.
+        c_dim: classes of a conditional generator, else 0.
         num_blocks: synthesis blocks, counted from 0 at 4 x 4.
         latent_spaces: the spaces a drag may optimise in, the preferred one first.
         drag_rows: rows of `ws` a drag may move.
@@ -81,6 +82,7 @@ class Generator(ABC):
     num_ws: int
     w_dim: int
     z_dim: int
+    c_dim: int = 0
     num_blocks: int
     latent_spaces: tuple[str, ...]
     drag_rows: tuple[int, ...]
@@ -103,8 +105,12 @@ class Generator(ABC):
         z: Float[Tensor, "batch z_dim"],
         truncation_psi: float = 1.0,
         truncation_cutoff: int | None = None,
+        c: Float[Tensor, "batch c_dim"] | None = None,
     ) -> Float[Tensor, "batch num_ws w_dim"]:
-        """Map z to ws, pulled toward the mean latent by `truncation_psi` in the first `truncation_cutoff` rows."""
+        """Map z to ws, pulled toward the mean latent by `truncation_psi` in the first `truncation_cutoff` rows.
+
+        `c` is the class of a conditional generator, one-hot.
+        """
 
     @abstractmethod
     def features(
@@ -151,7 +157,24 @@ class Generator(ABC):
         z = np.random.RandomState(seed).randn(1, self.z_dim)
         return torch.from_numpy(z).to(self.device, self.dtype)
 
-    def ws_from_seed(self, seed: int, truncation_psi: float = 1.0) -> Float[Tensor, "1 num_ws w_dim"]:
-        """The latent of a seed."""
+    def ws_from_seed(
+        self, seed: int, truncation_psi: float = 1.0, label: int | None = None
+    ) -> Float[Tensor, "1 num_ws w_dim"]:
+        """The latent of a seed; `label` is the class for a conditional generator."""
         with torch.no_grad():
-            return self.mapping(self.z_from_seed(seed), truncation_psi)
+            return self.mapping(self.z_from_seed(seed), truncation_psi, c=self._class(label))
+
+    def free_memory(self) -> None:
+        """Give cached device memory back after an allocation failed."""
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _class(self, label: int | None) -> Float[Tensor, "1 c_dim"] | None:
+        if label is None and self.c_dim == 0:
+            return None
+        if label is None or isinstance(label, bool) or not 0 <= label < self.c_dim:
+            expected = f"0 to {self.c_dim - 1}" if self.c_dim else "None, since it is not conditional"
+            raise ConfigError(f"label is {label}; {self.name} expects {expected}")
+        c = torch.zeros(1, self.c_dim, device=self.device, dtype=self.dtype)
+        c[0, label] = 1.0
+        return c

@@ -1,5 +1,6 @@
 """The states a session rests in, made from a latent; no threads here."""
 
+import dataclasses
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -31,20 +32,38 @@ def resting_step(generator: Generator, ws: Tensor, edit: Edit) -> DragStep:
     )
 
 
+def under_edit(step: DragStep, edit: Edit) -> DragStep:
+    """The step as it stands under another edit: known points keep their tracked handles, new ones stand where put."""
+    left = list(zip(step.edit.handles, step.handles, step.tracking_error, strict=True))
+    handles, errors = [], []
+    for handle in edit.handles:
+        known = next((entry for entry in left if entry[0] == handle), None)
+        if known is not None:
+            left.remove(known)
+        handles.append(handle if known is None else known[1])
+        errors.append(0.0 if known is None else known[2])
+    return dataclasses.replace(step, edit=edit, handles=tuple(handles), tracking_error=tuple(errors))
+
+
 def start_state(
-    generator: Generator, ws: Float[Tensor, "1 num_ws w_dim"], seed: int | None, truncation_psi: float
+    generator: Generator,
+    ws: Float[Tensor, "1 num_ws w_dim"],
+    seed: int | None,
+    truncation_psi: float,
+    label: int | None,
 ) -> Snapshot:
     """A fresh start: no points, no record."""
-    return Snapshot(seed, truncation_psi, ws, Edit(), resting_step(generator, ws, Edit()), ())
+    return Snapshot(seed, truncation_psi, label, ws, Edit(), resting_step(generator, ws, Edit()), ())
 
 
-def seed_state(generator: Generator, seed: int, truncation_psi: float) -> Snapshot:
+def seed_state(generator: Generator, seed: int, truncation_psi: float, label: int | None = None) -> Snapshot:
     """A fresh start from a seed."""
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise ConfigError(f"seed is {seed!r}; expected a whole number from 0 to 2**32 - 1")
     if not (isinstance(truncation_psi, (int, float)) and -2.0 <= truncation_psi <= 2.0):
         raise ConfigError(f"truncation_psi is {truncation_psi!r}; expected a number from -2 to 2 (1: none, 0.7: usual)")
-    return start_state(generator, generator.ws_from_seed(seed, truncation_psi), seed, float(truncation_psi))
+    ws = generator.ws_from_seed(seed, truncation_psi, label)
+    return start_state(generator, ws, seed, float(truncation_psi), label)
 
 
 def latent_state(generator: Generator, ws: Any, truncation_psi: float) -> Snapshot:
@@ -60,7 +79,8 @@ def latent_state(generator: Generator, ws: Any, truncation_psi: float) -> Snapsh
         raise ConfigError(f"ws has shape {tuple(tensor.shape)}; {generator.name} expects {expected}")
     if not (tensor.is_floating_point() and bool(torch.isfinite(tensor).all())):
         raise ConfigError("ws holds NaN, infinity or no floating-point numbers; expected finite numbers")
-    return start_state(generator, tensor.to(generator.device, generator.dtype).clone(), None, truncation_psi)
+    own = tensor.to(generator.device, generator.dtype).clone()
+    return start_state(generator, own, None, truncation_psi, None)
 
 
 def about(generator: Generator, config: DragConfig, state: Snapshot) -> dict[str, Any]:
@@ -74,6 +94,7 @@ def about(generator: Generator, config: DragConfig, state: Snapshot) -> dict[str
         "family": generator.family,
         "seed": state.seed,
         "truncation_psi": state.truncation_psi,
+        "label": state.label,
         "config": dict(vars(config)),
         "versions": {"draggan-widget": own, "torch": torch.__version__},
     }

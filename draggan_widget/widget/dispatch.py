@@ -6,6 +6,7 @@ Handlers may run on any thread: they validate and enqueue, and never touch torch
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from draggan_widget.engine.config import PRESETS, DragConfig
 from draggan_widget.errors import DragganError
 from draggan_widget.session import events
 from draggan_widget.session.session import DragSession
@@ -16,6 +17,7 @@ from draggan_widget.widget.messages import (
     Hello,
     MessageError,
     SeedWish,
+    SettingsWish,
     Shown,
     StepWish,
     Tick,
@@ -49,6 +51,7 @@ class Dispatch:
         match wish:
             case Hello():
                 self.tell_edit()
+                self.tell_settings()
                 if session.status == "running":
                     self._send({"type": "started", "step": session.current.index}, [])
                 self._frames.hello(wish.client, wish.colab)
@@ -61,7 +64,9 @@ class Dispatch:
             case StepWish():
                 session.begin(wish.n)
             case SeedWish():
-                self._later(wish, lambda: session.new_seed(wish.seed))
+                self._later(wish, lambda: session.new_seed(self._seed(wish), wish.truncation_psi))
+            case SettingsWish():
+                self._settings(wish)
             case Command():
                 self._command(wish)
 
@@ -77,7 +82,20 @@ class Dispatch:
             case "reset":
                 session.reset()
             case "redo":
-                raise MessageError("redo is not known to this version; expected undo, reset, start or stop")
+                session.redo()
+
+    def _seed(self, wish: SeedWish) -> int | None:
+        """A wish for another truncation alone keeps the seed."""
+        return self._session.seed if wish.seed is None and wish.truncation_psi is not None else wish.seed
+
+    def _settings(self, wish: SettingsWish) -> None:
+        session = self._session
+        config = session.config
+        if wish.preset is not None:
+            config = DragConfig.for_generator(session.generator, wish.preset)
+        asked = {"max_steps": wish.max_steps, "latent_space": wish.latent_space}
+        session.config = config.replace(**{name: value for name, value in asked.items() if value is not None})
+        self.tell_settings(wish)
 
     def _later(self, wish: Wish, job: Callable[[], object]) -> None:
         """Have the worker do what needs torch."""
@@ -94,7 +112,7 @@ class Dispatch:
         session = self._session
         try:
             edit = wish.edit(session.edit, session.generator.image_size)
-            session.change_edit(edit, drawn_on=wish.revision, tell=False)
+            session.change_edit(edit, drawn_on=wish.revision, by=wish.client)
         except DragganError as error:
             self.tell_edit(wish, str(error))
         else:
@@ -104,6 +122,8 @@ class Dispatch:
         """The points as the kernel has them; an answer to a wish, or news for everybody."""
         step, revision = self._session.now()
         edit = step.edit
+        kept = wish is not None and wish.mask == "keep" and error is None  # a mask is megabytes: not at every move
+        mask = "none" if edit.mask is None else "keep" if kept else "buffer"
         content = {
             "type": "edit",
             "revision": revision,
@@ -111,13 +131,31 @@ class Dispatch:
             "client": None if wish is None else wish.client,
             "accepted": error is None,
             "error": error,
-            "points": [{"handle": list(h), "target": list(t)} for h, t in zip(edit.handles, edit.targets, strict=True)],
+            "points": [
+                {"handle": list(handle), "target": list(target), "locked": locked}
+                for handle, target, locked in zip(edit.handles, edit.targets, edit.locked, strict=True)
+            ],
             "handles": pairs(step.handles),
-            "mask": "none" if edit.mask is None else "buffer",
+            "mask": mask,
             "can_undo": self._session.can_undo,
-            "can_redo": False,
+            "can_redo": self._session.branches > 0,
         }
-        self._send(content, [] if edit.mask is None else [edit.mask.tobytes()])
+        self._send(content, [edit.mask.tobytes()] if mask == "buffer" and edit.mask is not None else [])
+
+    def tell_settings(self, wish: SettingsWish | None = None) -> None:
+        """The settings of the next drag, and what may be chosen."""
+        config = self._session.config
+        content = {
+            "type": "settings",
+            "preset": config.preset,
+            "presets": list(PRESETS),
+            "max_steps": config.max_steps,
+            "latent_space": config.latent_space,
+            "latent_spaces": list(self._session.generator.latent_spaces),
+            "rid": None if wish is None else wish.rid,
+            "client": None if wish is None else wish.client,
+        }
+        self._send(content, [])
 
     def fail(self, error: Exception, wish: Any = None) -> None:
         """Say what went wrong, in words."""

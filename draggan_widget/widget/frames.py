@@ -50,7 +50,7 @@ class Frames:
         self._lock = threading.Lock()
         self._credit = Credit()
         self._seq = 0
-        self._owed = False
+        self._owed = self._asked = False
         self._colab = False
         self._slot: tuple[dict[str, Any], list[bytes]] | None = None
         self._full_cost, self._full_ended = 0.0, float("-inf")
@@ -99,8 +99,11 @@ class Frames:
             self.deliver_soon()
 
     def deliver_soon(self) -> None:
-        """Have the worker draw the picture at rest."""
-        self._session.runner.submit(self._deliver)
+        """Have the worker draw the picture at rest, once for all who ask before it begins."""
+        with self._lock:
+            asked, self._asked = self._asked, True
+        if not asked:
+            self._session.runner.submit(self._deliver)
 
     def _offer(self, step: DragStep) -> None:
         """A step was made: send a frame if there is credit, else leave it."""
@@ -121,6 +124,7 @@ class Frames:
 
     def _deliver(self) -> None:
         """On the worker, at rest: the full picture, and the lossless one if nothing else happens."""
+        self._asked = False
         step, _ = self._session.now()
         if self._session.status != "idle":
             return

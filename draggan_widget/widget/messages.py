@@ -41,17 +41,19 @@ class EditWish:
     targets: tuple[Point, ...]
     mask: MaskWish
     mask_bytes: bytes | None
+    locked: tuple[bool, ...]
 
     def edit(self, current: Edit, image_size: tuple[int, int]) -> Edit:
         """The edit it asks for, given the current one and the picture's (height, width)."""
         if self.mask == "keep":
-            return Edit(self.handles, self.targets, current.mask)
+            return Edit(self.handles, self.targets, current.mask, self.locked)
         if self.mask_bytes is None:
-            return Edit(self.handles, self.targets)
+            return Edit(self.handles, self.targets, None, self.locked)
         height, width = image_size
         if len(self.mask_bytes) != height * width:
             raise MessageError(f"the mask has {len(self.mask_bytes)} bytes; expected {width} x {height}, one a pixel")
-        return Edit(self.handles, self.targets, np.frombuffer(self.mask_bytes, np.uint8).reshape(height, width))
+        mask = np.frombuffer(self.mask_bytes, np.uint8).reshape(height, width)
+        return Edit(self.handles, self.targets, mask, self.locked)
 
 
 @dataclass(frozen=True)
@@ -74,11 +76,23 @@ class StepWish:
 
 @dataclass(frozen=True)
 class SeedWish:
-    """Another start latent; None: the next seed."""
+    """Another start latent; None: the next seed, the present truncation."""
 
     client: str
     rid: int
     seed: int | None
+    truncation_psi: float | None
+
+
+@dataclass(frozen=True)
+class SettingsWish:
+    """Other settings of the next drag; None keeps one."""
+
+    client: str
+    rid: int
+    preset: str | None
+    max_steps: int | None
+    latent_space: str | None
 
 
 @dataclass(frozen=True)
@@ -96,7 +110,7 @@ class Tick:
     client: str
 
 
-Wish = Hello | EditWish | Command | StepWish | SeedWish | Shown | Tick
+Wish = Hello | EditWish | Command | StepWish | SeedWish | SettingsWish | Shown | Tick
 
 
 def parse(content: Any, buffers: Sequence[Any] = ()) -> Wish:
@@ -120,7 +134,15 @@ def parse(content: Any, buffers: Sequence[Any] = ()) -> Wish:
             return StepWish(client, _field(content, "rid", int), _between(content, "n", 1, 1000))
         case "seed":
             seed = None if content.get("seed") is None else _between(content, "seed", 0, 2**32 - 1)
-            return SeedWish(client, _field(content, "rid", int), seed)
+            return SeedWish(client, _field(content, "rid", int), seed, _number(content, "truncation_psi"))
+        case "settings":
+            return SettingsWish(
+                client,
+                _field(content, "rid", int),
+                _optional(content, "preset", str),
+                _optional(content, "max_steps", int),
+                _optional(content, "latent_space", str),
+            )
         case "shown":
             return Shown(client, _field(content, "seq", int))
         case "tick":
@@ -144,6 +166,7 @@ def _edit(content: dict[str, Any], client: str, buffers: Sequence[Any]) -> EditW
         targets=tuple(target for _, target in pairs),
         mask=mask,
         mask_bytes=bytes(buffers[0]) if mask == "buffer" else None,
+        locked=tuple(_lock(point) for point in points),
     )
 
 
@@ -152,6 +175,26 @@ def _field(content: dict[str, Any], name: str, kind: type) -> Any:
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise MessageError(f"{name} is {value!r}; expected {kind.__name__}")
     return value
+
+
+def _optional(content: dict[str, Any], name: str, kind: type) -> Any:
+    return None if content.get(name) is None else _field(content, name, kind)
+
+
+def _number(content: dict[str, Any], name: str) -> float | None:
+    value = content.get(name)
+    if value is None:
+        return None
+    if type(value) not in (int, float) or not abs(value) <= FARTHEST:
+        raise MessageError(f"{name} is {value!r}; expected a finite number")
+    return float(value)
+
+
+def _lock(point: dict[str, Any]) -> bool:
+    locked = point.get("locked", False)
+    if not isinstance(locked, bool):
+        raise MessageError(f"locked is {locked!r}; expected true or false")
+    return locked
 
 
 def _between(content: dict[str, Any], name: str, low: int, high: int) -> int:

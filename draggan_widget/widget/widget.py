@@ -46,8 +46,8 @@ def _close_earlier(widget: "DragWidget") -> None:
 class DragWidget(anywidget.AnyWidget):
     """Drag points of a generated picture in a notebook cell; `session` is the Python object behind it."""
 
-    _esm = STATIC / "widget.js"
-    _css = STATIC / "widget.css"
+    _esm = (STATIC / "widget.js").read_text("utf-8")  # a Path would be watched, and would keep every widget for good
+    _css = (STATIC / "widget.css").read_text("utf-8")
 
     image_size = traitlets.List(traitlets.Int(), read_only=True).tag(sync=True)  # [width, height], px
     seed = traitlets.Int(allow_none=True, default_value=None, read_only=True).tag(sync=True)
@@ -105,6 +105,8 @@ class DragWidget(anywidget.AnyWidget):
     def close(self) -> None:
         """End the worker, let the device memory go and remove the view. Idempotent."""
         _open_widgets.discard(self)
+        if "session" not in vars(self):  # refused by __init__, now forgotten
+            return
         self.session.close()
         if self.comm is not None:
             self.set_trait("status", "closed")

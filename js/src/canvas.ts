@@ -1,29 +1,51 @@
-// The picture: a canvas as large as the full picture, and the stage that gives it its place in the cell.
+// The picture and the veil over what stays fixed: two canvases as large as the full picture, and the stage that gives
+// them their place in the cell.
 
 import { html } from "./dom";
 import type { Size } from "./geometry";
+import type { Mask } from "./mask";
 
 export interface Stage {
   readonly element: HTMLElement;
   readonly canvas: HTMLCanvasElement;
   resize(size: Size): void;
   draw(picture: ImageBitmap): void;
+  veil(mask: Mask | null): void;
 }
 
 export function createStage(size: Size): Stage {
   const canvas = html("canvas", { class: "draggan-picture", role: "img", "aria-label": "The generated picture" });
-  const element = html("div", { class: "draggan-stage" }, canvas);
-  const resize = (to: Size): void => fitTo(element, canvas, to);
+  const veil = html("canvas", { class: "draggan-veil", "aria-hidden": "true" });
+  const element = html("div", { class: "draggan-stage" }, canvas, veil);
+  let shown: Mask | null = null;
+  const resize = (to: Size): void => {
+    element.style.setProperty("--draggan-width", String(to.width));
+    element.style.setProperty("--draggan-height", String(to.height));
+    if (!setSize(canvas, to)) return;
+    veil.width = 0; // a mask of another size says nothing
+    shown = null;
+  };
   resize(size);
-  return { element, canvas, resize, draw: (picture) => paint(canvas, picture) };
+  return {
+    element,
+    canvas,
+    resize,
+    draw: (picture) => paint(canvas, picture),
+    veil(mask) {
+      if (mask === shown) return;
+      shown = mask;
+      setSize(veil, canvas); // it takes its memory with the first mask
+      drawVeil(veil, mask);
+    },
+  };
 }
 
-function fitTo(element: HTMLElement, canvas: HTMLCanvasElement, size: Size): void {
-  element.style.setProperty("--draggan-width", String(size.width));
-  element.style.setProperty("--draggan-height", String(size.height));
-  if (canvas.width === size.width && canvas.height === size.height) return;
+/** Gives a canvas its size; false where it has it, since setting it again would clear it. */
+function setSize(canvas: HTMLCanvasElement, size: Size): boolean {
+  if (canvas.width === size.width && canvas.height === size.height) return false;
   canvas.width = size.width;
   canvas.height = size.height;
+  return true;
 }
 
 // A preview may be smaller than the picture: it is scaled up smoothly, so that the canvas never changes its size.
@@ -34,4 +56,36 @@ function paint(canvas: HTMLCanvasElement, picture: ImageBitmap): void {
   context.imageSmoothingQuality = "high";
   context.clearRect(0, 0, canvas.width, canvas.height);
   context.drawImage(picture, 0, 0, canvas.width, canvas.height);
+}
+
+// Dark, with soft diagonal stripes that show on a dark picture, and a light line where the movable part begins.
+function drawVeil(canvas: HTMLCanvasElement, mask: Mask | null): void {
+  const context = canvas.getContext("2d");
+  if (context === null) throw new Error("this browser gives no 2D canvas");
+  const { width, height } = canvas;
+  context.clearRect(0, 0, width, height);
+  if (mask === null) return;
+  const image = context.createImageData(width, height);
+  const pixels = new Uint32Array(image.data.buffer);
+  const stripes = hatch(Math.max(6, Math.round(width / 48)));
+  const edge = rgba(255, 0.75);
+  for (let y = 0, i = 0; y < height; y++) {
+    for (let x = 0; x < width; x++, i++) {
+      if (mask[i] === 1) continue;
+      const beside = (x > 0 && mask[i - 1] === 1) || (x < width - 1 && mask[i + 1] === 1);
+      const edged = beside || mask[i - width] === 1 || mask[i + width] === 1;
+      pixels[i] = edged ? edge : (stripes[(x + y) % stripes.length] ?? 0);
+    }
+  }
+  context.putImageData(image, 0, 0);
+}
+
+function hatch(period: number): Uint32Array {
+  const light = (i: number) => Math.max(0, Math.cos((2 * Math.PI * i) / period)) ** 2;
+  return Uint32Array.from({ length: period }, (_, i) => rgba(12 + 108 * light(i), 0.45));
+}
+
+function rgba(grey: number, alpha: number): number {
+  const bytes = new Uint8Array([grey, grey, grey, Math.round(alpha * 255)]);
+  return new Uint32Array(bytes.buffer)[0] ?? 0;
 }

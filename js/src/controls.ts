@@ -1,51 +1,135 @@
-// What the panel shows for a given state: which controls can be used, and the words.
+// What the panel shows for a given state, and what its buttons and fields ask for.
 
-import type { EditorState } from "./editor";
-import type { Wish } from "./messages";
-import type { ActionName, PanelView } from "./panel";
-import { type RunState, statusText } from "./run";
+import { type EditorAction, type EditorState, maskWord } from "./editor";
+import { maskToBytes } from "./mask";
+import { editWish, type SettingsChange, type Wish } from "./messages";
+import { LIVE_INTERVAL } from "./outbox";
+import type { ActionName, FieldChange, PanelAction, PanelView } from "./panel";
+import { type Doing, type RunState, statusText } from "./run";
 
 /** The buttons that ask the kernel; the others change the edit. */
-export type WishName = Exclude<ActionName, "clear" | "delete">;
+export type WishName = "start" | "step" | "undo" | "redo" | "reset" | "seed";
+export type EditName = Exclude<PanelAction, WishName>;
+
+export function isWish(action: PanelAction): action is WishName {
+  return ["start", "step", "undo", "redo", "reset", "seed"].includes(action);
+}
 
 export function wishFor(action: WishName, rid: number, running: boolean): Wish {
   switch (action) {
     case "start":
       return { type: running ? "stop" : "start", rid };
     case "undo":
+    case "redo":
     case "reset":
       return { type: action, rid };
     case "step":
       return { type: "step", rid, n: 1 };
     case "seed":
-      return { type: "seed", rid, seed: null };
+      return { type: "seed", rid, seed: null, truncation_psi: null };
     default:
       return action satisfies never;
   }
 }
 
+/** The whole edit, and the mask's bytes where it has changed. */
+export function editOf(editor: EditorState, rid: number): readonly [Wish, ...ArrayBuffer[]] {
+  const word = maskWord(editor);
+  const buffers = word === "buffer" && editor.mask !== null ? [maskToBytes(editor.mask)] : [];
+  return [editWish(rid, editor.revision, editor.points, word), ...buffers];
+}
+
+/** The wish of a field; null for the brush, which belongs to the browser. */
+export function wishOf({ field, value }: FieldChange, rid: number, seed: number | null): Wish | null {
+  const keep: SettingsChange = { preset: null, max_steps: null, latent_space: null };
+  switch (field) {
+    case "seed":
+      return { type: "seed", rid, seed: Number(value), truncation_psi: null };
+    case "truncation": // the same seed again; null would be the next one
+      return { type: "seed", rid, seed, truncation_psi: Number(value) };
+    case "preset":
+      return { type: "settings", rid, ...keep, preset: value };
+    case "max-steps":
+      return { type: "settings", rid, ...keep, max_steps: Number(value) };
+    case "latent-space":
+      return { type: "settings", rid, ...keep, latent_space: value };
+    case "brush":
+      return null;
+    default:
+      return field satisfies never;
+  }
+}
+
+/** What a button changes in the edit; null where there is nothing to change. */
+export function editFor(action: EditName, { selected, tool }: EditorState): EditorAction | null {
+  switch (action) {
+    case "delete":
+    case "lock":
+      return selected === null ? null : { type: action, index: selected };
+    case "mask":
+      return { type: "tool", tool: tool === "brush" ? "points" : "brush" };
+    case "erase":
+      return { type: "tool", tool: tool === "erase" ? "points" : "erase" };
+    case "clear":
+    case "clear-mask":
+    case "dismiss":
+      return { type: action };
+    default:
+      return action satisfies never;
+  }
+}
+
+/** ms between two edits. At rest nobody needs the places on the way: one edit a gesture, one step of undo. */
+export function pace(editor: EditorState, run: RunState): number {
+  if (editor.gesture?.kind !== "move") return 0;
+  return run.running ? LIVE_INTERVAL : Number.POSITIVE_INFINITY;
+}
+
 export function panelView(editor: EditorState, run: RunState): PanelView {
   return {
     running: run.running,
+    live: run.link === "live",
     enabled: enabledActions(editor, run),
+    pressed: pressedActions(editor),
     seed: run.seed,
-    status: statusText(run, editor.points.length),
+    truncation: run.truncation,
+    settings: run.settings,
+    brush: editor.brush,
+    status: statusText(run, editor.points.length, doing(editor)),
     muted: run.link !== "live",
     error: editor.error ?? run.error,
   };
 }
 
-function enabledActions(editor: EditorState, run: RunState): ReadonlySet<ActionName> {
+function doing(editor: EditorState): Doing {
+  if (editor.gesture?.kind === "new" && editor.gesture.armed) return "target";
+  return editor.tool === "points" ? null : "mask";
+}
+
+function pressedActions({ tool, points, selected }: EditorState): ReadonlySet<ActionName> {
+  const pressed = new Set<ActionName>();
+  if (tool === "brush") pressed.add("mask");
+  if (tool === "erase") pressed.add("erase");
+  if (selected !== null && points[selected]?.locked) pressed.add("lock");
+  return pressed;
+}
+
+export function enabledActions(editor: EditorState, run: RunState): ReadonlySet<ActionName> {
   const live = run.link === "live";
   const some = editor.points.length > 0;
   const enabled: Readonly<Record<ActionName, boolean>> = {
     start: run.running || (some && run.asked === null),
     step: some && !run.running,
     undo: editor.canUndo,
+    redo: editor.canRedo,
     reset: true,
     seed: true,
+    lock: editor.selected !== null,
     delete: editor.selected !== null,
     clear: some,
+    mask: true,
+    erase: true,
+    "clear-mask": editor.mask !== null,
   };
   const names = Object.keys(enabled) as ActionName[];
   return new Set(names.filter((name) => live && enabled[name]));

@@ -1,10 +1,14 @@
-// The edit as the browser sees it: the kernel's points, what the user draws over them, and which of the two counts.
+// The edit as the browser sees it: the kernel's points and mask, what the user draws over them, and which counts.
 //
-// The kernel owns the edit. Local changes show at once and count until the kernel has answered them; a fact that
-// does not answer them moves the tracked handles and nothing else.
+// The kernel owns the edit. Local changes show at once and count until the kernel has answered them; as soon as nothing
+// local is under way, the kernel's last word counts (`settled`).
 
-import { clampToImage, distance, movedBy, type Point, type Size, samePoint } from "./geometry";
-import type { EditFact, EditPoint } from "./messages";
+import { overdue, resync, takeFact, takeTracked } from "./facts";
+import { distance, type Point, type Size, samePoint } from "./geometry";
+import { cancel, drag, press, release } from "./gestures";
+import type { Mask } from "./mask";
+import type { EditFact, EditPoint, MaskWord } from "./messages";
+import { changed, nudge, remove, toggleLock } from "./points";
 
 export type End = "handle" | "target";
 
@@ -13,6 +17,9 @@ export interface EndRef {
   readonly end: End;
 }
 
+/** points: press and drag; brush and erase: paint what may move. */
+export type Tool = "points" | "brush" | "erase";
+
 /** A pointer that is down. `slop` (image px) is how far it must go before a press becomes a drag. */
 interface Pressed {
   readonly from: Point<"image">;
@@ -20,30 +27,43 @@ interface Pressed {
   readonly moved: boolean;
 }
 
+/** `armed`: the handle was set by a click, and the pointer, up again, looks for the target. */
 export type Gesture =
-  | (Pressed & { readonly kind: "new"; readonly to: Point<"image"> })
-  | (Pressed & { readonly kind: "move"; readonly ref: EndRef; readonly start: Point<"image"> });
+  | (Pressed & { readonly kind: "new"; readonly to: Point<"image">; readonly armed: boolean })
+  | (Pressed & { readonly kind: "move"; readonly ref: EndRef; readonly start: Point<"image"> })
+  | { readonly kind: "paint"; readonly mask: Mask; readonly last: Point<"image">; readonly value: 0 | 1 };
 
-export interface EditorState {
-  readonly client: string;
-  readonly size: Size;
-  readonly maxPoints: number;
-  /** The kernel's revision; `base` are its points. */
-  readonly revision: number;
-  readonly base: readonly EditPoint[];
-  /** What is shown and will be sent; equals `base` when nothing local is under way. */
+export interface Snapshot {
   readonly points: readonly EditPoint[];
   /** Where each handle is now; the drag moves them. */
   readonly handles: readonly Point<"image">[];
+  readonly mask: Mask | null;
+}
+
+/** Its own points, handles and mask are what is shown and will be sent. */
+export interface EditorState extends Snapshot {
+  readonly client: string;
+  readonly size: Size;
+  readonly maxPoints: number;
+  /** The kernel's revision and what it holds. */
+  readonly revision: number;
+  readonly base: Snapshot;
+  /** The targets that locked points had, by their handle. */
+  readonly former: ReadonlyMap<string, Point<"image">>;
   readonly selected: number | null;
+  readonly picked: boolean; // the user took the selected point, rather than having just drawn it
   readonly gesture: Gesture | null;
-  /** Local changes made, and how many of them have been sent. */
-  readonly changes: number;
+  readonly tool: Tool;
+  readonly brush: number; // image px across
+  readonly hover: Point<"image"> | null; // where the brush is
+  readonly changes: number; // local changes made, and how many of them have been sent
   readonly sent: number;
-  /** The last own edit that the kernel has not answered. */
+  readonly sentMask: Mask | null;
+  /** The own edit that the kernel has not answered; overdue: for so long that it was asked. */
   readonly pending: number | null;
-  /** After a hello the next fact counts whatever its revision. */
-  readonly resync: boolean;
+  readonly overdue: boolean;
+  readonly resync: boolean; // after a hello the next fact counts whatever its revision
+  readonly lost: number | null; // the revision whose mask never came; hello brings it
   readonly canUndo: boolean;
   readonly canRedo: boolean;
   /** Why the last edit was refused, in words; null when it was not. */
@@ -55,32 +75,48 @@ export type EditorAction =
   | { readonly type: "drag"; readonly at: Point<"image"> }
   | { readonly type: "release" }
   | { readonly type: "cancel" }
+  | { readonly type: "hover"; readonly at: Point<"image"> | null }
   | { readonly type: "select"; readonly index: number | null }
   | { readonly type: "nudge"; readonly ref: EndRef; readonly dx: number; readonly dy: number }
   | { readonly type: "delete"; readonly index: number }
+  | { readonly type: "lock"; readonly index: number }
   | { readonly type: "clear" }
+  | { readonly type: "tool"; readonly tool: Tool }
+  | { readonly type: "brush"; readonly size: number }
+  | { readonly type: "clear-mask" }
   | { readonly type: "sent"; readonly rid: number }
+  | { readonly type: "overdue" }
   | { readonly type: "resync" }
   | { readonly type: "dismiss" }
   | { readonly type: "resize"; readonly size: Size }
   | { readonly type: "fact"; readonly fact: EditFact }
   | { readonly type: "tracked"; readonly revision: number; readonly handles: readonly Point<"image">[] };
 
+const NOTHING: Snapshot = { points: [], handles: [], mask: null };
+export const BRUSH = { least: 4, most: 256 }; // image px across
+
 export function initialEditor(client: string, size: Size, maxPoints: number): EditorState {
   return {
+    ...NOTHING,
     client,
     size,
     maxPoints,
     revision: 0,
-    base: [],
-    points: [],
-    handles: [],
+    base: NOTHING,
+    former: new Map(),
     selected: null,
+    picked: false,
     gesture: null,
+    tool: "points",
+    brush: Math.min(BRUSH.most, Math.max(BRUSH.least, Math.round(size.width / 10))),
+    hover: null,
     changes: 0,
     sent: 0,
+    sentMask: null,
     pending: null,
+    overdue: false,
     resync: true,
+    lost: null,
     canUndo: false,
     canRedo: false,
     error: null,
@@ -88,6 +124,10 @@ export function initialEditor(client: string, size: Size, maxPoints: number): Ed
 }
 
 export function update(state: EditorState, action: EditorAction): EditorState {
+  return settled(step(state, action));
+}
+
+function step(state: EditorState, action: EditorAction): EditorState {
   switch (action.type) {
     case "press":
       return press(state, action.at, action.hit, action.slop);
@@ -97,34 +137,76 @@ export function update(state: EditorState, action: EditorAction): EditorState {
       return release(state);
     case "cancel":
       return cancel(state);
+    case "hover":
+      return { ...state, hover: action.at };
     case "select":
-      return { ...state, selected: action.index };
+      return { ...state, selected: action.index, picked: state.picked || action.index !== state.selected };
     case "nudge":
       return nudge(state, action.ref, action.dx, action.dy);
     case "delete":
       return remove(state, action.index);
+    case "lock":
+      return toggleLock(state, action.index);
     case "clear":
-      return state.points.length === 0 ? state : changed(state, { points: [], handles: [], selected: null });
+      return state.points.length === 0
+        ? state
+        : changed(state, { points: [], handles: [], selected: null, gesture: null });
+    case "tool":
+      return { ...cancel(state), tool: action.tool, hover: null };
+    case "brush":
+      return { ...state, brush: Math.min(BRUSH.most, Math.max(BRUSH.least, Math.round(action.size))) };
+    case "clear-mask":
+      return state.mask === null ? state : changed(state, { mask: null });
     case "sent":
-      return { ...state, pending: action.rid, sent: state.changes };
+      return { ...state, pending: action.rid, overdue: false, sent: state.changes, sentMask: state.mask };
+    case "overdue":
+      return overdue(state);
     case "resync":
-      return { ...state, pending: null, resync: true };
+      return resync(state);
     case "dismiss":
       return { ...state, error: null };
     case "resize":
-      return { ...state, size: action.size };
+      return resize(state, action.size);
     case "fact":
       return takeFact(state, action.fact);
     case "tracked":
-      return action.revision === state.revision ? { ...state, handles: mergeHandles(state, action.handles) } : state;
+      return takeTracked(state, action.revision, action.handles);
     default:
       return action satisfies never;
   }
 }
 
-/** Is there a local change the kernel has not been told? */
+function resize(state: EditorState, size: Size): EditorState {
+  if (size.width === state.size.width && size.height === state.size.height) return state;
+  const base = { ...state.base, mask: null }; // a mask of another size says nothing
+  return { ...state, size, base, mask: null, sentMask: null, gesture: null };
+}
+
+/** Where nothing local is under way, what the kernel holds is what is shown. A half-made point or stroke is its own. */
+function settled(state: EditorState): EditorState {
+  if (state.gesture?.kind === "move" || state.pending !== null || hasUnsent(state)) return state;
+  const { base, changes } = state;
+  if (state.points === base.points && state.mask === base.mask)
+    return state.sent === changes ? state : { ...state, sent: changes };
+  const selected = state.selected !== null && state.selected < base.points.length ? state.selected : null;
+  return { ...state, ...base, selected, sent: changes };
+}
+
+/** Is there a local change the kernel has not been told? What was taken back again is none. */
 export function hasUnsent(state: EditorState): boolean {
-  return state.changes !== state.sent;
+  return state.changes !== state.sent && !(state.pending === null && sameEdit(state, state.base));
+}
+
+export function sameEdit(a: Snapshot, b: Snapshot): boolean {
+  const same = (p: EditPoint, q?: EditPoint) =>
+    samePoint(p.handle, q?.handle) && samePoint(p.target, q?.target) && p.locked === q?.locked;
+  return a.mask === b.mask && a.points.length === b.points.length && a.points.every((p, i) => same(p, b.points[i]));
+}
+
+/** What the edit to be sent says of the mask. */
+export function maskWord(state: EditorState): MaskWord {
+  if (state.mask === state.base.mask) return "keep";
+  return state.mask === null ? "none" : "buffer";
 }
 
 /** The end under a press: the nearest within `reach` (image px); where both ends lie together, the target. */
@@ -144,104 +226,4 @@ export function endAt(state: EditorState, at: Point<"image">, reach: number): En
 export function endPosition(state: EditorState, ref: EndRef): Point<"image"> | null {
   const position = ref.end === "handle" ? state.handles[ref.index] : state.points[ref.index]?.target;
   return position ?? null;
-}
-
-function press(state: EditorState, at: Point<"image">, hit: EndRef | null, slop: number): EditorState {
-  const start = hit === null ? null : endPosition(state, hit);
-  if (hit !== null && start !== null) {
-    const gesture: Gesture = { kind: "move", ref: hit, from: at, start, slop, moved: false };
-    return { ...state, selected: hit.index, gesture };
-  }
-  const from = clampToImage(at, state.size);
-  return { ...state, gesture: { kind: "new", from, to: from, slop, moved: false } };
-}
-
-function drag(state: EditorState, at: Point<"image">): EditorState {
-  const gesture = state.gesture;
-  if (gesture === null) return state;
-  const moved = gesture.moved || distance(gesture.from, at) >= gesture.slop;
-  if (!moved) return state;
-  if (gesture.kind === "new") {
-    return { ...state, gesture: { ...gesture, to: clampToImage(at, state.size), moved } };
-  }
-  const to = movedBy(gesture.start, at.x - gesture.from.x, at.y - gesture.from.y);
-  return placeEnd({ ...state, gesture: { ...gesture, moved } }, gesture.ref, to);
-}
-
-function release(state: EditorState): EditorState {
-  const gesture = state.gesture;
-  if (gesture === null) return state;
-  const rest = { ...state, gesture: null };
-  if (gesture.kind === "move") return rest;
-  if (!gesture.moved) return { ...rest, selected: null };
-  if (state.points.length >= state.maxPoints) {
-    return { ...rest, error: `No more than ${state.maxPoints} points; delete one to add another.` };
-  }
-  return changed(rest, {
-    points: [...state.points, { handle: gesture.from, target: gesture.to }],
-    handles: [...state.handles, gesture.from],
-    selected: state.points.length,
-  });
-}
-
-function cancel(state: EditorState): EditorState {
-  const gesture = state.gesture;
-  if (gesture === null) return state;
-  const rest = { ...state, gesture: null };
-  return gesture.kind === "move" && gesture.moved ? placeEnd(rest, gesture.ref, gesture.start) : rest;
-}
-
-function nudge(state: EditorState, ref: EndRef, dx: number, dy: number): EditorState {
-  const from = endPosition(state, ref);
-  return from === null ? state : placeEnd({ ...state, selected: ref.index }, ref, movedBy(from, dx, dy));
-}
-
-function placeEnd(state: EditorState, ref: EndRef, at: Point<"image">): EditorState {
-  const to = clampToImage(at, state.size);
-  const before = endPosition(state, ref);
-  if (before === null || samePoint(before, to)) return state;
-  const points = state.points.map((p, i) => (i === ref.index ? { ...p, [ref.end]: to } : p));
-  const handles = state.handles.map((h, i) => (i === ref.index && ref.end === "handle" ? to : h));
-  return changed(state, { points, handles });
-}
-
-function remove(state: EditorState, index: number): EditorState {
-  if (state.points[index] === undefined) return state;
-  const points = state.points.filter((_, i) => i !== index);
-  const handles = state.handles.filter((_, i) => i !== index);
-  return changed(state, { points, handles, selected: null, gesture: null });
-}
-
-function changed(state: EditorState, patch: Partial<EditorState>): EditorState {
-  return { ...state, ...patch, changes: state.changes + 1 };
-}
-
-function takeFact(state: EditorState, fact: EditFact): EditorState {
-  const mine = fact.client === state.client && fact.rid !== null;
-  const answers = mine && state.pending !== null && fact.rid >= state.pending;
-  const pending = answers ? null : state.pending;
-  if (fact.revision < state.revision && !state.resync) return { ...state, pending };
-  const { revision, canUndo, canRedo } = fact;
-  const heard = { ...state, revision, canUndo, canRedo, pending, base: fact.points, resync: false };
-  if (mine && !fact.accepted)
-    return adopt({ ...heard, gesture: null, error: fact.error ?? "The edit was refused." }, fact);
-  const free = state.gesture === null && !hasUnsent(state) && pending === null;
-  return free
-    ? adopt({ ...heard, error: mine ? null : state.error }, fact)
-    : { ...heard, handles: mergeHandles(heard, fact.handles) };
-}
-
-function adopt(state: EditorState, fact: EditFact): EditorState {
-  const selected = state.selected !== null && state.selected < fact.points.length ? state.selected : null;
-  return { ...state, points: fact.points, handles: fact.handles, selected, pending: null, sent: state.changes };
-}
-
-/** Tracked positions for the points that are the kernel's own; a handle the user has put elsewhere stays there. */
-function mergeHandles(state: EditorState, tracked: readonly Point<"image">[]): readonly Point<"image">[] {
-  if (tracked.length !== state.points.length) return state.handles;
-  return state.handles.map((local, i) => {
-    const [mine, theirs] = [state.points[i], state.base[i]];
-    const untouched = mine !== undefined && theirs !== undefined && samePoint(mine.handle, theirs.handle);
-    return untouched ? (tracked[i] ?? local) : local;
-  });
 }

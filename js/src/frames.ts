@@ -23,6 +23,7 @@ export interface FrameQueue {
 
 export function frameQueue<P extends Picture>(ports: FramePorts<P>): FrameQueue {
   let waiting: FrameFact | null = null;
+  let passedOver: number[] = []; // credits of frames that a newer one has replaced
   let working = false;
   let closed = false;
 
@@ -37,8 +38,14 @@ export function frameQueue<P extends Picture>(ports: FramePorts<P>): FrameQueue 
       if (!closed) ports.failed(frame, error);
     } finally {
       picture?.close();
-      if (!closed) ports.shown(frame.seq);
+      if (!closed) giveBack(frame.seq);
     }
+  }
+
+  // Only when a frame has come through: a hidden page draws nothing, so nothing may make the kernel send more.
+  function giveBack(seq: number): void {
+    for (const credit of [seq, ...passedOver]) ports.shown(credit);
+    passedOver = [];
   }
 
   async function work(): Promise<void> {
@@ -54,7 +61,7 @@ export function frameQueue<P extends Picture>(ports: FramePorts<P>): FrameQueue 
   return {
     push(frame) {
       if (closed) return;
-      if (waiting !== null) ports.shown(waiting.seq);
+      if (waiting !== null) passedOver.push(waiting.seq);
       waiting = frame;
       if (!working) void work();
     },
@@ -70,8 +77,11 @@ export function decodePicture(picture: Bytes, mime: string): Promise<ImageBitmap
   return createImageBitmap(new Blob([picture], { type: mime }));
 }
 
-/** The saved picture that stands in until the first frame; null when there is none, or none that can be read. */
-export async function decodePoster(value: unknown): Promise<ImageBitmap | null> {
+/** Draws the saved picture that stands in until the first frame, where there is one that can be read. */
+export async function usePoster(value: unknown, draw: (picture: ImageBitmap) => void): Promise<void> {
   const poster = asBytes(value);
-  return poster === null ? null : decodePicture(poster, "image/jpeg").catch(() => null);
+  const picture = poster === null ? null : await decodePicture(poster, "image/jpeg").catch(() => null);
+  if (picture === null) return;
+  draw(picture);
+  picture.close();
 }

@@ -36,9 +36,18 @@ export function imagePoint(x: number, y: number): Point<"image"> {
   return { x, y } as Point<"image">;
 }
 
-// A thousandth of a pixel: far below what a hand can do, and it takes the float noise off exact pixel centres.
+// A thousandth of a pixel: far below what a hand can do, and it takes the float noise off.
 function tidy(value: number): number {
   return Math.round(value * 1000) / 1000 + 0;
+}
+
+// A browser lays out in 64ths of a css px: a picture said to be 300.4 css px wide is 300.390625, and the middle of a
+// pixel comes out up to 0.02 px beside its integer. What lies so near to a pixel's centre is meant as the centre.
+const LAYOUT_ERROR = 0.02; // image px
+
+function snapped(value: number): number {
+  const centre = Math.round(value);
+  return Math.abs(value - centre) <= LAYOUT_ERROR ? centre + 0 : tidy(value);
 }
 
 /** A box of no size (a hidden tab, a collapsed cell) has no image coordinates. */
@@ -48,8 +57,8 @@ export function isVisible(box: Box): boolean {
 
 export function cssToImage(at: Point<"css">, box: Box, size: Size): Point<"image"> {
   return imagePoint(
-    tidy(((at.x - box.left) * size.width) / box.width - 0.5),
-    tidy(((at.y - box.top) * size.height) / box.height - 0.5),
+    snapped(((at.x - box.left) * size.width) / box.width - 0.5),
+    snapped(((at.y - box.top) * size.height) / box.height - 0.5),
   );
 }
 
@@ -82,6 +91,6 @@ export function movedBy(at: Point<"image">, dx: number, dy: number): Point<"imag
   return imagePoint(tidy(at.x + dx), tidy(at.y + dy));
 }
 
-export function samePoint(a: Point<"image">, b: Point<"image">): boolean {
-  return a.x === b.x && a.y === b.y;
+export function samePoint(a: Point<"image">, b: Point<"image"> | undefined): boolean {
+  return a.x === b?.x && a.y === b.y;
 }

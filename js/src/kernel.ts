@@ -6,10 +6,11 @@ import { type Fact, parseFact, type Wish, type WishMessage } from "./messages";
 
 const PATIENCE = 5000; // ms without an answer to hello before the widget says so
 const TICK = 100; // ms between the requests for the next frame, Colab only
+const TICK_ON = 2000; // ms for which they go on after the drag has ended: the last picture is still to come
 
 export interface Traits {
   image_size: [number, number];
-  seed: number;
+  seed: number | null;
   truncation_psi: number;
   status: "idle" | "running" | "closed";
   max_points: number;
@@ -21,16 +22,18 @@ export interface KernelPorts {
   /** Nobody has answered for PATIENCE. */
   silent(): unknown;
   /** The host says that the line is cut. */
-  gone(): void;
+  gone(): unknown;
   running(): boolean;
 }
 
 export interface Kernel {
   readonly client: string;
   readonly colab: boolean;
-  send(wish: Wish): void;
+  send(wish: Wish, ...buffers: readonly ArrayBuffer[]): void;
   nextRid(): number;
   hello(): void;
+  /** A hello in passing: what was missed comes again, and nothing is said if it does not. */
+  ask(): void;
 }
 
 export function connect(model: AnyModel<Traits>, ports: KernelPorts, signal: AbortSignal): Kernel {
@@ -40,20 +43,21 @@ export function connect(model: AnyModel<Traits>, ports: KernelPorts, signal: Abo
   let heard = 0; // performance.now() of the last fact
   let silence: ReturnType<typeof setTimeout> | undefined;
 
-  const send = (wish: Wish): void => {
+  const send = (wish: Wish, ...buffers: readonly ArrayBuffer[]): void => {
     const message: WishMessage = { ...wish, client };
     try {
-      model.send(message);
+      model.send(message, undefined, [...buffers]);
     } catch (error) {
       console.warn("draggan: the kernel cannot be reached", error); // the host throws when the kernel is dead
       ports.gone();
     }
   };
 
+  const ask = (): void => send({ type: "hello", colab });
   const hello = (): void => {
     clearTimeout(silence);
     silence = setTimeout(ports.silent, PATIENCE);
-    send({ type: "hello", colab });
+    ask();
   };
 
   const onMessage = (content: unknown, buffers?: readonly unknown[]): void => {
@@ -76,10 +80,15 @@ export function connect(model: AnyModel<Traits>, ports: KernelPorts, signal: Abo
     // The kernel stops its frames after 5 s of silence (a sleeping laptop); a hello starts them again.
     if (ports.running() && performance.now() - heard > PATIENCE && !document.hidden) {
       heard = performance.now();
-      send({ type: "hello", colab });
+      ask();
     }
   }, 1000);
-  const tick = colab ? setInterval(() => ports.running() && send({ type: "tick" }), TICK) : undefined;
+  let ran = Number.NEGATIVE_INFINITY; // performance.now() when the drag was last seen to run
+  const tick = setInterval(() => {
+    if (ports.running()) ran = performance.now();
+    if (performance.now() - ran < TICK_ON) send({ type: "tick" });
+  }, TICK);
+  if (!colab) clearInterval(tick);
   signal.addEventListener("abort", () => {
     clearTimeout(silence);
     clearInterval(watch);
@@ -87,7 +96,7 @@ export function connect(model: AnyModel<Traits>, ports: KernelPorts, signal: Abo
     model.off("msg:custom", onMessage);
     model.off("comm_live_update", onLive);
   });
-  return { client, colab, send, hello, nextRid: () => ++rid };
+  return { client, colab, send, hello, ask, nextRid: () => ++rid };
 }
 
 /** The full picture in image px; 512 x 512 where a restored view has lost its traits. */

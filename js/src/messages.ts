@@ -1,14 +1,20 @@
 // The wire: what the kernel tells (facts) and what the browser asks (wishes), parsed once and trusted afterwards.
 
+import { Fields, toNumber, toText } from "./fields";
 import { imagePoint, type Point } from "./geometry";
 
 export interface EditPoint {
   readonly handle: Point<"image">;
   readonly target: Point<"image">;
+  /** It holds its place: the target is where the handle was when it was locked. */
+  readonly locked: boolean;
 }
 
 /** Bytes as the host hands them over: a DataView in Jupyter, a Uint8Array in Colab. */
 export type Bytes = DataView<ArrayBuffer> | Uint8Array<ArrayBuffer>;
+
+/** none: everything may move; keep: as it was; buffer: the message carries it. */
+export type MaskWord = "none" | "keep" | "buffer";
 
 export interface EditFact {
   readonly type: "edit";
@@ -19,7 +25,9 @@ export interface EditFact {
   readonly error: string | null;
   readonly points: readonly EditPoint[];
   readonly handles: readonly Point<"image">[];
-  readonly mask: "none" | "keep" | "buffer";
+  readonly mask: MaskWord;
+  /** One byte a pixel, 1 = may move; null without "buffer", or where the host lost it. */
+  readonly maskBytes: Bytes | null;
   readonly canUndo: boolean;
   readonly canRedo: boolean;
 }
@@ -45,9 +53,19 @@ export interface FrameFact {
 
 export type EndReason = "arrived" | "cap" | "stalled" | "lost" | "stopped";
 
+/** What the kernel drags with, and what there is to choose from. */
+export interface Settings {
+  readonly preset: string;
+  readonly presets: readonly string[];
+  readonly maxSteps: number;
+  readonly latentSpace: string;
+  readonly latentSpaces: readonly string[];
+}
+
 export type Fact =
   | EditFact
   | FrameFact
+  | (Settings & { readonly type: "settings"; readonly rid: number | null; readonly client: string | null })
   | { readonly type: "started"; readonly step: number }
   | { readonly type: "ended"; readonly reason: EndReason; readonly message: string; readonly step: number }
   | {
@@ -65,20 +83,33 @@ export type Wish =
       readonly type: "edit";
       readonly rid: number;
       readonly revision: number;
-      readonly points: readonly { readonly handle: Pair; readonly target: Pair }[];
-      readonly mask: "keep" | "none" | "buffer";
+      readonly points: readonly { readonly handle: Pair; readonly target: Pair; readonly locked: boolean }[];
+      readonly mask: MaskWord;
     }
   | { readonly type: "start" | "stop" | "undo" | "redo" | "reset"; readonly rid: number }
   | { readonly type: "step"; readonly rid: number; readonly n: number }
-  | { readonly type: "seed"; readonly rid: number; readonly seed: number | null }
+  | {
+      readonly type: "seed"; // seed null: the next one; truncation_psi null: as it is
+      readonly rid: number;
+      readonly seed: number | null;
+      readonly truncation_psi: number | null;
+    }
+  | ({ readonly type: "settings"; readonly rid: number } & SettingsChange)
   | { readonly type: "shown"; readonly seq: number }
   | { readonly type: "tick" };
 
+/** null keeps what is. */
+export interface SettingsChange {
+  readonly preset: string | null;
+  readonly max_steps: number | null;
+  readonly latent_space: string | null;
+}
+
 export type WishMessage = Wish & { readonly client: string };
 
-export function editWish(rid: number, revision: number, points: readonly EditPoint[]): Wish {
-  const wirePoints = points.map((p) => ({ handle: toPair(p.handle), target: toPair(p.target) }));
-  return { type: "edit", rid, revision, points: wirePoints, mask: "keep" };
+export function editWish(rid: number, revision: number, points: readonly EditPoint[], mask: MaskWord = "keep"): Wish {
+  const wirePoints = points.map((p) => ({ handle: toPair(p.handle), target: toPair(p.target), locked: p.locked }));
+  return { type: "edit", rid, revision, points: wirePoints, mask };
 }
 
 /** A message of the kernel, or null (and a warning) when it is not one we know. */
@@ -98,46 +129,63 @@ export function asBytes(value: unknown): Bytes | null {
 }
 
 function readFact(m: Fields, buffers: readonly unknown[]): Fact {
-  const type = m.oneOf("type", ["edit", "frame", "started", "ended", "failed"]);
+  const type = m.oneOf("type", ["edit", "frame", "settings", "started", "ended", "failed"]);
   switch (type) {
     case "edit":
-      return readEdit(m);
+      return readEdit(m, buffers);
     case "frame":
       return readFrame(m, buffers);
+    case "settings":
+      return { type, ...readSettings(m), ...readReply(m) };
     case "started":
       return { type, step: m.integer("step") };
     case "ended": {
       const reason = m.oneOf("reason", ["arrived", "cap", "stalled", "lost", "stopped"]);
       return { type, reason, message: m.text("message"), step: m.integer("step") };
     }
-    case "failed": {
-      const rid = m.orNull("rid", (k) => m.integer(k));
-      return { type, message: m.text("message"), rid, client: m.orNull("client", (k) => m.text(k)) };
-    }
+    case "failed":
+      return { type, message: m.text("message"), ...readReply(m) };
     default:
       return type satisfies never;
   }
 }
 
-function readEdit(m: Fields): EditFact {
+function readEdit(m: Fields, buffers: readonly unknown[]): EditFact {
   const points = m.list("points", (value, where) => {
     const point = new Fields(value, where);
-    return { handle: toPoint(point.get("handle"), where), target: toPoint(point.get("target"), where) };
+    const locked = point.get("locked") !== undefined && point.bool("locked");
+    return { handle: toPoint(point.get("handle"), where), target: toPoint(point.get("target"), where), locked };
   });
   const handles = m.list("handles", toPoint);
   if (handles.length !== points.length) throw new Error(`${points.length} points but ${handles.length} handles`);
+  const mask = m.oneOf("mask", ["none", "keep", "buffer"]);
   return {
     type: "edit",
     revision: m.integer("revision"),
-    rid: m.orNull("rid", (k) => m.integer(k)),
-    client: m.orNull("client", (k) => m.text(k)),
+    ...readReply(m),
     accepted: m.bool("accepted"),
     error: m.orNull("error", (k) => m.text(k)),
     points,
     handles,
-    mask: m.oneOf("mask", ["none", "keep", "buffer"]),
+    mask,
+    maskBytes: mask === "buffer" ? asBytes(buffers[0]) : null,
     canUndo: m.bool("can_undo"),
     canRedo: m.bool("can_redo"),
+  };
+}
+
+/** Whose wish it answers; null and null when it answers none. */
+function readReply(m: Fields): { readonly rid: number | null; readonly client: string | null } {
+  return { rid: m.orNull("rid", (k) => m.integer(k)), client: m.orNull("client", (k) => m.text(k)) };
+}
+
+function readSettings(m: Fields): Settings {
+  return {
+    preset: m.text("preset"),
+    presets: m.list("presets", toText),
+    maxSteps: m.integer("max_steps"),
+    latentSpace: m.text("latent_space"),
+    latentSpaces: m.list("latent_spaces", toText),
   };
 }
 
@@ -166,67 +214,4 @@ function toPair(p: Point<"image">): Pair {
 function toPoint(value: unknown, where: string): Point<"image"> {
   if (!Array.isArray(value) || value.length !== 2) throw new Error(`${where} is not a pair of numbers`);
   return imagePoint(toNumber(value[0], where), toNumber(value[1], where));
-}
-
-function toNumber(value: unknown, where: string): number {
-  if (typeof value !== "number" || !Number.isFinite(value)) throw new Error(`${where} is not a finite number`);
-  return value;
-}
-
-/** Named fields of one object, each read with its check. */
-class Fields {
-  readonly #values: ReadonlyMap<string, unknown>;
-  readonly #where: string;
-
-  constructor(value: unknown, where: string) {
-    if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error(`${where} is no object`);
-    this.#values = new Map(Object.entries(value));
-    this.#where = where;
-  }
-
-  get(key: string): unknown {
-    return this.#values.get(key);
-  }
-
-  number(key: string): number {
-    return toNumber(this.get(key), this.#name(key));
-  }
-
-  integer(key: string): number {
-    const value = this.get(key);
-    if (!Number.isSafeInteger(value)) throw new Error(`${this.#name(key)} is not an integer`);
-    return value as number;
-  }
-
-  text(key: string): string {
-    const value = this.get(key);
-    if (typeof value !== "string") throw new Error(`${this.#name(key)} is not a string`);
-    return value;
-  }
-
-  bool(key: string): boolean {
-    const value = this.get(key);
-    if (typeof value !== "boolean") throw new Error(`${this.#name(key)} is not a boolean`);
-    return value;
-  }
-
-  oneOf<const T extends string>(key: string, allowed: readonly T[]): T {
-    const found = allowed.find((word) => word === this.get(key));
-    if (found === undefined) throw new Error(`${this.#name(key)} is none of ${allowed.join(", ")}`);
-    return found;
-  }
-
-  orNull<T>(key: string, read: (key: string) => T): T | null {
-    return this.get(key) === null ? null : read(key);
-  }
-
-  list<T>(key: string, read: (value: unknown, where: string) => T): T[] {
-    const value = this.get(key);
-    if (!Array.isArray(value)) throw new Error(`${this.#name(key)} is not a list`);
-    return value.map((item: unknown, i) => read(item, `${this.#name(key)}[${i}]`));
-  }
-
-  #name(key: string): string {
-    return `${this.#where}.${key}`;
-  }
 }

@@ -19,13 +19,16 @@ const COLOURS: readonly (readonly [string, string])[] = [
 const DOT = 9; // css px, radius of a handle
 const RING = 11; // css px, radius of a target
 const HEAD = 9; // css px, length of an arrow head
+const BADGE = 7; // css px, radius of the cross and of the lock
+const AWAY = 25; // css px, from the middle of the handle to the cross
 
 export interface Overlay {
   readonly element: SVGSVGElement;
   resize(size: Size): void;
   /** `scale`: image px per css px. */
   draw(state: EditorState, scale: number): void;
-  focus(ref: EndRef): void;
+  /** null: the picture itself. */
+  focus(ref: EndRef | null): void;
 }
 
 interface PointElements {
@@ -34,16 +37,24 @@ interface PointElements {
   readonly strokes: readonly SVGPathElement[];
   readonly handle: SVGGElement;
   readonly target: SVGGElement;
+  readonly trail: SVGGElement;
+  readonly cross: SVGGElement;
 }
 
 interface Mark {
   readonly handle: Point<"image">;
   readonly target: Point<"image">;
+  /** Where the handle was when the user set it. */
+  readonly origin: Point<"image">;
+  readonly locked: boolean;
 }
 
 export function createOverlay(size: Size): Overlay {
   const element = svg("svg", { class: "draggan-overlay", role: "group", "aria-label": "Points on the picture" });
   element.setAttribute("preserveAspectRatio", "none");
+  element.setAttribute("tabindex", "-1"); // takes the keys after a click
+  const brush = svg("g", { class: "draggan-brush" }, svg("circle"), svg("circle"));
+  element.append(brush);
   const drawn: PointElements[] = [];
   const resize = (to: Size): void => setAttribute(element, "viewBox", `-0.5 -0.5 ${to.width} ${to.height}`);
   resize(size);
@@ -53,15 +64,20 @@ export function createOverlay(size: Size): Overlay {
     draw(state, scale) {
       const marks = marksOf(state);
       while (drawn.length > marks.length) drawn.pop()?.group.remove();
+      const crossed = state.gesture === null && state.tool === "points";
       marks.forEach((mark, index) => {
         const point = drawn[index] ?? addPoint(element, drawn, index);
         place(point, mark, index, scale);
         setAttribute(point.group, "data-selected", String(state.selected === index));
         setAttribute(point.group, "data-draft", String(index >= state.points.length));
+        setAttribute(point.group, "data-locked", String(mark.locked));
+        setAttribute(point.cross, "data-shown", String(crossed && state.selected === index));
       });
+      drawBrush(brush, state, scale);
     },
     focus(ref) {
-      drawn[ref.index]?.[ref.end].focus({ preventScroll: true });
+      if (ref === null) element.focus({ preventScroll: true });
+      else drawn[ref.index]?.[ref.end].focus({ preventScroll: true });
     },
   };
 }
@@ -74,10 +90,22 @@ export function endOf(element: EventTarget | null): EndRef | null {
   return (end === "handle" || end === "target") && Number.isInteger(index) ? { index, end } : null;
 }
 
+/** Which point's cross this is; null where it is none. */
+export function crossOf(element: EventTarget | null): number | null {
+  if (!(element instanceof Element) || element.closest(".draggan-cross") === null) return null;
+  return Number(element.closest("[data-index]")?.getAttribute("data-index"));
+}
+
 function marksOf(state: EditorState): Mark[] {
-  const marks = state.points.map((p, i) => ({ handle: state.handles[i] ?? p.handle, target: p.target }));
+  const marks = state.points.map((p, i) => ({
+    handle: state.handles[i] ?? p.handle,
+    target: p.target,
+    origin: p.handle,
+    locked: p.locked,
+  }));
   const draft = state.gesture;
-  if (draft?.kind === "new" && draft.moved) marks.push({ handle: draft.from, target: draft.to });
+  if (draft?.kind === "new" && (draft.moved || draft.armed))
+    marks.push({ handle: draft.from, target: draft.to, origin: draft.from, locked: false });
   return marks;
 }
 
@@ -87,14 +115,24 @@ function addPoint(parent: SVGSVGElement, drawn: PointElements[], index: number):
   const target = endGroup("target", RING);
   const handle = endGroup("handle", DOT);
   handle.append(svg("text", { class: "draggan-number" }, String(index + 1)));
-  const group = svg("g", { class: "draggan-point", "data-index": String(index) }, arrow, target, handle);
+  const trail = svg("g", { class: "draggan-trail" }, svg("path"), svg("path"), svg("circle", { r: "3.5" }));
+  const cross = badge("cross", "M-2.6 -2.6L2.6 2.6M2.6 -2.6L-2.6 2.6");
+  cross.append(svg("title", {}, "Delete the point"));
+  target.append(badge("lock", "M-3 -0.4h6v4h-6ZM-1.9 -0.4v-1.6a1.9 1.9 0 0 1 3.8 0v1.6"));
+  const parts = [trail, arrow, target, handle, cross];
+  const group = svg("g", { class: "draggan-point", "data-index": String(index) }, ...parts);
   const [colour, ink] = COLOURS[index % COLOURS.length] ?? ["#e69f00", "#000"];
   group.style.setProperty("--draggan-colour", colour);
   group.style.setProperty("--draggan-ink", ink);
   parent.append(group);
-  const point = { group, arrow, strokes, handle, target };
+  const point = { group, arrow, strokes, handle, target, trail, cross };
   drawn.push(point);
   return point;
+}
+
+function badge(name: string, d: string): SVGGElement {
+  const circle = svg("circle", { r: String(BADGE) });
+  return svg("g", { class: `draggan-badge draggan-${name}` }, circle, svg("path", { d }));
 }
 
 function endGroup(end: End, radius: number): SVGGElement {
@@ -110,11 +148,13 @@ function place(point: PointElements, mark: Mark, index: number, scale: number): 
     const at = mark[end];
     setAttribute(point[end], "transform", `translate(${at.x} ${at.y}) scale(${scale})`);
     const name = end === "handle" ? "Handle" : "Target";
-    setAttribute(point[end], "aria-label", `${name} ${index + 1} at ${short(at.x)}, ${short(at.y)}`);
+    const words = `${name} ${index + 1} at ${short(at.x)}, ${short(at.y)}`;
+    setAttribute(point[end], "aria-label", mark.locked ? `${words}, locked` : words);
   }
   const number = point.handle.lastElementChild;
   if (number !== null) setText(number, String(index + 1));
   placeArrow(point, mark, scale);
+  placeTrail(point, mark, scale);
 }
 
 // The arrow is drawn along the x axis in css px, then turned and put in place.
@@ -124,6 +164,27 @@ function placeArrow(point: PointElements, { handle, target }: Mark, scale: numbe
   setAttribute(point.arrow, "transform", `translate(${handle.x} ${handle.y}) scale(${scale}) rotate(${angle})`);
   const path = arrowPath(length);
   for (const stroke of point.strokes) setAttribute(stroke, "d", path);
+}
+
+// From where the handle was set to where the drag has taken it; and the cross, clear of the arrow.
+function placeTrail({ trail, cross }: PointElements, { handle, target, origin }: Mark, scale: number): void {
+  const far = distance(origin, handle) / scale;
+  setAttribute(trail, "data-shown", String(far > 2));
+  setAttribute(trail, "transform", `translate(${origin.x} ${origin.y}) scale(${scale})`);
+  const way = `M0 0L${(handle.x - origin.x) / scale} ${(handle.y - origin.y) / scale}`;
+  for (const line of trail.querySelectorAll("path")) setAttribute(line, "d", way);
+  const along = Math.atan2(target.y - handle.y, target.x - handle.x);
+  const angle = distance(handle, target) / scale < DOT ? -Math.PI / 4 : along + (along > 0 ? -1 : 1) * 2.2;
+  const [x, y] = [handle.x + AWAY * scale * Math.cos(angle), handle.y + AWAY * scale * Math.sin(angle)];
+  setAttribute(cross, "transform", `translate(${x} ${y}) scale(${scale})`);
+}
+
+function drawBrush(brush: SVGGElement, state: EditorState, scale: number): void {
+  const at = state.tool === "points" ? null : state.hover;
+  setAttribute(brush, "data-shown", String(at !== null));
+  if (at === null) return;
+  setAttribute(brush, "transform", `translate(${at.x} ${at.y}) scale(${scale})`);
+  for (const circle of brush.children) setAttribute(circle, "r", String(state.brush / 2 / scale));
 }
 
 function arrowPath(length: number): string {

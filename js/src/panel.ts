@@ -1,28 +1,47 @@
-// The toolbar, the status line and the error line.
+// The toolbar, the rows of fields, the status line and the error line.
 
 import { html, setAttribute, setText } from "./dom";
+import { createFields, type FieldChange } from "./entries";
 import { type IconName, icon } from "./icons";
+import type { Settings } from "./messages";
 
-export type ActionName = "start" | "step" | "undo" | "reset" | "seed" | "delete" | "clear";
+export type { FieldChange } from "./entries";
+
+export type ActionName =
+  | ("start" | "step" | "undo" | "redo" | "reset" | "seed")
+  | ("lock" | "delete" | "clear" | "mask" | "erase" | "clear-mask");
+
+export type PanelAction = ActionName | "dismiss";
 
 export interface PanelView {
   readonly running: boolean;
+  readonly live: boolean;
   readonly enabled: ReadonlySet<ActionName>;
+  readonly pressed: ReadonlySet<ActionName>;
   readonly seed: number | null;
+  readonly truncation: number;
+  readonly settings: Settings | null;
+  readonly brush: number;
   readonly status: string;
   /** A calm note (no kernel) rather than progress. */
   readonly muted: boolean;
   readonly error: string | null;
 }
 
+export interface PanelPorts {
+  act(action: PanelAction): void;
+  enter(change: FieldChange): void;
+}
+
 export interface Panel {
   readonly element: HTMLElement;
   draw(view: PanelView): void;
+  /** Back to what the kernel holds: it has refused what was entered. */
+  restore(): void;
 }
 
 interface ButtonSpec {
   readonly action: ActionName;
-  readonly icon: IconName;
   readonly label: string;
   readonly title: string;
 }
@@ -30,44 +49,53 @@ interface ButtonSpec {
 // One inner list is one group of buttons.
 const GROUPS: readonly (readonly ButtonSpec[])[] = [
   [
-    { action: "start", icon: "start", label: "Start", title: "Drag the handles to their targets" },
-    { action: "step", icon: "step", label: "Step", title: "One step of the drag" },
+    { action: "start", label: "Start", title: "Drag the handles to their targets (Space)" },
+    { action: "step", label: "Step", title: "One step of the drag (.)" },
   ],
   [
-    { action: "undo", icon: "undo", label: "Undo", title: "Undo the last change" },
-    { action: "reset", icon: "reset", label: "Reset", title: "Back to the picture before the drag" },
+    { action: "undo", label: "Undo", title: "Undo the last change (Ctrl+Z)" },
+    { action: "redo", label: "Redo", title: "Do again what was undone (Ctrl+Shift+Z or Ctrl+Y)" },
+    { action: "reset", label: "Reset", title: "Back to the picture before the drag (R)" },
   ],
   [
-    { action: "delete", icon: "delete", label: "Delete point", title: "Delete the selected point (Delete key)" },
-    { action: "clear", icon: "clear", label: "Clear points", title: "Delete every point" },
+    { action: "lock", label: "Lock", title: "Hold the selected point where it is, or let it go again (L)" },
+    { action: "delete", label: "Delete point", title: "Delete the selected point (Delete)" },
+    { action: "clear", label: "Clear points", title: "Delete every point" },
   ],
-  [{ action: "seed", icon: "seed", label: "New seed", title: "Another picture" }],
+  [
+    { action: "mask", label: "Mask", title: "Paint what may move (M; size: [ and ])" },
+    { action: "erase", label: "Erase", title: "Take away from what may move (E; size: [ and ])" },
+    { action: "clear-mask", label: "Clear mask", title: "Let everything move" },
+  ],
 ];
+const SEED: ButtonSpec = { action: "seed", label: "New seed", title: "Another picture" };
+const TOGGLES: readonly ActionName[] = ["lock", "mask", "erase"];
 
-export function createPanel(act: (action: ActionName) => void, dismiss: () => void, signal: AbortSignal): Panel {
+export function createPanel(ports: PanelPorts, signal: AbortSignal): Panel {
   const buttons = new Map<ActionName, HTMLButtonElement>();
-  const toolbar = html("div", { class: "draggan-toolbar", role: "toolbar", "aria-label": "DragGAN" });
-  for (const specs of GROUPS) {
-    const group = html("div", { class: "draggan-group" });
-    for (const spec of specs) {
-      const button = createButton(spec);
-      button.addEventListener("click", () => act(spec.action), { signal });
-      buttons.set(spec.action, button);
-      group.append(button);
-    }
-    toolbar.append(group);
-  }
-  const seed = html("output", { class: "draggan-seed" });
-  toolbar.lastElementChild?.append(seed);
+  const add = (spec: ButtonSpec): HTMLButtonElement => {
+    const button = createButton(spec.action, spec.label, spec.title);
+    button.addEventListener("click", () => ports.act(spec.action), { signal });
+    buttons.set(spec.action, button);
+    return button;
+  };
+  const groups = GROUPS.map((specs) => html("div", { class: "draggan-group" }, ...specs.map(add)));
+  const toolbar = html("div", { class: "draggan-toolbar", role: "toolbar", "aria-label": "DragGAN" }, ...groups);
+  const fields = createFields(ports.enter, add(SEED), signal);
+  toolbar.append(html("div", { class: "draggan-group" }, fields.toggle));
   const status = html("div", { class: "draggan-status", role: "status", "aria-live": "polite" });
-  const error = createErrorLine(dismiss, signal);
-  const element = html("div", { class: "draggan-panel" }, toolbar, status, error.element);
+  const error = createErrorLine(() => ports.act("dismiss"), signal);
+  const element = html("div", { class: "draggan-panel" }, toolbar, ...fields.rows, status, error.element);
   return {
     element,
+    restore: fields.restore,
     draw(view) {
-      for (const [action, button] of buttons) button.disabled = !view.enabled.has(action);
+      for (const [action, button] of buttons) {
+        button.disabled = !view.enabled.has(action);
+        if (TOGGLES.includes(action)) setAttribute(button, "aria-pressed", String(view.pressed.has(action)));
+      }
       drawStart(buttons.get("start"), view.running);
-      setText(seed, view.seed === null ? "" : `seed ${view.seed}`);
+      fields.draw(view);
       // Ten numbers a second are for the eye; a screen reader hears the start, the end and what went wrong.
       setAttribute(status, "aria-live", view.running ? "off" : "polite");
       setAttribute(status, "data-muted", String(view.muted));
@@ -77,10 +105,10 @@ export function createPanel(act: (action: ActionName) => void, dismiss: () => vo
   };
 }
 
-function createButton({ action, icon: name, label, title }: ButtonSpec): HTMLButtonElement {
+export function createButton(action: IconName, label: string, title: string): HTMLButtonElement {
   const words = html("span", { class: "draggan-label" }, label);
   const attributes = { type: "button", class: "draggan-button", "data-action": action, title, "aria-label": label };
-  return html("button", attributes, icon(name), words);
+  return html("button", attributes, icon(action), words);
 }
 
 function drawStart(button: HTMLButtonElement | undefined, running: boolean): void {
@@ -88,7 +116,7 @@ function drawStart(button: HTMLButtonElement | undefined, running: boolean): voi
   button.setAttribute("data-running", String(running));
   const label = running ? "Stop" : "Start";
   button.setAttribute("aria-label", label);
-  button.title = running ? "Stop the drag" : "Drag the handles to their targets";
+  button.title = running ? "Stop the drag (Space)" : "Drag the handles to their targets (Space)";
   button.replaceChildren(icon(running ? "stop" : "start"), html("span", { class: "draggan-label" }, label));
 }
 

@@ -1,6 +1,6 @@
 // What the drag is doing and whether the kernel is there, as words on the status line.
 
-import type { EndReason, FrameFact, FrameKind } from "./messages";
+import type { EndReason, FrameFact, FrameKind, Settings } from "./messages";
 
 /** waiting: hello not answered yet; silent: not answered for long; gone: it was there and left; closed: by Python. */
 export type Link = "waiting" | "live" | "silent" | "gone" | "closed";
@@ -20,6 +20,9 @@ export interface RunState {
   readonly asked: "start" | "stop" | null;
   readonly drawn: Drawn | null;
   readonly seed: number | null;
+  readonly truncation: number;
+  /** null: the kernel has not told them yet. */
+  readonly settings: Settings | null;
   readonly ended: { readonly reason: EndReason; readonly message: string } | null;
   readonly error: string | null;
 }
@@ -32,14 +35,19 @@ export type RunAction =
   | { readonly type: "failed"; readonly message: string; readonly ends: boolean }
   | { readonly type: "drawn"; readonly frame: FrameFact }
   | { readonly type: "seed"; readonly seed: number | null }
+  | { readonly type: "truncation"; readonly truncation: number }
+  | { readonly type: "settings"; readonly settings: Settings }
   | { readonly type: "edited" }
   | { readonly type: "dismiss" };
 
-export const NO_POINTS = "Press on the picture, drag, let go: that is a handle and its target.";
+export const NO_POINTS = "Drag from where a handle is to where it should go, or click the one and then the other.";
+const WAY = "Now click where it should go; Escape takes the handle back.";
+const BRUSHING = "Paint what may move; the hatched part stays fixed. M or Escape ends painting.";
 export const NO_KERNEL = "No kernel: run the cell again to drag.";
 
-export function initialRun(running: boolean, seed: number | null): RunState {
-  return { link: "waiting", running, asked: null, drawn: null, seed, ended: null, error: null };
+export function initialRun(running: boolean, seed: number | null, truncation = 1): RunState {
+  const nothing = { asked: null, drawn: null, settings: null, ended: null, error: null };
+  return { link: "waiting", running, seed, truncation, ...nothing };
 }
 
 export function updateRun(state: RunState, action: RunAction): RunState {
@@ -58,6 +66,10 @@ export function updateRun(state: RunState, action: RunAction): RunState {
       return { ...state, drawn: summary(action.frame), seed: action.frame.seed ?? state.seed };
     case "seed":
       return { ...state, seed: action.seed };
+    case "truncation":
+      return { ...state, truncation: action.truncation };
+    case "settings":
+      return { ...state, settings: action.settings };
     case "edited":
       return { ...state, ended: null };
     case "dismiss":
@@ -72,8 +84,11 @@ function summary(frame: FrameFact): Drawn {
   return { seq: frame.seq, step: frame.step, kind: frame.kind, left, stepsPerSecond: frame.stepsPerSecond };
 }
 
+/** What the user is in the middle of. */
+export type Doing = "target" | "mask" | null;
+
 /** The status line. */
-export function statusText(state: RunState, points: number): string {
+export function statusText(state: RunState, points: number, doing: Doing = null): string {
   switch (state.link) {
     case "waiting":
       return "Waiting for the kernel …";
@@ -84,7 +99,7 @@ export function statusText(state: RunState, points: number): string {
     case "closed":
       return "This widget was closed: run the cell again to drag.";
     case "live":
-      return liveText(state, points);
+      return doing === "target" ? WAY : doing === "mask" && !state.running ? BRUSHING : liveText(state, points);
     default:
       return state.link satisfies never;
   }

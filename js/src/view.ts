@@ -2,16 +2,18 @@
 
 import type { AnyModel } from "@anywidget/types";
 import { createStage, type Stage } from "./canvas";
-import { panelView, type WishName, wishFor } from "./controls";
+import { editFor, editOf, enabledActions, isWish, pace, panelView, type WishName, wishFor, wishOf } from "./controls";
 import { html, oncePerPaint, setAttribute } from "./dom";
 import { type EditorAction, type EditorState, type EndRef, hasUnsent, initialEditor, update } from "./editor";
-import { decodePicture, decodePoster, type FrameQueue, frameQueue } from "./frames";
+import { decodePicture, type FrameQueue, frameQueue, usePoster } from "./frames";
 import { imagePerCss, isVisible } from "./geometry";
 import { connect, type Kernel, sizeOf, type Traits, watchTraits } from "./kernel";
-import { editWish, type Fact, type FrameFact } from "./messages";
+import { attachKeys } from "./keys";
+import { mark } from "./marks";
+import type { Fact, FrameFact } from "./messages";
 import { type Outbox, outbox } from "./outbox";
 import { createOverlay, type Overlay } from "./overlay";
-import { type ActionName, createPanel, type Panel } from "./panel";
+import { createPanel, type FieldChange, type Panel, type PanelAction } from "./panel";
 import { attachPointer } from "./pointer";
 import { initialRun, type RunAction, type RunState, updateRun } from "./run";
 
@@ -30,21 +32,19 @@ export class View {
   readonly #repaint = oncePerPaint(() => this.#paint());
   #editor: EditorState;
   #run: RunState;
-  #focus: EndRef | null = null;
+  #focus: EndRef | "picture" | null = null;
+  #asked: number | null = null; // the last revision whose mask was asked for
 
   constructor(model: Model, el: HTMLElement) {
     const size = sizeOf(model);
     const signal = this.#closing.signal;
     this.#model = model;
-    this.#run = initialRun(model.get("status") === "running", model.get("seed") ?? null);
+    const truncation = model.get("truncation_psi") ?? 1;
+    this.#run = initialRun(model.get("status") === "running", model.get("seed") ?? null, truncation);
     this.#stage = createStage(size);
     this.#overlay = createOverlay(size);
     this.#stage.element.append(this.#overlay.element);
-    this.#panel = createPanel(
-      (action) => this.#act(action),
-      () => this.#dismiss(),
-      signal,
-    );
+    this.#panel = createPanel({ act: (action) => this.#act(action), enter: (change) => this.#enter(change) }, signal);
     this.#kernel = this.#connect();
     this.#editor = initialEditor(this.#kernel.client, size, model.get("max_points") ?? 64);
     this.#outbox = this.#createOutbox();
@@ -53,7 +53,7 @@ export class View {
     this.#root = html("div", { class: "draggan", ...attributes }, this.#stage.element, this.#panel.element);
     el.append(this.#root);
     this.#listen();
-    void this.#showPoster();
+    void usePoster(model.get("_poster"), (picture) => this.#showPoster(picture));
     this.#kernel.hello();
     this.#checkClosed();
     this.#repaint();
@@ -71,7 +71,7 @@ export class View {
     const ports = {
       fact: (fact: Fact) => this.#hear(fact),
       silent: () => this.#run.link === "waiting" && this.#tell({ type: "link", link: "silent" }),
-      gone: () => this.#tell({ type: "link", link: "gone" }),
+      gone: () => this.#run.link !== "closed" && this.#tell({ type: "link", link: "gone" }),
       running: () => this.#run.running,
     };
     return connect(this.#model, ports, this.#closing.signal);
@@ -81,7 +81,12 @@ export class View {
     return outbox({
       send: () => this.#sendEdit(),
       hasUnsent: () => hasUnsent(this.#editor),
-      pointerDown: () => this.#editor.gesture !== null,
+      waiting: () => this.#editor.pending !== null,
+      ask: () => {
+        this.#editor = update(this.#editor, { type: "overdue" });
+        this.#kernel.ask();
+      },
+      pace: () => pace(this.#editor, this.#run),
     });
   }
 
@@ -102,36 +107,38 @@ export class View {
     const traits = {
       image_size: () => this.#resize(),
       seed: () => this.#tell({ type: "seed", seed: this.#model.get("seed") }),
+      truncation_psi: () => this.#tell({ type: "truncation", truncation: this.#model.get("truncation_psi") }),
       status: () => this.#checkClosed(),
     };
     watchTraits(this.#model, traits, this.#closing.signal);
     const observer = new ResizeObserver(() => isVisible(this.#box()) && this.#repaint());
     observer.observe(this.#stage.element);
     this.#closing.signal.addEventListener("abort", () => observer.disconnect());
-    attachPointer(
-      {
-        overlay: this.#overlay.element,
-        box: () => this.#box(),
-        state: () => this.#editor,
-        ready: () => this.#run.link === "live",
-        dispatch: (action) => this.#edit(action),
-        focus: (ref) => this.#focusNext(ref),
+    const ports = {
+      overlay: this.#overlay.element,
+      box: () => this.#box(),
+      state: () => this.#editor,
+      ready: () => this.#run.link === "live",
+      enabled: () => enabledActions(this.#editor, this.#run),
+      act: (action: PanelAction) => this.#act(action),
+      dispatch: (action: EditorAction) => this.#edit(action),
+      focus: (ref: EndRef | null) => {
+        this.#focus = ref ?? "picture";
+        this.#repaint();
       },
-      this.#closing.signal,
-    );
+    };
+    attachPointer(ports, this.#closing.signal);
+    attachKeys(this.#root, ports, this.#closing.signal);
   }
 
   #box(): DOMRect {
     return this.#stage.canvas.getBoundingClientRect();
   }
 
-  async #showPoster(): Promise<void> {
-    const picture = await decodePoster(this.#model.get("_poster"));
-    if (picture !== null && this.#run.drawn === null) {
-      this.#stage.draw(picture);
-      setAttribute(this.#root, "data-frame-kind", "poster");
-    }
-    picture?.close();
+  #showPoster(picture: ImageBitmap): void {
+    if (this.#run.drawn !== null) return;
+    this.#stage.draw(picture);
+    setAttribute(this.#root, "data-frame-kind", "poster");
   }
 
   #drawFrame(picture: ImageBitmap, frame: FrameFact): void {
@@ -147,7 +154,10 @@ export class View {
     switch (fact.type) {
       case "edit":
         this.#edit({ type: "fact", fact });
-        if (mine && fact.rid !== null) this.#outbox.answered(fact.rid);
+        this.#askForMask(this.#editor.lost);
+        break;
+      case "settings":
+        this.#tell({ type: "settings", settings: fact });
         break;
       case "frame":
         this.#frames.push(fact);
@@ -160,14 +170,21 @@ export class View {
         break;
       case "failed":
         if (mine || fact.client === null) this.#tell({ ...fact, ends: fact.rid === null });
+        if (mine) this.#panel.restore();
         break;
       default:
         fact satisfies never;
     }
   }
 
+  #askForMask(lost: number | null): void {
+    if (lost !== null && lost !== this.#asked) this.#kernel.ask();
+    this.#asked = lost;
+  }
+
   #revive(): void {
     this.#editor = update(this.#editor, { type: "resync" });
+    this.#outbox.forget();
     this.#tell({ type: "link", link: "live" });
     this.#tell({ type: "running", running: this.#model.get("status") === "running" });
   }
@@ -194,57 +211,44 @@ export class View {
     this.#repaint();
   }
 
-  #sendEdit(): number {
+  #sendEdit(): void {
     const rid = this.#kernel.nextRid();
-    this.#kernel.send(editWish(rid, this.#editor.revision, this.#editor.points));
+    this.#kernel.send(...editOf(this.#editor, rid));
     this.#editor = update(this.#editor, { type: "sent", rid });
     this.#run = updateRun(this.#run, { type: "edited" });
-    return rid;
   }
 
-  #act(action: ActionName): void {
-    const selected = this.#editor.selected;
-    if (action === "clear") this.#edit({ type: "clear" });
-    else if (action !== "delete") this.#wish(action);
-    else if (selected !== null) this.#edit({ type: "delete", index: selected });
+  #act(action: PanelAction): void {
+    if (action === "dismiss") this.#tell({ type: "dismiss" });
+    if (!isWish(action)) {
+      const change = editFor(action, this.#editor);
+      if (change !== null) this.#edit(change);
+    } else if (action === "start" && this.#run.running)
+      this.#wish(action); // Stop waits for nothing
+    else this.#outbox.after(() => this.#wish(action));
+  }
+
+  #enter(change: FieldChange): void {
+    if (change.field === "brush") this.#edit({ type: "brush", size: Number(change.value) });
+    const wish = wishOf(change, this.#kernel.nextRid(), this.#run.seed);
+    if (wish !== null) this.#outbox.after(() => this.#kernel.send(wish));
   }
 
   #wish(action: WishName): void {
-    this.#outbox.flush(); // the edit comes before the wish that builds on it
     const wish = wishFor(action, this.#kernel.nextRid(), this.#run.running);
     this.#kernel.send(wish);
     if (wish.type === "start" || wish.type === "stop") this.#tell({ type: "asked", asked: wish.type });
-  }
-
-  #dismiss(): void {
-    this.#tell({ type: "dismiss" });
-    this.#edit({ type: "dismiss" });
-  }
-
-  #focusNext(ref: EndRef): void {
-    this.#focus = ref;
-    this.#repaint();
   }
 
   #paint(): void {
     if (this.#closing.signal.aborted) return;
     const box = this.#box();
     if (isVisible(box)) this.#overlay.draw(this.#editor, imagePerCss(box, this.#editor.size));
+    const { gesture, mask } = this.#editor;
+    this.#stage.veil(gesture?.kind === "paint" ? gesture.mask : mask);
     this.#panel.draw(panelView(this.#editor, this.#run));
-    this.#mark();
-    if (this.#focus !== null) this.#overlay.focus(this.#focus);
+    mark(this.#root, this.#editor, this.#run);
+    if (this.#focus !== null) this.#overlay.focus(this.#focus === "picture" ? null : this.#focus);
     this.#focus = null;
-  }
-
-  // What a test, or a curious user, can read off the element; written when a frame has really been drawn.
-  #mark(): void {
-    setAttribute(this.#root, "data-status", this.#run.running ? "running" : "idle");
-    setAttribute(this.#root, "data-link", this.#run.link);
-    setAttribute(this.#root, "data-revision", String(this.#editor.revision));
-    const drawn = this.#run.drawn;
-    if (drawn === null) return;
-    setAttribute(this.#root, "data-frame-seq", String(drawn.seq));
-    setAttribute(this.#root, "data-frame-kind", drawn.kind);
-    setAttribute(this.#root, "data-step", String(drawn.step));
   }
 }

@@ -4,12 +4,12 @@ import { imagePoint as p } from "../src/geometry";
 import type { EditFact, EditPoint } from "../src/messages";
 
 const ME = "me";
-const a: EditPoint = { handle: p(10, 10), target: p(50, 10) };
-const b: EditPoint = { handle: p(20, 80), target: p(60, 90) };
-const c: EditPoint = { handle: p(90, 20), target: p(90, 60) };
+const a: EditPoint = { handle: p(10, 10), target: p(50, 10), locked: false };
+const b: EditPoint = { handle: p(20, 80), target: p(60, 90), locked: false };
+const c: EditPoint = { handle: p(90, 20), target: p(90, 60), locked: false };
 
 function fact(revision: number, points: readonly EditPoint[], more: Partial<EditFact> = {}): EditFact {
-  const answer = { rid: null, client: null, accepted: true, error: null, mask: "none" } as const;
+  const answer = { rid: null, client: null, accepted: true, error: null, mask: "none", maskBytes: null } as const;
   const handles = points.map((point) => point.handle);
   return { type: "edit", revision, ...answer, points, handles, canUndo: true, canRedo: false, ...more };
 }
@@ -72,7 +72,7 @@ describe("drawing a point", () => {
 describe("moving an end", () => {
   test("the end moves by as much as the pointer, not to the pointer", () => {
     const state = run(fresh([a]), press(53, 12, onTarget), drag(63, 22), release);
-    expect(state.points[0]).toEqual({ handle: p(10, 10), target: p(60, 20) });
+    expect(state.points[0]).toEqual({ handle: p(10, 10), target: p(60, 20), locked: false });
   });
 
   test("each place on the way counts as a change to be sent", () => {
@@ -102,10 +102,17 @@ describe("moving an end", () => {
     expect(state.handles).toEqual([p(30, 10)]);
   });
 
-  test("cancelling puts the end back and says so to the kernel", () => {
+  test("cancelling puts the end back, which tells the kernel nothing when it has heard nothing", () => {
     const state = run(fresh([a]), press(50, 10, onTarget), drag(70, 10), { type: "cancel" });
     expect(state.points).toEqual([a]);
-    expect(hasUnsent(state)).toBe(true);
+    expect(hasUnsent(state)).toBe(false);
+  });
+
+  test("cancelling tells the kernel when it has heard of the places on the way", () => {
+    const half = run(fresh([a]), press(50, 10, onTarget), drag(70, 10), { type: "sent", rid: 1 });
+    expect(hasUnsent(run(half, { type: "cancel" }))).toBe(true);
+    const answered = run(half, heard(fact(4, half.points, { rid: 1, client: ME })), { type: "cancel" });
+    expect(hasUnsent(answered)).toBe(true);
   });
 
   test("the arrow keys move the end by a pixel and keep it on the picture", () => {
@@ -139,7 +146,7 @@ describe("what the kernel says", () => {
   const drawn = run(fresh([a]), press(20, 80), drag(60, 90), release, { type: "sent", rid: 7 });
 
   test("its answer is taken over whole", () => {
-    const rounded: EditPoint = { handle: p(20, 80), target: p(60, 89) };
+    const rounded: EditPoint = { handle: p(20, 80), target: p(60, 89), locked: false };
     const state = run(drawn, heard(fact(4, [a, rounded], { rid: 7, client: ME })));
     expect(state.points).toEqual([a, rounded]);
     expect(state).toMatchObject({ revision: 4, pending: null, selected: 1, error: null });

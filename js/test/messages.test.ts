@@ -1,30 +1,43 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import golden from "../../tests/golden/messages.json";
-import { wishFor } from "../src/controls";
+import { wishFor, wishOf } from "../src/controls";
+import type { FieldName } from "../src/entries";
 import { imagePoint } from "../src/geometry";
 import { asBytes, editWish, parseFact, type Wish } from "../src/messages";
 
 const picture = new DataView(new Uint8Array([0xff, 0xd8]).buffer);
 const p = imagePoint;
-const first = { handle: p(40, 60), target: p(80.5, 60.25) };
+const first = { handle: p(40, 60), target: p(80.5, 60.25), locked: false };
+const locked = { handle: p(40, 60), target: p(52.5, 60), locked: true };
 
 describe("wishes", () => {
   const client = "a1b2c3d4e5f60718";
+  const fieldWish = (field: FieldName, value: string, rid: number): Wish & { client: string } => {
+    const wish = wishOf({ field, value }, rid, 42);
+    if (wish === null) throw new Error(`${field} asks for nothing`);
+    return { ...wish, client };
+  };
   const colab = "0f0e0d0c0b0a0908";
   const built: Record<keyof typeof golden.to_kernel, Wish & { client: string }> = {
     hello: { type: "hello", colab: false, client },
     hello_from_colab: { type: "hello", colab: true, client: colab },
     edit_one_point: { ...editWish(1, 0, [first]), client },
-    edit_two_points: { ...editWish(2, 1, [first, { handle: p(0, 0), target: p(511, 511) }]), client },
+    edit_two_points: { ...editWish(2, 1, [first, { handle: p(0, 0), target: p(511, 511), locked: false }]), client },
     edit_no_points: { ...editWish(3, 2, []), client },
+    edit_locked_point_with_a_mask: { ...editWish(12, 3, [locked], "buffer"), client },
+    edit_mask_taken_off: { ...editWish(13, 4, [], "none"), client },
     start: { ...wishFor("start", 4, false), client },
     stop: { ...wishFor("start", 5, true), client },
     undo: { ...wishFor("undo", 6, false), client },
-    redo: { type: "redo", rid: 7, client },
+    redo: { ...wishFor("redo", 7, false), client },
     reset: { ...wishFor("reset", 8, false), client },
     step: { ...wishFor("step", 9, false), client },
-    seed_given: { type: "seed", rid: 10, seed: 42, client },
+    seed_given: fieldWish("seed", "42", 10),
     seed_of_the_kernels_choice: { ...wishFor("seed", 11, false), client },
+    seed_with_another_truncation: fieldWish("truncation", "0.55", 14),
+    settings_preset: fieldWish("preset", "paper", 15),
+    settings_step_cap: fieldWish("max-steps", "120", 16),
+    settings_latent_space: fieldWish("latent-space", "W", 17),
     shown: { type: "shown", seq: 17, client },
     tick: { type: "tick", client: colab },
   };
@@ -55,8 +68,33 @@ describe("facts", () => {
       points: [first],
       handles: [p(52.5, 60)],
       mask: "keep",
+      maskBytes: null,
       canUndo: true,
       canRedo: true,
+    });
+  });
+
+  test("a point whose message does not speak of a lock is not locked; one that does is, and its mask comes with it", () => {
+    const bytes = new Uint8Array([1, 0]);
+    const message = { ...golden.to_browser.edit_locked_point_with_a_mask, rid: null };
+    const point = { handle: p(40, 60), target: p(52.5, 60) };
+    expect(parseFact(message, [bytes])).toMatchObject({ points: [locked], mask: "buffer", maskBytes: bytes });
+    expect(parseFact({ ...message, points: [{ handle: [40, 60], target: [52.5, 60] }] }, [bytes])).toMatchObject({
+      points: [{ ...point, locked: false }],
+    });
+  });
+
+  test("settings carry what there is to choose from, and whose wish they answer", () => {
+    const answer = { ...golden.to_browser.settings, rid: 15, client: "a1b2c3d4e5f60718" };
+    expect(parseFact(answer)).toEqual({
+      type: "settings",
+      preset: "default",
+      presets: ["default", "paper", "official"],
+      maxSteps: 300,
+      latentSpace: "W+",
+      latentSpaces: ["W+", "W"],
+      rid: 15,
+      client: "a1b2c3d4e5f60718",
     });
   });
 

@@ -2,21 +2,27 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { ANSWER_WAIT, LIVE_INTERVAL, outbox } from "../src/outbox";
 
 function fakeEditor() {
-  const editor = { changes: 0, sent: 0, down: false, rid: 0, sentAt: [] as number[] };
+  const editor = { changes: 0, sent: 0, pace: 0, rid: 0, pending: false, asked: 0 };
   const box = outbox({
     hasUnsent: () => editor.changes !== editor.sent,
-    pointerDown: () => editor.down,
+    waiting: () => editor.pending,
+    pace: () => editor.pace,
+    ask: () => void editor.asked++,
     send() {
       editor.sent = editor.changes;
-      editor.sentAt.push(performance.now());
-      return ++editor.rid;
+      editor.pending = true;
+      editor.rid++;
     },
   });
   const change = (): void => {
     editor.changes++;
     box.poke();
   };
-  return { editor, box, change };
+  const answer = (): void => {
+    editor.pending = false;
+    box.poke();
+  };
+  return { editor, box, change, answer };
 }
 
 describe("the outbox", () => {
@@ -34,11 +40,11 @@ describe("the outbox", () => {
   });
 
   test("sends at most 30 edits a second while an end is moved, and the last place in any case", () => {
-    const { editor, box, change } = fakeEditor();
-    editor.down = true;
+    const { editor, change, answer } = fakeEditor();
+    editor.pace = LIVE_INTERVAL;
     for (let ms = 0; ms < 1000; ms += 5) {
       change();
-      box.answered(editor.rid);
+      answer();
       vi.advanceTimersByTime(5);
     }
     expect(editor.rid).toBeGreaterThan(20);
@@ -48,43 +54,82 @@ describe("the outbox", () => {
   });
 
   test("waits for the answer to the edit before, so that the next one is drawn on the newest revision", () => {
-    const { editor, box, change } = fakeEditor();
+    const { editor, change, answer } = fakeEditor();
     change();
     change();
     vi.advanceTimersByTime(ANSWER_WAIT - 10);
-    expect(editor.rid).toBe(1);
-    box.answered(1);
+    expect(editor).toMatchObject({ rid: 1, asked: 0 });
+    answer();
     expect(editor.rid).toBe(2);
   });
 
-  test("does not wait for ever: the newest edit goes after a quarter of a second", () => {
+  test("asks for an answer that does not come, more and more seldom, and sends nothing meanwhile", () => {
     const { editor, change } = fakeEditor();
     change();
     change();
-    change();
     vi.advanceTimersByTime(ANSWER_WAIT + 1);
-    expect(editor.rid).toBe(2);
-    expect(editor.sent).toBe(3);
+    expect(editor).toMatchObject({ rid: 1, asked: 1 });
+    vi.advanceTimersByTime(3_600_000);
+    expect(editor.rid).toBe(1);
+    expect(editor.asked).toBeLessThan(70);
   });
 
-  test("an answer to an older edit does not let the next one go early", () => {
-    const { editor, box, change } = fakeEditor();
-    change();
+  test("asks no more once the answer has come", () => {
+    const { editor, change, answer } = fakeEditor();
     change();
     vi.advanceTimersByTime(ANSWER_WAIT + 1);
-    change();
-    box.answered(1);
-    expect(editor.rid).toBe(2);
+    answer();
+    vi.advanceTimersByTime(60_000);
+    expect(editor).toMatchObject({ rid: 1, asked: 1 });
   });
 
-  test("flush sends what is unsent before another wish", () => {
+  test("waits for the end of the gesture where the places on the way are of no use", () => {
     const { editor, box, change } = fakeEditor();
+    editor.pace = Number.POSITIVE_INFINITY;
     change();
     change();
-    box.flush();
-    expect(editor.rid).toBe(2);
-    box.flush();
-    expect(editor.rid).toBe(2);
+    vi.advanceTimersByTime(60_000);
+    expect(editor.rid).toBe(0);
+    editor.pace = 0;
+    box.poke();
+    expect(editor.rid).toBe(1);
+  });
+
+  test("does at once what follows when there is nothing to send", () => {
+    const { box } = fakeEditor();
+    const start = vi.fn();
+    box.after(start);
+    expect(start).toHaveBeenCalledOnce();
+  });
+
+  test("keeps what follows behind the edit that it builds on", () => {
+    const { editor, box, change, answer } = fakeEditor();
+    const start = vi.fn(() => expect(editor.sent).toBe(2));
+    change();
+    change();
+    box.after(start);
+    expect(start).not.toHaveBeenCalled();
+    answer();
+    expect(start).toHaveBeenCalledOnce();
+    answer();
+    expect(start).toHaveBeenCalledOnce();
+  });
+
+  test("hoards no clicks, and gives them up when the kernel was away", () => {
+    const { box, change, answer } = fakeEditor();
+    const click = vi.fn();
+    change();
+    change();
+    for (let i = 0; i < 1000; i++) box.after(click);
+    answer();
+    expect(click.mock.calls.length).toBeLessThanOrEqual(16);
+    change();
+    change();
+    click.mockClear();
+    box.after(click);
+    box.forget();
+    answer();
+    expect(click).not.toHaveBeenCalled();
   });
 
   test("sends nothing after it was closed", () => {
@@ -92,7 +137,7 @@ describe("the outbox", () => {
     change();
     change();
     box.close();
-    vi.advanceTimersByTime(1000);
+    vi.advanceTimersByTime(60_000);
     expect(editor.rid).toBe(1);
   });
 });

@@ -73,8 +73,16 @@ describe("the run", () => {
 });
 
 describe("the controls", () => {
-  const point = { handle: p(1, 1), target: p(5, 5) };
-  const answer = { revision: 1, rid: null, client: null, accepted: true, error: null, mask: "none" } as const;
+  const point = { handle: p(1, 1), target: p(5, 5), locked: false };
+  const answer = {
+    revision: 1,
+    rid: null,
+    client: null,
+    accepted: true,
+    error: null,
+    mask: "none",
+    maskBytes: null,
+  } as const;
   const fact: EditFact = {
     type: "edit",
     ...answer,
@@ -94,9 +102,10 @@ describe("the controls", () => {
   });
 
   test("offer what can be done", () => {
-    expect(enabled(empty, run(live))).toEqual(["reset", "seed"]);
-    expect(enabled(one, run(live))).toEqual(["clear", "reset", "seed", "start", "step", "undo"]);
-    expect(enabled({ ...one, selected: 0 }, run(live))).toContain("delete");
+    expect(enabled(empty, run(live))).toEqual(["erase", "mask", "reset", "seed"]);
+    expect(enabled(one, run(live))).toEqual(["clear", "erase", "mask", "reset", "seed", "start", "step", "undo"]);
+    expect(enabled({ ...one, selected: 0 }, run(live))).toEqual(expect.arrayContaining(["delete", "lock"]));
+    expect(enabled({ ...one, canRedo: true }, run(live))).toContain("redo");
   });
 
   test("always offer to stop a running drag", () => {

@@ -73,16 +73,29 @@ class Kernel:
         self._read_until(lambda: self._execution(request).ended, timeout, f"the end of request {request}")
         return self._execution(request)
 
-    def send_custom(self, comm_id: str, content: Mapping[str, Any], buffers: Sequence[bytes] = ()) -> str:
+    def send_custom(
+        self, comm_id: str, content: Mapping[str, Any], buffers: Sequence[bytes] = (), subshell: str | None = None
+    ) -> str:
         """Send a widget what `model.send(content, callbacks, buffers)` would; return the request's id."""
-        return self._send(comm_id, {"method": "custom", "content": dict(content)}, buffers)
+        return self._send(comm_id, {"method": "custom", "content": dict(content)}, buffers, subshell)
+
+    def subshell(self) -> str:
+        """Open a subshell, as JupyterLab does for its widgets, and give its id; skip the test where there are none."""
+        request = self._client.session.msg("create_subshell_request")
+        self._client.control_channel.send(request)
+        reply = self._client.get_control_msg(timeout=TIMEOUT)["content"]
+        if "subshell_id" not in reply:
+            pytest.skip("this ipykernel has no subshells")
+        return reply["subshell_id"]
 
     def send_state(self, comm_id: str, state: Mapping[str, Any]) -> str:
         """Send a widget what `model.set(...); model.save_changes()` would; return the request's id."""
         return self._send(comm_id, {"method": "update", "state": dict(state), "buffer_paths": []}, ())
 
-    def _send(self, comm_id: str, data: dict[str, Any], buffers: Sequence[bytes]) -> str:
+    def _send(self, comm_id: str, data: dict[str, Any], buffers: Sequence[bytes], subshell: str | None = None) -> str:
         message = self._client.session.msg("comm_msg", {"comm_id": comm_id, "data": data})
+        if subshell is not None:
+            message["header"]["subshell_id"] = subshell
         message["buffers"] = list(buffers)
         self._client.shell_channel.send(message)
         return message["header"]["msg_id"]

@@ -160,7 +160,7 @@ def test_no_lock_is_held_while_listeners_hear(kind):
 
     def use(session: DragSession) -> None:
         session.now()
-        session.change_edit(OTHER, tell=False)
+        session.change_edit(OTHER, by="browser")
         session.stop()
         finished.append(kind)
 

@@ -1,6 +1,7 @@
 """Edits, undo, reset and seeds, at rest and while a drag runs."""
 
 import numpy as np
+import pytest
 import torch
 from analytic import BlobGenerator
 from hypothesis import settings
@@ -20,6 +21,7 @@ from session.helpers import (
 )
 
 from draggan_widget.engine.edit import Edit
+from draggan_widget.errors import ConfigError
 from draggan_widget.session import events
 from draggan_widget.session.session import DragSession
 
@@ -129,7 +131,7 @@ def test_each_change_counts_the_revision_up_and_is_told():
 def test_a_quiet_edit_is_not_told():
     with opened() as session:
         heard = Listener(session)
-        session.change_edit(OTHER, tell=False)
+        session.change_edit(OTHER, by="browser")
         assert heard.events == []
 
 
@@ -339,3 +341,66 @@ class Scripted(RuleBasedStateMachine):
 
 Scripted.TestCase.settings = settings(deadline=None, max_examples=15, stateful_step_count=12)
 test_any_order_of_changes_can_be_undone = Scripted.TestCase
+
+
+def test_redo_brings_back_what_undo_left():
+    with opened() as session:
+        session.run()
+        steps, ws = len(session.record), session.ws
+        session.undo()
+        assert len(session.record) == 0
+        assert session.redo()
+        assert len(session.record) == steps
+        assert session.ws is ws
+        assert not session.redo()
+
+
+def test_going_on_from_an_older_step_starts_a_branch_and_keeps_the_other():
+    with opened() as session:
+        session.run()
+        first = session.record.ws
+        session.go_to(3)
+        assert len(session.record) == 4
+        assert np.array_equal(session.record.ws, first[:4])
+        session.edit = OTHER
+        session.run()
+        assert np.array_equal(session.record.ws[:4], first[:4])
+        assert session.record.starts == [0, 4]
+        assert session.undo()
+        assert session.undo()
+        assert session.undo()
+        assert np.array_equal(session.record.ws, first)
+        assert session.branches == 1
+
+
+def test_a_step_that_was_not_made_is_refused():
+    with opened() as session:
+        session.run()
+        count = len(session.record)
+        words = rf"^position is {count}; the record has {count} steps, 0 to {count - 1}$"
+        with pytest.raises(ConfigError, match=words):
+            session.go_to(count)
+        assert len(session.record) == count
+
+
+def test_seed_and_truncation_are_set_like_any_attribute():
+    with opened() as session:
+        session.seed = 9
+        session.truncation_psi = 0.5
+        assert (session.seed, session.truncation_psi) == (9, 0.5)
+        assert session.ws.equal(session.generator.ws_from_seed(9, 0.5))
+        assert session.undo()
+        assert session.truncation_psi == 0.7
+
+
+def test_a_label_needs_a_conditional_generator():
+    with pytest.raises(ConfigError, match=r"^label is 3; blob expects None, since it is not conditional$"):
+        DragSession(BlobGenerator(), label=3)
+    generator = BlobGenerator()
+    generator.c_dim = 4
+    with pytest.raises(ConfigError, match=r"^label is None; blob expects 0 to 3$"):
+        DragSession(generator)
+    with DragSession(generator, label=3) as session:
+        assert session.label == 3
+        session.new_seed(1)
+        assert session.label == 3

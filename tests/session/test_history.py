@@ -13,7 +13,7 @@ def snapshot(seed: int) -> Snapshot:
 def test_a_new_history_has_nothing_to_undo_or_redo():
     history, now = History(), snapshot(0)
     assert not history.can_undo
-    assert not history.can_redo
+    assert history.branches == 0
     assert history.undo(now) is None
     assert history.redo(now) is None
 
@@ -30,16 +30,31 @@ def test_undo_and_redo_walk_the_same_states_back_and_forth():
     for expected in states[1:]:
         now = history.redo(now)
         assert now is expected
-    assert not history.can_redo
+    assert history.branches == 0
 
 
-def test_a_change_after_an_undo_forgets_what_was_undone():
+def test_a_change_after_an_undo_starts_a_branch_and_keeps_the_other():
     history, first, second, third = History(), snapshot(1), snapshot(2), snapshot(3)
     history.push(first)
     assert history.undo(second) is first
     history.push(first)
-    assert not history.can_redo
+    assert history.branches == 0
     assert history.undo(third) is first
+    assert history.branches == 2
+    assert history.redo(first, 0) is second
+    assert history.undo(second) is first
+    assert history.redo(first) is second  # the branch one was on last
+    assert history.undo(second) is first
+    assert history.redo(first, 0) is third
+
+
+def test_a_branch_that_does_not_exist_is_not_taken():
+    history, first, second = History(), snapshot(1), snapshot(2)
+    history.push(first)
+    history.undo(second)
+    assert history.redo(first, 1) is None
+    assert history.redo(first, -2) is None
+    assert history.redo(first, 0) is second
 
 
 def test_only_the_newest_states_are_kept():

@@ -79,7 +79,7 @@ def test_cancelling_an_awaited_drag_stops_it():
     with endless() as session:
         asyncio.run(cell(session))
         assert session.wait(BOUND)
-        assert session._listeners == []
+        assert session._core.listeners == []
 
 
 @pytest.mark.parametrize("leave", [DragSession.undo, DragSession.reset, DragSession.new_seed, DragSession.close])
@@ -128,7 +128,7 @@ def test_awaiting_a_drag_without_points_is_refused():
         session.undo()
         with pytest.raises(EditError, match=r"^there are no points to drag; "):
             asyncio.run(cell(session))
-        assert session._listeners == []
+        assert session._core.listeners == []
 
 
 def test_awaiting_joins_a_drag_under_way():

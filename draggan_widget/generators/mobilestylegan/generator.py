@@ -58,8 +58,14 @@ class MobileStyleGAN(Generator):
         """Build it from a read checkpoint.
 
         Raises:
-            CheckpointError: tensors are missing, or their shapes disagree with the configuration.
+            CheckpointError: numbers or tensors are missing, or shapes disagree with the configuration.
         """
+        missing = [key for key in ("channels", "z_dim", "w_dim") if key not in checkpoint.config]
+        if missing:
+            raise CheckpointError(
+                f"{name} has a configuration without {missing[0]!r}; expected channels, z_dim and w_dim; "
+                "convert or fetch it again"
+            )
         config = MobileStyleGANConfig(
             channels=tuple(checkpoint.config["channels"]),
             z_dim=checkpoint.config["z_dim"],
@@ -89,6 +95,7 @@ class MobileStyleGAN(Generator):
         z: Float[Tensor, "batch z_dim"],
         truncation_psi: float = 1.0,
         truncation_cutoff: int | None = None,
+        c: Float[Tensor, "batch c_dim"] | None = None,
     ) -> Float[Tensor, "batch num_ws w_dim"]:
         """Map z to ws (`Generator.mapping`)."""
         w = self.network.map(z)
@@ -127,7 +134,7 @@ class MobileStyleGAN(Generator):
             ConfigError: no head was fitted for this block.
         """
         block, x = features.block, features.whole.detach()[None]
-        if ws is not None and block < PREVIEW_BLOCK:
+        if ws is not None and block < PREVIEW_BLOCK and PREVIEW_BLOCK in self._heads:
             x = self.network.run(ws, PREVIEW_BLOCK, (block, x))
             block = PREVIEW_BLOCK
         if block not in self._heads:

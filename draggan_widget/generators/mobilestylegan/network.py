@@ -169,7 +169,7 @@ class Network(nn.Module):
     ) -> Float[Tensor, "batch 3 height width"]:
         """The picture; the two largest blocks are drawn in strips that stay small enough to be kept in cache."""
         last = len(self.config.channels) - 1
-        whole = max(last - STRIP_BLOCKS, -1 if start is None else start[0])
+        whole = max(last - STRIP_BLOCKS, 0 if start is None else start[0])
         x = self.run(ws, whole, start, cancelled)
         strips = []
         for top in range(0, x.shape[2], STRIP_ROWS):

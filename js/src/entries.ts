@@ -1,0 +1,172 @@
+// The fields of the panel: seed, truncation, the brush's size, and the settings of the drag.
+//
+// A field shows what the kernel holds and is written only when that changes, so that nothing is taken from under the
+// hands of one who types. What is entered goes out once: on Enter, or when a slider is let go.
+
+import { html, setAttribute, setText } from "./dom";
+import { BRUSH } from "./editor";
+import { createButton, type PanelView } from "./panel";
+
+export type FieldName = "seed" | "truncation" | "preset" | "max-steps" | "latent-space" | "brush";
+
+export interface FieldChange {
+  readonly field: FieldName;
+  readonly value: string;
+}
+
+export interface Fields {
+  readonly rows: readonly HTMLElement[];
+  /** Opens and closes the settings. */
+  readonly toggle: HTMLElement;
+  draw(view: PanelView): void;
+  restore(): void;
+}
+
+const LAST_SEED = 2 ** 32 - 1;
+
+type Enter = (change: FieldChange) => void;
+type Control = HTMLInputElement | HTMLSelectElement;
+
+/** One field; `show` writes what the kernel holds, `restore` writes it again. */
+interface Field<C extends Control> {
+  readonly control: C;
+  readonly row: HTMLElement;
+  show(value: string, enabled: boolean): void;
+  restore(): void;
+}
+
+export function createFields(enter: Enter, newSeed: HTMLElement, signal: AbortSignal): Fields {
+  const seed = createSeed(enter, newSeed, signal);
+  const truncation = createSlider("truncation", "Truncation", { min: 0, max: 1, step: 0.05 }, signal);
+  const brush = createSlider("brush", "Brush size", { min: BRUSH.least, max: BRUSH.most, step: 1 }, signal);
+  const settings = createSettings(enter, signal);
+  truncation.row.title = "How far from the average picture; less is more usual";
+  truncation.control.addEventListener("change", () => send(enter, truncation.control, "truncation"), { signal });
+  brush.control.addEventListener("input", () => send(enter, brush.control, "brush"), { signal });
+  const brushRow = html("div", { class: "draggan-row draggan-brush-row", hidden: "" }, brush.row);
+  const source = html("div", { class: "draggan-row" }, seed.row, truncation.row);
+  return {
+    rows: [brushRow, source, settings.row],
+    toggle: settings.toggle,
+    draw(view) {
+      brushRow.hidden = !view.pressed.has("mask") && !view.pressed.has("erase");
+      brush.show(String(view.brush), view.live);
+      seed.draw(view);
+      truncation.show(String(Math.round(view.truncation * 100) / 100), view.live && view.seed !== null);
+      settings.draw(view);
+    },
+    restore() {
+      for (const field of [seed.field, truncation, ...settings.fields]) field.restore();
+    },
+  };
+}
+
+function send(enter: Enter, control: Control, field: FieldName): void {
+  if (control.value !== "" && control.checkValidity()) enter({ field, value: control.value });
+}
+
+function createField<C extends Control>(control: C, name: FieldName, label: string, follow = () => {}): Field<C> {
+  setAttribute(control, "data-field", name);
+  let shown: string | null = null;
+  const write = (value: string): void => {
+    shown = value;
+    control.value = value;
+    follow();
+  };
+  return {
+    control,
+    row: html("label", { class: "draggan-field" }, html("span", { class: "draggan-field-name" }, label), control),
+    show(value, enabled) {
+      control.disabled = !enabled;
+      if (value !== shown) write(value);
+    },
+    restore: () => write(shown ?? ""),
+  };
+}
+
+function createNumber(name: FieldName, label: string, limits: Readonly<Record<string, number>>) {
+  const attributes = Object.fromEntries(Object.entries(limits).map(([key, value]) => [key, String(value)]));
+  return createField(
+    html("input", { type: "number", class: "draggan-number-field", step: "1", ...attributes }),
+    name,
+    label,
+  );
+}
+
+function createSlider(name: FieldName, label: string, limits: Readonly<Record<string, number>>, signal: AbortSignal) {
+  const attributes = Object.fromEntries(Object.entries(limits).map(([key, value]) => [key, String(value)]));
+  const control = html("input", { type: "range", class: "draggan-slider", ...attributes });
+  const number = html("output", { class: "draggan-value" });
+  const follow = (): void =>
+    setText(number, name === "brush" ? `${control.value} px` : Number(control.value).toFixed(2));
+  control.addEventListener("input", follow, { signal });
+  const field = createField(control, name, label, follow);
+  field.row.append(number);
+  return field;
+}
+
+function createSeed(enter: Enter, newSeed: HTMLElement, signal: AbortSignal) {
+  const field = createNumber("seed", "Seed", { min: 0, max: LAST_SEED });
+  const { control } = field;
+  control.title = "The number of the picture (Enter applies it)";
+  const previous = createButton("prev-seed", "Previous seed", "The seed before");
+  const next = createButton("next-seed", "Next seed", "The seed after");
+  const go = (by: number): void => {
+    control.value = String(Math.min(Math.max(Number(control.value) + by, 0), LAST_SEED));
+    send(enter, control, "seed");
+  };
+  previous.addEventListener("click", () => go(-1), { signal });
+  next.addEventListener("click", () => go(control.value === "" ? 0 : 1), { signal });
+  control.addEventListener("keydown", (event) => event.key === "Enter" && send(enter, control, "seed"), { signal });
+  control.addEventListener("blur", field.restore, { signal });
+  const row = html("div", { class: "draggan-group" }, field.row, previous, next, newSeed);
+  const draw = (view: PanelView): void => {
+    field.show(view.seed === null ? "" : String(view.seed), view.live);
+    previous.disabled = !view.live || view.seed === null || view.seed === 0;
+    next.disabled = !view.live || view.seed === LAST_SEED;
+  };
+  return { field, row, draw };
+}
+
+let rows = 0; // an id of its own for each settings row on the page
+
+function createSettings(enter: Enter, signal: AbortSignal) {
+  const preset = createField(html("select"), "preset", "Preset");
+  const steps = createNumber("max-steps", "Steps at most", { min: 1, max: 1_000_000 });
+  const space = createField(html("select"), "latent-space", "Latent space");
+  const fields = [preset, steps, space];
+  const names: readonly FieldName[] = ["preset", "max-steps", "latent-space"];
+  fields.forEach(({ control }, i) => {
+    control.addEventListener("change", () => send(enter, control, names[i] ?? "preset"), { signal });
+  });
+  const id = `draggan-settings-${++rows}`;
+  const attributes = { id, class: "draggan-row draggan-settings", role: "group", "aria-label": "Settings", hidden: "" };
+  const row = html("div", attributes, ...fields.map((field) => field.row));
+  const toggle = createButton("settings", "Settings", "How the handles are dragged");
+  setAttribute(toggle, "aria-controls", id);
+  setAttribute(toggle, "aria-expanded", "false");
+  const flip = (): void => {
+    row.hidden = !row.hidden;
+    setAttribute(toggle, "aria-expanded", String(!row.hidden));
+  };
+  toggle.addEventListener("click", flip, { signal });
+  const draw = ({ settings, live }: PanelView): void => {
+    toggle.disabled = settings === null;
+    if (settings === null) return;
+    const { preset: chosen, presets } = settings; // a preset with changes of its own may have a name of its own
+    setOptions(preset.control, presets.includes(chosen) ? presets : [chosen, ...presets]);
+    setOptions(space.control, settings.latentSpaces);
+    preset.show(chosen, live);
+    steps.show(String(settings.maxSteps), live);
+    space.show(settings.latentSpace, live);
+    space.row.hidden = settings.latentSpaces.length < 2;
+  };
+  return { row, toggle, fields, draw };
+}
+
+function setOptions(select: HTMLSelectElement, names: readonly string[]): void {
+  if (names.length === select.options.length && names.every((name, i) => select.options[i]?.value === name)) return;
+  const chosen = select.value;
+  select.replaceChildren(...names.map((name) => html("option", { value: name }, name)));
+  select.value = chosen;
+}

@@ -1,0 +1,122 @@
+// The keyboard, while the widget has the focus. The titles of the buttons name the keys.
+//
+// A key that is used goes no further: a notebook would cut the cell on Delete, or walk to the next one on an arrow.
+
+import type { EditorAction, EditorState, End, EndRef } from "./editor";
+import { endOf } from "./overlay";
+import type { ActionName, PanelAction } from "./panel";
+
+export interface KeyPorts {
+  state(): EditorState;
+  /** False while there is no kernel to hear the edit. */
+  ready(): boolean;
+  enabled(): ReadonlySet<ActionName>;
+  act(action: PanelAction): void;
+  dispatch(action: EditorAction): void;
+  focus(ref: EndRef | null): void;
+}
+
+const ACTIONS: Readonly<Record<string, ActionName>> = {
+  " ": "start",
+  ".": "step",
+  r: "reset",
+  l: "lock",
+  m: "mask",
+  e: "erase",
+};
+const REPEATABLE: readonly ActionName[] = ["step", "undo", "redo"];
+const BRUSH_STEP = 1.25;
+const ARROWS: Readonly<Record<string, readonly [number, number]>> = {
+  ArrowLeft: [-1, 0],
+  ArrowRight: [1, 0],
+  ArrowUp: [0, -1],
+  ArrowDown: [0, 1],
+};
+
+export function attachKeys(root: HTMLElement, ports: KeyPorts, signal: AbortSignal): void {
+  const listen = (event: KeyboardEvent): void => {
+    const used = key(ports, event);
+    if (used) event.preventDefault();
+    if (used || inField(event.target)) event.stopPropagation();
+  };
+  // A clicked button hands the keys back to the picture; a button reached by Tab (detail 0) keeps them.
+  const clicked = ({ detail, target }: MouseEvent): void => {
+    if (detail > 0 && target instanceof Element && target.closest("button") !== null) ports.focus(null);
+  };
+  root.addEventListener("keydown", listen, { signal });
+  root.addEventListener("click", clicked, { signal });
+}
+
+/** Was the key for the widget? */
+function key(ports: KeyPorts, event: KeyboardEvent): boolean {
+  if (event.isComposing) return false;
+  if (event.key === "Escape") return leave(ports, event.target);
+  if (inField(event.target)) return false;
+  // AltGr is Ctrl and Alt together; on many keyboards the brackets need it.
+  if ((event.ctrlKey || event.metaKey || event.altKey) && !event.getModifierState("AltGraph"))
+    return !event.altKey && command(ports, event);
+  if (!ports.ready()) return false;
+  return pointKey(ports, event) || toolKey(ports, event);
+}
+
+function inField(target: EventTarget | null): boolean {
+  return target instanceof Element && target.closest("input, select") !== null;
+}
+
+function leave(ports: KeyPorts, target: EventTarget | null): boolean {
+  const { gesture, tool, selected } = ports.state();
+  if (inField(target)) ports.focus(null);
+  else if (gesture !== null) ports.dispatch({ type: "cancel" });
+  else if (tool !== "points") ports.dispatch({ type: "tool", tool: "points" });
+  else if (selected !== null) ports.dispatch({ type: "select", index: null });
+  else return false;
+  return true;
+}
+
+function command(ports: KeyPorts, event: KeyboardEvent): boolean {
+  const letter = event.key.toLowerCase();
+  if (letter === "z") return perform(ports, event, event.shiftKey ? "redo" : "undo");
+  return letter === "y" && perform(ports, event, "redo");
+}
+
+function toolKey(ports: KeyPorts, event: KeyboardEvent): boolean {
+  const { brush } = ports.state();
+  if (event.key === "[") ports.dispatch({ type: "brush", size: Math.floor(brush / BRUSH_STEP) });
+  else if (event.key === "]") ports.dispatch({ type: "brush", size: Math.ceil(brush * BRUSH_STEP) });
+  else {
+    const action = ACTIONS[event.key.toLowerCase()];
+    const onButton = event.target instanceof Element && event.target.closest("button") !== null;
+    // On a button Space is the button's own.
+    return action !== undefined && !(event.key === " " && onButton) && perform(ports, event, action);
+  }
+  return true;
+}
+
+// Also where the action is not to be had now: the key stays the widget's, and Space does not scroll the page.
+function perform(ports: KeyPorts, event: KeyboardEvent, action: ActionName): boolean {
+  if (ports.enabled().has(action) && (!event.repeat || REPEATABLE.includes(action))) ports.act(action);
+  return true;
+}
+
+function pointKey(ports: KeyPorts, event: KeyboardEvent): boolean {
+  const ref = endOf(event.target);
+  const arrow = ARROWS[event.key];
+  if (ref !== null && arrow !== undefined) {
+    const reach = event.shiftKey ? 10 : 1;
+    ports.dispatch({ type: "nudge", ref, dx: arrow[0] * reach, dy: arrow[1] * reach });
+    return true;
+  }
+  const index = ref?.index ?? ports.state().selected;
+  if (index !== null && (event.key === "Delete" || event.key === "Backspace")) {
+    deletePoint(ports, index, ref?.end ?? "handle");
+    return true;
+  }
+  return ref !== null && event.key === "Enter";
+}
+
+/** Deletes a point and moves the focus to its neighbour, so that the keyboard stays on the picture. */
+function deletePoint(ports: KeyPorts, index: number, end: End): void {
+  ports.dispatch({ type: "delete", index });
+  const left = ports.state().points.length;
+  ports.focus(left > 0 ? { index: Math.min(index, left - 1), end } : null);
+}

@@ -1,0 +1,17 @@
+// What a test, or a curious user, can read off the widget's element; written when a frame has really been drawn.
+
+import { setAttribute } from "./dom";
+import type { EditorState } from "./editor";
+import type { RunState } from "./run";
+
+export function mark(root: HTMLElement, editor: EditorState, { running, link, drawn }: RunState): void {
+  setAttribute(root, "data-status", running ? "running" : "idle");
+  setAttribute(root, "data-link", link);
+  setAttribute(root, "data-tool", editor.tool);
+  setAttribute(root, "data-mask", String(editor.mask !== null));
+  setAttribute(root, "data-revision", String(editor.revision));
+  if (drawn === null) return;
+  setAttribute(root, "data-frame-seq", String(drawn.seq));
+  setAttribute(root, "data-frame-kind", drawn.kind);
+  setAttribute(root, "data-step", String(drawn.step));
+}

@@ -1,0 +1,169 @@
+import dataclasses
+
+import pytest
+from analytic import BlobGenerator
+
+from draggan_widget import DragConfig
+from draggan_widget.engine.config import default_block
+from draggan_widget.errors import ConfigError, DragganError
+
+pytestmark = pytest.mark.usefixtures("unchecked")  # wrong types, as a user may give them
+
+
+class PlainBlob(BlobGenerator):
+    """Without drag defaults of its own."""
+
+    drag_defaults = {}  # noqa: RUF012
+
+
+def refusal(**changes: object) -> str:
+    with pytest.raises(ConfigError) as caught:
+        DragConfig().replace(**changes)
+    assert isinstance(caught.value, DragganError)
+    assert isinstance(caught.value, ValueError)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("side", "block", "r1", "r2", "stop"),
+    [
+        (64, 3, 2.0, 4, 1.0),
+        (128, 4, 2.0, 4, 1.0),
+        (256, 5, 2.0, 6, 1.0),
+        (512, 5, 3.0, 12, 2.0),
+        (1024, 5, 6.0, 24, 4.0),
+    ],
+)
+def test_lengths_scale_with_the_picture_down_to_a_floor(side: int, block: int, r1: float, r2: int, stop: float):
+    config = DragConfig.for_generator(PlainBlob(side=side))
+    found = (config.block, config.supervision_radius, config.tracking_radius, config.stop_distance)
+    assert found == (block, r1, r2, stop)
+    assert default_block(PlainBlob(side=side)) == block
+    assert dataclasses.replace(config, block=5, supervision_radius=3.0, tracking_radius=12, stop_distance=2.0) == (
+        DragConfig()
+    )
+
+
+def test_the_published_values_hold_at_512():
+    config = DragConfig()
+    assert DragConfig.for_generator(PlainBlob(side=512)) == config
+    assert (config.supervision_radius, config.tracking_radius, config.mask_weight) == (3.0, 12, 20.0)
+    assert (config.learning_rate, config.stop_distance, config.max_steps) == (2e-3, 2.0, 300)
+    assert (config.stall_distance, config.stall_steps) == (0.5, 30)
+    assert (config.lost_factor, config.lost_baseline, config.lost_steps) == (3.0, 10, 5)
+    assert (config.step_length, config.confidence_gate) == (1.0, None)
+
+
+def test_the_longer_side_counts_for_a_picture_that_is_not_square():
+    assert DragConfig.for_generator(PlainBlob(side=256, wide=2)).tracking_radius == 12
+
+
+def test_a_generator_too_small_for_the_block_gives_its_last():
+    class Shallow(PlainBlob):
+        def __init__(self):
+            super().__init__(side=512)
+            self.num_blocks = 3
+
+    assert default_block(Shallow()) == 2
+
+
+def test_the_generator_s_own_values_come_last():
+    config = DragConfig.for_generator(BlobGenerator(side=256))
+    assert (config.block, config.learning_rate) == (3, 2e-2)
+    assert config.tracking_radius == 6
+
+
+def test_the_generator_s_first_space_is_taken():
+    class Wide(BlobGenerator):
+        latent_spaces = ("W+", "W")
+
+    assert DragConfig.for_generator(Wide()).latent_space == "W+"
+
+
+def test_an_unknown_preset_or_space_is_refused():
+    assert refusal(preset="fast") == "preset is 'fast'; expected one of default"
+    assert refusal(latent_space="Z") == "latent_space is 'Z'; expected one of W, W+"
+    with pytest.raises(ConfigError) as caught:
+        DragConfig.for_generator(BlobGenerator(), "paper+")
+    assert str(caught.value) == "preset is 'paper+'; expected one of default"
+
+
+def test_an_unknown_setting_is_refused_with_the_nearest_name():
+    assert refusal(lerning_rate=1e-3) == "DragConfig has no setting 'lerning_rate'; did you mean 'learning_rate'?"
+    assert refusal(radius_of_tracking=3) == (
+        "DragConfig has no setting 'radius_of_tracking'; known are preset, latent_space, block, learning_rate, "
+        "supervision_radius, tracking_radius, step_length, mask_weight, stop_distance, max_steps, confidence_gate, "
+        "gate_rate, stall_steps, stall_distance, lost_factor, lost_error, lost_baseline, lost_steps"
+    )
+
+
+WHOLE = {
+    "preset": (3, "str"),
+    "latent_space": (None, "str"),
+    "block": (2.0, "int"),
+    "tracking_radius": ("12", "int"),
+    "max_steps": (True, "int"),
+    "stall_steps": (None, "int"),
+    "learning_rate": ("2e-3", "float"),
+    "supervision_radius": (None, "float"),
+    "mask_weight": (False, "float"),
+    "stop_distance": ([2.0], "float"),
+    "step_length": (float("nan"), "float"),
+    "confidence_gate": ("0.4", "float | None"),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_value_of_another_type_is_refused(name: str):
+    value, kind = WHOLE[name]
+    assert refusal(**{name: value}) == f"{name} is {value!r}; expected {kind}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "low", "high"),
+    [
+        ("block", -1, 0, 16),
+        ("learning_rate", -1e-3, 0.0, 10.0),
+        ("learning_rate", float("inf"), 0.0, 10.0),
+        ("supervision_radius", 0.4, 0.5, 256.0),
+        ("tracking_radius", 513, 0, 512),
+        ("step_length", 0.0, 0.01, 64.0),
+        ("mask_weight", -1.0, 0.0, 1e6),
+        ("stop_distance", -0.1, 0.0, 1e6),
+        ("max_steps", -1, 0, 1_000_000),
+        ("confidence_gate", -0.5, 0.0, 1e6),
+        ("gate_rate", 1.5, 0.0, 1.0),
+        ("stall_steps", 0, 1, 1_000_000),
+        ("stall_distance", -1.0, 0.0, 1e6),
+        ("lost_factor", -1.0, 0.0, 1e9),
+        ("lost_error", -1.0, 0.0, 1e9),
+        ("lost_baseline", 0, 1, 1_000_000),
+        ("lost_steps", 0, 1, 1_000_000),
+    ],
+)
+def test_a_value_out_of_range_is_refused(name: str, value: float, low: float, high: float):
+    assert refusal(**{name: value}) == f"{name} is {value}; expected {low} to {high}"
+
+
+def test_every_number_has_a_range_and_its_default_lies_in_it():
+    tried = {field.name for field in dataclasses.fields(DragConfig)} - {"preset", "latent_space"}
+    for name in tried:
+        low_and_high = refusal(**{name: -1e12 if "radius" not in name and name != "block" else -(10**12)})
+        assert low_and_high.startswith(f"{name} is -1")
+
+
+def test_whole_numbers_are_taken_where_fractions_are_meant():
+    assert DragConfig(learning_rate=1, stop_distance=3, confidence_gate=1).learning_rate == 1
+    assert DragConfig(confidence_gate=None).confidence_gate is None
+
+
+def test_replacing_leaves_the_old_settings_as_they_were():
+    old = DragConfig()
+    new = old.replace(learning_rate=0.5, block=3)
+    assert (new.learning_rate, new.block, old.learning_rate, old.block) == (0.5, 3, 2e-3, 5)
+    assert old.replace() == old
+
+
+def test_settings_are_never_changed_in_place():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        DragConfig().block = 3  # pyright: ignore[reportAttributeAccessIssue]

@@ -1,0 +1,102 @@
+import pytest
+
+from draggan_widget import DragConfig
+from draggan_widget.engine.ending import Progress
+
+CONFIG = DragConfig(
+    stop_distance=2.0,
+    max_steps=100,
+    stall_steps=4,
+    stall_distance=0.5,
+    lost_factor=3.0,
+    lost_error=0.8,
+    lost_baseline=3,
+    lost_steps=2,
+)
+
+
+def ending(distances: list, errors: list | None = None, step: int = 0) -> str | None:
+    """Of the last step; one point where a row is a number."""
+    progress = Progress(CONFIG)
+    for distance, error in zip(distances, errors or [0.1] * len(distances), strict=True):
+        row = distance if isinstance(distance, tuple) else (float(distance),)
+        progress.add(row, error if isinstance(error, tuple) else (error,) * len(row))
+    return progress.ending(step)
+
+
+@pytest.mark.parametrize(
+    ("distances", "due"),
+    [
+        ([9.0], None),
+        ([2.0], "arrived"),
+        ([2.001], None),
+        ([0.0], "arrived"),
+        ([(1.0, 1.5, 2.0)], "arrived"),
+        ([(1.0, 2.5, 2.0)], None),
+        ([1.0, 9.0], None),  # it was there, and left again
+    ],
+)
+def test_a_drag_has_arrived_when_every_point_is_near_enough(distances: list, due: str | None):
+    assert ending(distances) == due
+
+
+@pytest.mark.parametrize(("step", "due"), [(99, None), (100, "cap"), (101, "cap")])
+def test_the_cap_ends_it(step: int, due: str | None):
+    assert ending([9.0], step=step) == due
+
+
+@pytest.mark.parametrize(
+    ("distances", "due"),
+    [
+        ([9, 9, 9, 9], None),  # not long enough
+        ([9, 9, 9, 9, 9], "stalled"),
+        ([9, 9, 9, 9, 8.6], "stalled"),
+        ([9, 9, 9, 9, 8.5], None),  # exactly the distance asked for
+        ([9, 8.5, 9, 9, 9], None),  # it came nearer within the window
+        ([9, 8.5, 9, 9, 9, 9], "stalled"),  # one step later it is too long ago
+        ([9, 8, 7, 6, 5, 4], None),
+        ([9, 12, 13, 14, 15], "stalled"),  # away counts as not nearer
+        ([(9, 9), (9, 8), (9, 7), (9, 6), (9, 5)], None),  # one point that gets nearer is enough
+        ([(9, 9), (9, 9), (9, 9), (9, 9), (9, 9)], "stalled"),
+    ],
+)
+def test_a_drag_stalls_when_no_point_comes_nearer(distances: list, due: str | None):
+    rows = [tuple(map(float, row)) if isinstance(row, tuple) else row for row in distances]
+    assert ending(rows) == due
+
+
+MOVING = [30.0, 29.0, 28.0, 27.0, 26.0, 25.0]
+
+
+@pytest.mark.parametrize(
+    ("errors", "due"),
+    [
+        ([0.3, 0.3, 0.3, 0.3, 0.95, 0.95], "lost"),
+        ([0.3, 0.3, 0.3, 0.3, 0.85, 0.95], None),  # 0.85 is under three times the median
+        ([0.3, 0.3, 0.3, 0.95, 0.95, 0.3], None),  # it was found again
+        ([0.3, 0.3, 0.3, 0.3, 0.3, 0.95], None),  # not twice in a row
+        ([0.1, 0.1, 0.1, 0.1, 0.7, 0.7], None),  # over three times the median but not over 0.8
+        ([0.1, 0.1, 0.1, 0.1, 0.81, 0.81], "lost"),
+        ([0.1, 0.9, 0.1, 0.1, 0.85, 0.85], "lost"),  # the median, not the mean, is usual
+        ([(0.1, 0.3), (0.1, 0.3), (0.1, 0.3), (0.1, 0.3), (0.1, 0.95), (0.1, 0.95)], "lost"),  # any point
+        ([(0.1, 0.1), (0.1, 0.1), (0.1, 0.1), (0.1, 0.1), (0.9, 0.1), (0.1, 0.9)], None),  # no point twice
+    ],
+)
+def test_a_point_is_lost_when_its_error_stays_high(errors: list, due: str | None):
+    points = len(errors[0]) if isinstance(errors[0], tuple) else 1
+    assert ending([(distance,) * points for distance in MOVING], errors) == due
+
+
+def test_fewer_steps_than_baseline_and_lost_steps_together_never_lose():
+    assert ending(MOVING[:4], [0.1, 0.1, 0.95, 0.95]) is None
+    assert ending(MOVING[:5], [0.1, 0.1, 0.1, 0.95, 0.95]) == "lost"
+
+
+def test_arrival_comes_before_every_other_ending():
+    assert ending([9, 9, 9, 9, 9, 1.0], [0.1, 0.1, 0.1, 0.1, 0.95, 0.95], step=100) == "arrived"
+
+
+def test_the_cap_comes_before_lost_and_lost_before_stalled():
+    lost_and_stalled = [9.0] * 6, [0.1, 0.1, 0.1, 0.1, 0.95, 0.95]
+    assert ending(*lost_and_stalled, step=100) == "cap"
+    assert ending(*lost_and_stalled, step=99) == "lost"
