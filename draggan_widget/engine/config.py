@@ -5,12 +5,13 @@ Lengths are in px of the generator's own picture; `DragConfig.for_generator` sca
 
 import dataclasses
 import difflib
+import warnings
 from dataclasses import dataclass
 
 from draggan_widget.errors import ConfigError
 from draggan_widget.generators.generator import Generator
 
-PRESETS = ("default",)
+PRESETS = ("default", "paper", "official")
 LATENT_SPACES = ("W", "W+")
 
 
@@ -33,6 +34,13 @@ class DragConfig:
     max_steps: int = 300  # cap of the paper's face experiments
     confidence_gate: float | None = None  # e_i above which a point follows its start patch; None: never. Ours
     gate_rate: float = 0.5  # factor on the learning rate while any point is gated. Ours
+    motion_norm: str = "mean"  # mean over disc and channels (official) or sum (Pan et al. 2023, eq. 1)
+    tracking_norm: str = "L2"  # L2 (official) or L1 (Pan et al. 2023, eq. 2)
+    disc: str = "exact"  # exact: whole px around the handle; official: its grid linspace(0, S, S)
+    mask_norm: str = "fixed"  # fixed: mean over the fixed part (ours); mean (official) or sum (paper) over all px
+    rest_distance: float | None = None  # image px: nearer points are not supervised; official 1; None: stop_distance
+    crowded_stop_distance: float | None = None  # image px with more than 5 points; paper 2; None: stop_distance
+    retake_references: bool = False  # all of them when the number of points changes; official
     stall_steps: int = 30  # steps without progress that end a drag. Ours
     stall_distance: float = 0.5  # image px a point must come nearer in them. Ours
     lost_factor: float = 3.0  # e_i over this many times its early median is lost. Ours
@@ -42,7 +50,7 @@ class DragConfig:
 
     def __post_init__(self) -> None:
         _check_types(self)
-        for name, allowed in (("preset", PRESETS), ("latent_space", LATENT_SPACES)):
+        for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise ConfigError(f"{name} is {getattr(self, name)!r}; expected one of {', '.join(allowed)}")
         for name, (low, high) in _RANGES.items():
@@ -52,21 +60,30 @@ class DragConfig:
 
     @classmethod
     def for_generator(cls, generator: Generator, preset: str = "default") -> "DragConfig":
-        """The preset's values for this generator's picture, then the generator's own.
+        """The preset's values for this generator's picture; "default" then takes the generator's own.
+
+        "paper" and "official" are faithful: only the latent space and the rows a drag may move are the generator's.
 
         Raises:
             ConfigError: no such preset.
         """
-        side = generator.resolution
-        scaled = cls(
-            preset=preset,
-            latent_space=generator.latent_spaces[0],
-            block=default_block(generator),
-            supervision_radius=max(2.0, 3 / 512 * side),
-            tracking_radius=max(4, round(12 / 512 * side)),
-            stop_distance=max(1.0, 2 / 512 * side),
-        )
-        return scaled.replace(**generator.drag_defaults)
+        if preset not in PRESETS:
+            raise ConfigError(f"preset is {preset!r}; expected one of {', '.join(PRESETS)}")
+        own = cls(preset=preset, latent_space=generator.latent_spaces[0])
+        if preset == "default":
+            return _default(own, generator).replace(**generator.drag_defaults)
+        return _faithful(own, generator)
+
+    def stop_for(self, points: int) -> float:
+        """How near every handle must be when there are so many points, image px."""
+        crowded = points > 5 and self.crowded_stop_distance is not None
+        return self.crowded_stop_distance if crowded else self.stop_distance  # pyright: ignore[reportReturnType]
+
+    def rests(self, distance: float) -> bool:
+        """Whether a point so near to its target is not supervised."""
+        if self.rest_distance is None:
+            return distance <= self.stop_distance
+        return distance < self.rest_distance
 
     def replace(self, **changes: object) -> "DragConfig":
         """The same settings with some changed.
@@ -83,6 +100,63 @@ class DragConfig:
         return dataclasses.replace(self, **changes)  # pyright: ignore[reportArgumentType]
 
 
+def _default(own: DragConfig, generator: Generator) -> DragConfig:
+    side = generator.resolution
+    return own.replace(
+        block=default_block(generator),
+        supervision_radius=max(2.0, 3 / 512 * side),
+        tracking_radius=max(4, round(12 / 512 * side)),
+        stop_distance=max(1.0, 2 / 512 * side),
+    )
+
+
+NEVER = 1_000_000  # steps: neither cap nor stall
+
+
+def _faithful(own: DragConfig, generator: Generator) -> DragConfig:
+    side, block = generator.resolution, 5
+    if block >= generator.num_blocks:
+        block = default_block(generator)
+        warnings.warn(
+            f"preset {own.preset!r} supervises block 5, which {generator.name} lacks; it takes block {block}",
+            stacklevel=3,
+        )
+    both = own.replace(
+        block=block,
+        supervision_radius=float(max(1, round(3 / 512 * side))),
+        tracking_radius=round(12 / 512 * side),
+        stall_steps=NEVER,
+        lost_factor=1e9,
+    )
+    if own.preset == "paper":
+        return both.replace(
+            motion_norm="sum",
+            tracking_norm="L1",
+            mask_norm="sum",
+            learning_rate=2e-3,
+            stop_distance=1.0,
+            crowded_stop_distance=2.0,
+            rest_distance=0.0,
+        )
+    return both.replace(
+        disc="official",
+        mask_norm="mean",
+        learning_rate=1e-3,
+        stop_distance=max(2.0, 2 / 512 * side),
+        rest_distance=1.0,
+        max_steps=NEVER,
+        retake_references=True,
+    )
+
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "preset": PRESETS,
+    "latent_space": LATENT_SPACES,
+    "motion_norm": ("mean", "sum"),
+    "tracking_norm": ("L2", "L1"),
+    "disc": ("exact", "official"),
+    "mask_norm": ("fixed", "mean", "sum"),
+}
 _RANGES: dict[str, tuple[float, float]] = {
     "block": (0, 16),
     "learning_rate": (0.0, 10.0),
@@ -92,6 +166,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "mask_weight": (0.0, 1e6),
     "stop_distance": (0.0, 1e6),
     "max_steps": (0, 1_000_000),
+    "rest_distance": (0.0, 1e6),
+    "crowded_stop_distance": (0.0, 1e6),
     "confidence_gate": (0.0, 1e6),
     "gate_rate": (0.0, 1.0),
     "stall_steps": (1, 1_000_000),
@@ -110,7 +186,7 @@ def _check_types(config: DragConfig) -> None:
             fits = isinstance(value, (int, float)) and not isinstance(value, bool) and value == value
             fits = fits or (value is None and expected == float | None)
         else:
-            fits = isinstance(value, expected) and not isinstance(value, bool)  # pyright: ignore[reportArgumentType]
+            fits = isinstance(value, expected) and isinstance(value, bool) == (expected is bool)  # pyright: ignore[reportArgumentType]
         if not fits:
             kind = expected.__name__ if isinstance(expected, type) else str(expected)
             raise ConfigError(f"{field.name} is {value!r}; expected {kind}")

@@ -31,7 +31,8 @@ class Progress:
 
     def ending(self, step: int) -> Ending | None:
         """Why the drag is over at this step (counted from its start), or None."""
-        if all(distance <= self.config.stop_distance for distance in self.distances[-1]):
+        near = self.config.stop_for(len(self.distances[-1]))
+        if all(distance <= near for distance in self.distances[-1]):
             return "arrived"
         if step >= self.config.max_steps:
             return "cap"

@@ -15,12 +15,13 @@ from torch import Tensor
 from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.edit import Edit
 from draggan_widget.engine.ending import Progress
+from draggan_widget.engine.faults import NotFinite
 from draggan_widget.engine.mask import FixedPart, fixed_part, mask_loss
 from draggan_widget.engine.motion import motion_loss
 from draggan_widget.engine.record import CurrentFeatures, DragStep
 from draggan_widget.engine.references import References, follow_edit
 from draggan_widget.engine.tracking import track
-from draggan_widget.errors import ConfigError, DragError, EditError
+from draggan_widget.errors import ConfigError, EditError
 from draggan_widget.generators.generator import FeatureMap, Generator
 from draggan_widget.geometry import distance, unit_vector
 
@@ -54,13 +55,15 @@ def drag(
     leaf = _leaf(generator, config)
     adam = torch.optim.Adam([leaf], lr=config.learning_rate)
     references, loss, index, progress = resume, None, 0, Progress(config)
-    fixed = fixed_part(edit, generator, config.block)
+    fixed = fixed_part(edit, generator, config)
     started = time.perf_counter()
     while True:
         with torch.enable_grad():
             current = _latent(base, leaf, generator.drag_rows)
             features = generator.features(current, config.block)
         still = features.detach()
+        if not all(bool(torch.isfinite(values).all()) for values in still.values):
+            raise NotFinite("feature map", index, max(index - 1, 0))
         references = _track(
             follow_edit(references, edit, still, config, generator.image_size), still, config, generator
         )
@@ -85,7 +88,9 @@ def drag(
             return
         if sent is not None and sent != edit:
             _checked(generator, ws, sent, config)
-            edit, fixed, progress = sent, fixed_part(sent, generator, config.block), Progress(config)
+            if config.retake_references and len(sent) != len(edit):
+                references = None
+            edit, fixed, progress = sent, fixed_part(sent, generator, config), Progress(config)
             references = follow_edit(references, edit, still, config, generator.image_size)
         with torch.enable_grad():
             total = _loss(features, references, edit, config, generator.image_size, fixed)
@@ -123,7 +128,7 @@ def _latent(base: Tensor, leaf: Tensor, rows: tuple[int, ...]) -> Float[Tensor, 
 
 
 def _track(references: References, features: FeatureMap, config: DragConfig, generator: Generator) -> References:
-    found = (track(features, point, config.tracking_radius, generator.image_size) for point in references.points)
+    found = (track(features, point, config, generator.image_size) for point in references.points)
     return References(references.start, tuple(found))
 
 
@@ -151,12 +156,12 @@ def _loss(
     """L = L_motion + lambda L_fix; None when every point is at its target."""
     terms = []
     for point, target in zip(references.points, edit.targets, strict=True):
-        if distance(point.position, target) <= config.stop_distance:
+        if config.rests(distance(point.position, target)):
             continue
         x, y = unit_vector(point.position, target)
         shift = (x * config.step_length, y * config.step_length)
         from_start = _gated(point.error, config)
-        terms.append(motion_loss(features, point, shift, config.supervision_radius, image_size, from_start))
+        terms.append(motion_loss(features, point, shift, config, image_size, from_start))
     if terms and fixed is not None:
         terms.append(config.mask_weight * mask_loss(features, references.start, fixed))
     return torch.stack(terms).sum() if terms else None
@@ -169,10 +174,7 @@ def _adam_step(adam: torch.optim.Adam, leaf: Tensor, total: Tensor | None, rate:
     (gradient,) = torch.autograd.grad(total, leaf)
     loss = float(total.detach())
     if not (math.isfinite(loss) and bool(torch.isfinite(gradient).all())):
-        raise DragError(
-            f"loss or gradient at step {index} is not finite (loss {loss}); the latent of step {index} is kept: "
-            "go on from it with a lower learning_rate"
-        )
+        raise NotFinite("loss or gradient", index, index)
     adam.param_groups[0]["lr"] = rate
     leaf.grad = gradient
     adam.step()

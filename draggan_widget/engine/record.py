@@ -13,6 +13,7 @@ from torch import Tensor
 
 from draggan_widget.engine.edit import Edit
 from draggan_widget.engine.ending import Ending
+from draggan_widget.engine.faults import NotFinite
 from draggan_widget.engine.references import References
 from draggan_widget.errors import ConfigError, RecordError
 from draggan_widget.generators.generator import FeatureMap, Generator
@@ -78,7 +79,10 @@ class DragStep:
         """The picture as (height, width, 3) uint8; `cancelled` as in `Generator.image`."""
         generator = self._drawn_by()
         with torch.no_grad():
-            return to_uint8(generator.image(self.ws, self.current.get(), cancelled)[0])
+            picture = generator.image(self.ws, self.current.get(), cancelled)[0]
+        if not bool(torch.isfinite(picture).all()):
+            raise NotFinite("picture", self.index, max(self.index - 1, 0))
+        return to_uint8(picture)
 
     def picture(self) -> Image.Image:
         """The picture: the same pixels at any time and on any thread."""

@@ -7,19 +7,22 @@ import dataclasses
 
 import torch
 
+from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.references import PointReference
 from draggan_widget.features.sample import read_grid
 from draggan_widget.generators.generator import FeatureMap
 from draggan_widget.geometry import steps_inside
 
 
-def track(features: FeatureMap, point: PointReference, radius: int, image_size: tuple[int, int]) -> PointReference:
+def track(
+    features: FeatureMap, point: PointReference, config: DragConfig, image_size: tuple[int, int]
+) -> PointReference:
     """Find one handle again after the image moved.
 
     Args:
         features: the current map, without a graph.
         point: where it was, and the reference feature f_i it is known by.
-        radius: r2, image px: the square |q - p|_inf <= r2, cut at the picture's border.
+        config: radius r2 of the square |q - p|_inf <= r2, cut at the picture's border, and the norm.
         image_size: (height, width) in px.
 
     Returns:
@@ -27,11 +30,11 @@ def track(features: FeatureMap, point: PointReference, radius: int, image_size: 
     """
     height, width = image_size
     x, y = point.position
-    xs = [x + o for o in steps_inside(x, radius, width)]
-    ys = [y + o for o in steps_inside(y, radius, height)]
-    square = read_grid(features, xs, ys, image_size)
-    distances = torch.linalg.vector_norm(square - point.feature[:, None, None], dim=0)
-    best = int(distances.argmin())
+    xs = [x + o for o in steps_inside(x, config.tracking_radius, width)]
+    ys = [y + o for o in steps_inside(y, config.tracking_radius, height)]
+    away = read_grid(features, xs, ys, image_size) - point.feature[:, None, None]
+    order = 1 if config.tracking_norm == "L1" else 2
+    best = int(torch.linalg.vector_norm(away, ord=order, dim=0).argmin())
     row, column = divmod(best, len(xs))
-    error = distances[row, column] / torch.linalg.vector_norm(point.feature).clamp_min(1e-12)
+    error = torch.linalg.vector_norm(away[:, row, column]) / torch.linalg.vector_norm(point.feature).clamp_min(1e-12)
     return dataclasses.replace(point, position=(xs[column], ys[row]), error=float(error))

@@ -9,6 +9,8 @@ export interface Stage {
   readonly element: HTMLElement;
   readonly canvas: HTMLCanvasElement;
   resize(size: Size): void;
+  /** Calls back when its size on the screen has changed. */
+  watch(then: () => unknown, signal: AbortSignal): void;
   draw(picture: ImageBitmap): void;
   veil(mask: Mask | null): void;
 }
@@ -30,6 +32,11 @@ export function createStage(size: Size): Stage {
     element,
     canvas,
     resize,
+    watch(then, signal) {
+      const observer = new ResizeObserver(() => void then());
+      observer.observe(element);
+      signal.addEventListener("abort", () => observer.disconnect());
+    },
     draw: (picture) => paint(canvas, picture),
     veil(mask) {
       if (mask === shown) return;

@@ -203,6 +203,11 @@ export function sameEdit(a: Snapshot, b: Snapshot): boolean {
   return a.mask === b.mask && a.points.length === b.points.length && a.points.every((p, i) => same(p, b.points[i]));
 }
 
+/** The mask with the stroke under way. */
+export function shownMask({ gesture, mask }: EditorState): Mask | null {
+  return gesture?.kind === "paint" ? gesture.mask : mask;
+}
+
 /** What the edit to be sent says of the mask. */
 export function maskWord(state: EditorState): MaskWord {
   if (state.mask === state.base.mask) return "keep";

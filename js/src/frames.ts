@@ -73,8 +73,18 @@ export function frameQueue<P extends Picture>(ports: FramePorts<P>): FrameQueue 
 }
 
 /** `new Blob([view])` copies exactly the view, also where the host cut it out of a larger buffer. */
-export function decodePicture(picture: Bytes, mime: string): Promise<ImageBitmap> {
+function decodePicture(picture: Bytes, mime: string): Promise<ImageBitmap> {
   return createImageBitmap(new Blob([picture], { type: mime }));
+}
+
+/** How a frame comes onto the screen of a page. */
+export const SCREEN: Pick<FramePorts<ImageBitmap>, "decode" | "nextPaint"> = {
+  decode: decodePicture,
+  nextPaint: (then) => void requestAnimationFrame(then),
+};
+
+export function notShown({ step }: FrameFact, error: unknown): string {
+  return `The picture of step ${step} could not be shown: ${String(error)}`;
 }
 
 /** Draws the saved picture that stands in until the first frame, where there is one that can be read. */

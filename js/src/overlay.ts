@@ -63,7 +63,7 @@ export function createOverlay(size: Size): Overlay {
     resize,
     draw(state, scale) {
       const marks = marksOf(state);
-      while (drawn.length > marks.length) drawn.pop()?.group.remove();
+      while (drawn.length > marks.length) removeLast(element, drawn);
       const crossed = state.gesture === null && state.tool === "points";
       marks.forEach((mark, index) => {
         const point = drawn[index] ?? addPoint(element, drawn, index);
@@ -133,6 +133,13 @@ function addPoint(parent: SVGSVGElement, drawn: PointElements[], index: number):
 function badge(name: string, d: string): SVGGElement {
   const circle = svg("circle", { r: String(BADGE) });
   return svg("g", { class: `draggan-badge draggan-${name}` }, circle, svg("path", { d }));
+}
+
+// The keys stay with the widget when the point that had the focus goes.
+function removeLast(parent: SVGSVGElement, drawn: PointElements[]): void {
+  const group = drawn.pop()?.group;
+  if (group?.matches(":focus-within")) parent.focus({ preventScroll: true });
+  group?.remove();
 }
 
 function endGroup(end: End, radius: number): SVGGElement {

@@ -36,7 +36,7 @@ export type RunAction =
   | { readonly type: "drawn"; readonly frame: FrameFact }
   | { readonly type: "seed"; readonly seed: number | null }
   | { readonly type: "truncation"; readonly truncation: number }
-  | { readonly type: "settings"; readonly settings: Settings }
+  | (Settings & { readonly type: "settings" })
   | { readonly type: "edited" }
   | { readonly type: "dismiss" };
 
@@ -69,7 +69,7 @@ export function updateRun(state: RunState, action: RunAction): RunState {
     case "truncation":
       return { ...state, truncation: action.truncation };
     case "settings":
-      return { ...state, settings: action.settings };
+      return { ...state, settings: action };
     case "edited":
       return { ...state, ended: null };
     case "dismiss":

@@ -4,8 +4,16 @@ import type { AnyModel } from "@anywidget/types";
 import { createStage, type Stage } from "./canvas";
 import { editFor, editOf, enabledActions, isWish, pace, panelView, type WishName, wishFor, wishOf } from "./controls";
 import { html, oncePerPaint, setAttribute } from "./dom";
-import { type EditorAction, type EditorState, type EndRef, hasUnsent, initialEditor, update } from "./editor";
-import { decodePicture, type FrameQueue, frameQueue, usePoster } from "./frames";
+import {
+  type EditorAction,
+  type EditorState,
+  type EndRef,
+  hasUnsent,
+  initialEditor,
+  shownMask,
+  update,
+} from "./editor";
+import { type FrameQueue, frameQueue, notShown, SCREEN, usePoster } from "./frames";
 import { imagePerCss, isVisible } from "./geometry";
 import { connect, type Kernel, sizeOf, type Traits, watchTraits } from "./kernel";
 import { attachKeys } from "./keys";
@@ -17,10 +25,8 @@ import { createPanel, type FieldChange, type Panel, type PanelAction } from "./p
 import { attachPointer } from "./pointer";
 import { initialRun, type RunAction, type RunState, updateRun } from "./run";
 
-type Model = AnyModel<Traits>;
-
 export class View {
-  readonly #model: Model;
+  readonly #model: AnyModel<Traits>;
   readonly #root: HTMLElement;
   readonly #closing = new AbortController();
   readonly #stage: Stage;
@@ -35,12 +41,11 @@ export class View {
   #focus: EndRef | "picture" | null = null;
   #asked: number | null = null; // the last revision whose mask was asked for
 
-  constructor(model: Model, el: HTMLElement) {
+  constructor(model: AnyModel<Traits>, el: HTMLElement) {
     const size = sizeOf(model);
     const signal = this.#closing.signal;
     this.#model = model;
-    const truncation = model.get("truncation_psi") ?? 1;
-    this.#run = initialRun(model.get("status") === "running", model.get("seed") ?? null, truncation);
+    this.#run = initialRun(model.get("status") === "running", model.get("seed") ?? null, model.get("truncation_psi"));
     this.#stage = createStage(size);
     this.#overlay = createOverlay(size);
     this.#stage.element.append(this.#overlay.element);
@@ -92,14 +97,10 @@ export class View {
 
   #createFrames(): FrameQueue {
     return frameQueue<ImageBitmap>({
-      decode: decodePicture,
-      nextPaint: (then) => void requestAnimationFrame(then),
+      ...SCREEN,
       draw: (picture, frame) => this.#drawFrame(picture, frame),
       shown: (seq) => this.#kernel.send({ type: "shown", seq }),
-      failed: ({ step }, error) => {
-        const message = `The picture of step ${step} could not be shown: ${String(error)}`;
-        this.#tell({ type: "failed", message, ends: false });
-      },
+      failed: (frame, error) => this.#tell({ type: "failed", message: notShown(frame, error), ends: false }),
     });
   }
 
@@ -111,9 +112,7 @@ export class View {
       status: () => this.#checkClosed(),
     };
     watchTraits(this.#model, traits, this.#closing.signal);
-    const observer = new ResizeObserver(() => isVisible(this.#box()) && this.#repaint());
-    observer.observe(this.#stage.element);
-    this.#closing.signal.addEventListener("abort", () => observer.disconnect());
+    this.#stage.watch(() => isVisible(this.#box()) && this.#repaint(), this.#closing.signal);
     const ports = {
       overlay: this.#overlay.element,
       box: () => this.#box(),
@@ -156,9 +155,6 @@ export class View {
         this.#edit({ type: "fact", fact });
         this.#askForMask(this.#editor.lost);
         break;
-      case "settings":
-        this.#tell({ type: "settings", settings: fact });
-        break;
       case "frame":
         this.#frames.push(fact);
         break;
@@ -166,6 +162,7 @@ export class View {
         this.#tell({ type: "running", running: true });
         break;
       case "ended":
+      case "settings":
         this.#tell(fact);
         break;
       case "failed":
@@ -244,8 +241,7 @@ export class View {
     if (this.#closing.signal.aborted) return;
     const box = this.#box();
     if (isVisible(box)) this.#overlay.draw(this.#editor, imagePerCss(box, this.#editor.size));
-    const { gesture, mask } = this.#editor;
-    this.#stage.veil(gesture?.kind === "paint" ? gesture.mask : mask);
+    this.#stage.veil(shownMask(this.#editor));
     this.#panel.draw(panelView(this.#editor, this.#run));
     mark(this.#root, this.#editor, this.#run);
     if (this.#focus !== null) this.#overlay.focus(this.#focus === "picture" ? null : this.#focus);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type EditorAction, type EditorState, endAt, hasUnsent, initialEditor, update } from "../src/editor";
+import { type EditorAction, type EditorState, endAt, hasUnsent, initialEditor, maskWord, update } from "../src/editor";
 import { imagePoint as p } from "../src/geometry";
 import type { EditFact, EditPoint } from "../src/messages";
 
@@ -45,11 +45,42 @@ describe("drawing a point", () => {
     expect(state.gesture).toMatchObject({ kind: "new", from: p(10, 10), to: p(50, 10) });
   });
 
-  test("a click that does not move adds nothing and takes the selection away", () => {
+  test("a click sets the handle, an arrow follows the pointer, and the next click sets the target", () => {
+    const half = run(fresh(), press(10, 10), drag(12, 11), release);
+    expect(half.points).toEqual([]);
+    expect(half.gesture).toMatchObject({ kind: "new", armed: true, from: p(10, 10) });
+    const followed = run(half, drag(30, 20), drag(50, 10));
+    expect(followed.gesture).toMatchObject({ from: p(10, 10), to: p(50, 10) });
+    expect(hasUnsent(followed)).toBe(false);
+    expect(run(followed, press(50, 10), release).points).toEqual([a]);
+    expect(run(half, press(45, 10), drag(50, 10), release).points).toEqual([a]);
+  });
+
+  test("a second click on the handle itself, or Escape, takes the half-made point back", () => {
+    const half = run(fresh(), press(10, 10), release);
+    expect(run(half, press(11, 10), release)).toMatchObject({ points: [], gesture: null });
+    expect(run(half, { type: "cancel" })).toMatchObject({ points: [], gesture: null });
+  });
+
+  test("the target of a half-made point may lie on another point", () => {
+    const state = run(fresh([a]), press(10, 60), release, press(50, 10, onTarget), release);
+    expect(state.points).toEqual([a, { handle: p(10, 60), target: p(50, 10), locked: false }]);
+  });
+
+  test("beside a point that was taken up the first click only lets go of it", () => {
     const state = run(fresh([a]), { type: "select", index: 0 }, press(70, 70), drag(72, 71), release);
-    expect(state.points).toEqual([a]);
-    expect(state.selected).toBeNull();
-    expect(hasUnsent(state)).toBe(false);
+    expect(state).toMatchObject({ points: [a], selected: null, gesture: null });
+    expect(run(state, press(70, 70), release).gesture).toMatchObject({ armed: true });
+  });
+
+  test("beside a point just drawn a click begins the next one", () => {
+    const state = run(fresh(), press(10, 10), drag(50, 10), release, { type: "select", index: 0 });
+    expect(run(state, press(70, 70), release).gesture).toMatchObject({ armed: true, from: p(70, 70) });
+  });
+
+  test("a half-made point outlasts an edit of the kernel, which is shown at once", () => {
+    const state = run(fresh([a], 3), press(70, 70), release, heard(fact(4, [b])));
+    expect(state).toMatchObject({ points: [b], gesture: { armed: true } });
   });
 
   test("a target drawn past the edge stays on the picture", () => {
@@ -142,6 +173,89 @@ describe("deleting", () => {
   });
 });
 
+describe("locking", () => {
+  const tracked = run(fresh([a], 3), { type: "tracked", revision: 3, handles: [p(30, 10)] });
+  const held = run(tracked, { type: "lock", index: 0 });
+
+  test("holds the point where the drag has taken it", () => {
+    expect(held.points).toEqual([{ ...a, target: p(30, 10), locked: true }]);
+    expect(hasUnsent(held)).toBe(true);
+  });
+
+  test("neither end of a locked point moves", () => {
+    expect(run(held, press(30, 10, onTarget), drag(60, 60), release).points).toEqual(held.points);
+    expect(run(held, { type: "nudge", ref: onHandle, dx: 5, dy: 0 }).points).toEqual(held.points);
+  });
+
+  test("unlocking gives the former target back, also after the kernel's answer", () => {
+    const answer = { ...fact(4, held.points, { rid: 1, client: ME }), handles: [p(30, 10)] };
+    const answered = run(held, { type: "sent", rid: 1 }, heard(answer));
+    expect(run(answered, { type: "lock", index: 0 }).points).toEqual([a]);
+  });
+
+  test("a point that was locked elsewhere stays at its handle's place", () => {
+    const elsewhere: EditPoint = { handle: p(5, 5), target: p(9, 9), locked: true };
+    const unlocked = run(fresh([elsewhere]), { type: "lock", index: 0 });
+    expect(unlocked.points).toEqual([{ handle: p(5, 5), target: p(5, 5), locked: false }]);
+  });
+});
+
+describe("the mask", () => {
+  const bytes = (value: 0 | 1) => new Uint8Array(100 * 100).fill(value);
+  const brush = { type: "tool", tool: "brush" } as const;
+  const erase = { type: "tool", tool: "erase" } as const;
+  const stroked = run(fresh([a]), brush, press(50, 50), drag(60, 50), release);
+  const at = (state: EditorState, x: number, y: number) => state.mask?.[y * 100 + x];
+
+  test("begins with the first stroke, which alone may move, and is sent when the stroke ends", () => {
+    expect(hasUnsent(run(fresh([a]), brush, press(50, 50), drag(60, 50)))).toBe(false);
+    expect([at(stroked, 55, 50), at(stroked, 55, 70), at(stroked, 90, 50)]).toEqual([1, 0, 0]);
+    expect([hasUnsent(stroked), maskWord(stroked)]).toEqual([true, "buffer"]);
+  });
+
+  test("loses what the eraser takes; without a mask the eraser takes from everything", () => {
+    expect(at(run(stroked, erase, press(50, 50), release), 50, 50)).toBe(0);
+    const held = run(fresh(), erase, press(50, 50), release);
+    expect([at(held, 50, 50), at(held, 90, 90)]).toEqual([0, 1]);
+  });
+
+  test("is taken off when nothing is left of it, and by clearing it", () => {
+    expect(run(stroked, erase, { type: "brush", size: 256 }, press(50, 50), release).mask).toBeNull();
+    expect(run(stroked, { type: "clear-mask" }).mask).toBeNull();
+    const known = run(fresh([a]), heard(fact(4, [a], { mask: "buffer", maskBytes: bytes(1) })), { type: "clear-mask" });
+    expect(maskWord(known)).toBe("none");
+  });
+
+  test("stays through moved points, and through facts that keep it", () => {
+    const answer = fact(4, [a], { rid: 1, client: ME, mask: "keep" });
+    const answered = run(stroked, { type: "sent", rid: 1 }, heard(answer));
+    expect(answered.mask).toBe(stroked.mask);
+    const moved = run(answered, { type: "tool", tool: "points" }, press(50, 10, onTarget), drag(60, 30), release);
+    expect([moved.mask === stroked.mask, maskWord(moved)]).toEqual([true, "keep"]);
+    expect(run(answered, heard(fact(5, [], { mask: "keep" }))).mask).toBe(stroked.mask);
+  });
+
+  test("is the kernel's where the kernel sends one, and the same object while it stays the same", () => {
+    const told = run(fresh([a]), heard(fact(4, [a], { mask: "buffer", maskBytes: bytes(1) })));
+    expect(told.mask).toEqual(bytes(1));
+    const again = run(told, heard(fact(5, [b], { mask: "buffer", maskBytes: bytes(1) })));
+    expect(again.mask).toBe(told.mask);
+    expect(run(told, heard(fact(5, [a], { mask: "none" }))).mask).toBeNull();
+  });
+
+  test("is asked for again where its bytes are missing, or a revision that may have changed it was missed", () => {
+    const state = fresh([a], 3);
+    expect(run(state, heard(fact(4, [a], { mask: "buffer" }))).lost).toBe(4);
+    expect(run(state, heard(fact(5, [a], { mask: "keep" }))).lost).toBe(5);
+    expect(run(state, heard(fact(4, [a], { mask: "keep" }))).lost).toBeNull();
+    expect(run(state, heard(fact(5, [a], { mask: "keep" })), heard(fact(5, [a]))).lost).toBeNull();
+  });
+
+  test("goes with the picture's size", () => {
+    expect(run(stroked, { type: "resize", size: { width: 50, height: 50 } }).mask).toBeNull();
+  });
+});
+
 describe("what the kernel says", () => {
   const drawn = run(fresh([a]), press(20, 80), drag(60, 90), release, { type: "sent", rid: 7 });
 
@@ -168,6 +282,29 @@ describe("what the kernel says", () => {
     const state = run(drawn, heard(fact(4, [c], { rid: 9, client: "other" })));
     expect(state.points).toEqual([a, b]);
     expect(run(state, heard(fact(5, [c, b], { rid: 7, client: ME }))).points).toEqual([c, b]);
+  });
+
+  test("the answer may come after a newer edit, which is then shown", () => {
+    const state = run(drawn, heard(fact(5, [c])), heard(fact(4, [a, b], { rid: 7, client: ME })));
+    expect(state).toMatchObject({ points: [c], revision: 5, pending: null });
+  });
+
+  test("an edit that the kernel never got is sent again; where the kernel has moved on, its word counts", () => {
+    const asked = run(drawn, { type: "overdue" });
+    expect(hasUnsent(run(asked, heard(fact(3, [a]))))).toBe(true);
+    expect(run(asked, heard(fact(3, [a]))).points).toEqual([a, b]);
+    expect(run(asked, heard(fact(4, [c])))).toMatchObject({ points: [c], pending: null });
+  });
+
+  test("what came while an end was held is shown when it is let go unmoved", () => {
+    const state = run(fresh([a], 3), press(50, 10, onTarget), heard(fact(4, [b, c])));
+    expect(state.points).toEqual([a]);
+    expect(run(state, release).points).toEqual([b, c]);
+  });
+
+  test("a refusal of the same edit, which came twice, brings no words", () => {
+    const answered = run(drawn, heard(fact(4, [a, b], { rid: 7, client: ME, accepted: false, error: "stale" })));
+    expect(answered).toMatchObject({ points: [a, b], error: null });
   });
 
   test("an older revision is ignored", () => {

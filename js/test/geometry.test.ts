@@ -64,3 +64,11 @@ test("a box of no size is not visible", () => {
   expect(isVisible(boxOf(0))).toBe(false);
   expect(isVisible(boxOf(1))).toBe(true);
 });
+
+test("the 64ths of a css px in which a browser lays out do not move a click off the middle of its pixel", () => {
+  const said = { left: 13.28125, top: 7, width: 300.390625, height: 225.296875 };
+  const middle = cssPoint(13.28125 + (500.5 * 300.4) / SIZE.width, 7 + (60.5 * 300.4) / SIZE.width);
+  expect(cssToImage(middle, said, SIZE)).toEqual(imagePoint(500, 60));
+  const beside = cssPoint(13.28125 + (500.6 * 300.4) / SIZE.width, 7 + (60.5 * 300.4) / SIZE.width);
+  expect(cssToImage(beside, said, SIZE).x).toBeCloseTo(500.1, 1);
+});

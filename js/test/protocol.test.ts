@@ -32,7 +32,9 @@ type Deliver<M> = (message: M) => void;
 function line<M>(chance: () => number, deliver: Deliver<M>) {
   let bad = true;
   return {
-    heal: () => void (bad = false),
+    heal(): void {
+      bad = false;
+    },
     put(message: M): void {
       if (bad && chance() < 0.15) return;
       const copies = bad && chance() < 0.15 ? 2 : 1;
@@ -62,18 +64,22 @@ function modelKernel(tell: Deliver<EditFact>) {
     hear(wish: Wish, buffers: readonly ArrayBuffer[]): void {
       if (wish.type === "hello") say({});
       if (wish.type !== "edit") return;
-      if (wish.revision !== revision) return say({ rid: wish.rid, error: "the points changed meanwhile" });
-      if (wish.points.some((p) => p.target[0] === 5)) return say({ rid: wish.rid, error: "not there", mask: "keep" });
-      revision++;
-      points = wish.points;
-      if (wish.mask !== "keep") mask = wish.mask === "none" ? null : new Uint8Array(buffers[0] ?? []);
-      say(wish.mask === "keep" ? { rid: wish.rid, mask: "keep" } : { rid: wish.rid });
+      const { rid } = wish;
+      if (wish.revision !== revision) say({ rid, error: "the points changed meanwhile" });
+      else if (wish.points.some((p) => p.target[0] === 5)) say({ rid, error: "not there", mask: "keep" });
+      else {
+        revision++;
+        points = wish.points;
+        if (wish.mask !== "keep") mask = wish.mask === "none" ? null : new Uint8Array(buffers[0] ?? []);
+        say(wish.mask === "keep" ? { rid, mask: "keep" } : { rid });
+      }
     },
     change(chance: () => number): void {
       revision++;
       const [x, y] = [Math.floor(chance() * 5), Math.floor(chance() * 4)];
-      if (chance() < 0.5) points = [{ handle: [x, y], target: [y, x % 4], locked: chance() < 0.3 }];
-      else if (chance() < 0.5) points = points.slice(1);
+      const which = chance();
+      if (which < 0.5) points = [{ handle: [x, y], target: [y, x % 4], locked: chance() < 0.3 }];
+      else if (which < 0.75) points = points.slice(1);
       else mask = chance() < 0.3 ? null : new Uint8Array(24).map(() => (chance() < 0.5 ? 1 : 0));
       say({});
     },
@@ -87,6 +93,7 @@ function play(seed: number) {
   let asked: number | null = null;
   let unanswered = 0; // edits sent since the last settled one
   let most = 0;
+  let backwards = 0; // times that an older revision was taken for news
   const toKernel = line<{ wish: Wish; buffers: readonly ArrayBuffer[] }>(chance, ({ wish, buffers }) =>
     kernel.hear(wish, buffers),
   );
@@ -111,7 +118,9 @@ function play(seed: number) {
     },
   });
   function dispatch(action: EditorAction): void {
+    const { revision } = editor;
     editor = update(editor, action);
+    if (editor.revision < revision) backwards++;
     box.poke();
     if (editor.lost !== null && editor.lost !== asked) hello();
     asked = editor.lost;
@@ -149,7 +158,7 @@ function play(seed: number) {
   vi.advanceTimersByTime(10_000);
   box.close();
   vi.clearAllTimers();
-  return { editor, kernel: kernel.now(), most };
+  return { editor, kernel: kernel.now(), most, backwards, sent: rid };
 }
 
 beforeEach(() => void vi.useFakeTimers());
@@ -159,8 +168,11 @@ test.each(Array.from({ length: 10 }, (_, block) => block))(
   "browser and kernel agree after whatever the line did, with one unanswered edit at most (block %d)",
   (block) => {
     const each = SCHEDULES / 10;
+    let total = 0;
     for (let seed = block * each; seed < (block + 1) * each; seed++) {
-      const { editor, kernel, most } = play(seed);
+      const { editor, kernel, most, backwards, sent } = play(seed);
+      total += sent;
+      expect(backwards, `schedule ${seed}`).toBe(0);
       expect(most, `schedule ${seed}`).toBeLessThanOrEqual(1);
       expect(editor.pending, `schedule ${seed}`).toBeNull();
       expect(hasUnsent(editor), `schedule ${seed}`).toBe(false);
@@ -170,6 +182,7 @@ test.each(Array.from({ length: 10 }, (_, block) => block))(
       expect(editor.mask, `schedule ${seed}`).toEqual(maskFromBytes(kernel.mask, SIZE));
       expect(sameEdit(editor, editor.base), `schedule ${seed}`).toBe(true);
     }
+    expect(total, "edits sent").toBeGreaterThan(3 * each);
   },
   60_000,
 );

@@ -1,4 +1,4 @@
-"""The slow oracle of a drag with preset "default": the whole map at image size, loops over pixels, Adam by hand.
+"""The slow oracle of a drag with any preset: the whole map at image size, loops over pixels, Adam by hand.
 
 Written from the method (Pan et al. 2023, section 3.2) and the numbered differences at the head of `motion`,
 `tracking`, `mask` and `loop`; it shares no code with them.
@@ -47,23 +47,30 @@ def slow_drag(generator, ws, edit, config, steps: int) -> list[Slow]:
         if first_small is None:
             first_small, first_image = small.detach(), still
             references = [read(first_image, *origin) for origin in origins]
-        found = [
-            track(still.numpy(), p, f.numpy(), config.tracking_radius) for p, f in zip(handles, references, strict=True)
-        ]
+        found = [track(still.numpy(), p, f.numpy(), config) for p, f in zip(handles, references, strict=True)]
         handles, errors = [p for p, _ in found], [e for _, e in found]
         gated = [config.confidence_gate is not None and error > config.confidence_gate for error in errors]
         step = Slow(current.detach(), list(handles), errors, gated)
         done.append(step)
-        away = [math.dist(p, t) > config.stop_distance for p, t in zip(handles, edit.targets, strict=True)]
-        if not any(away):
+        distances = [math.dist(p, t) for p, t in zip(handles, edit.targets, strict=True)]
+        if all(distance <= stop(config, len(distances)) for distance in distances):
             return done
+        if config.rest_distance is None:
+            away = [distance > config.stop_distance for distance in distances]
+        else:
+            away = [distance >= config.rest_distance for distance in distances]
         loss = torch.zeros((), dtype=ws.dtype)
         for n, point in enumerate(handles):
             if away[n]:
                 patch = first_image if gated[n] else None
                 loss = loss + supervise(image, point, edit.targets[n], origins[n], patch, config)
         if fed is not None:
-            loss = loss + config.mask_weight * fixed_loss(small, first_small, fed)
+            if config.mask_norm == "fixed":
+                fixed = fixed_loss(small, first_small, fed)
+            else:
+                change = (image - first_image).abs() * torch.from_numpy(~edit.mask)
+                fixed = change.mean() if config.mask_norm == "mean" else change.sum()
+            loss = loss + config.mask_weight * fixed
         difference.grad = None
         loss.backward()
         assert difference.grad is not None
@@ -99,19 +106,24 @@ def read(image, x: float, y: float):
     return (top + 1 - y) * upper + (y - top) * lower
 
 
-def track(image: np.ndarray, point: Point, reference: np.ndarray, radius: int) -> tuple[Point, float]:
+def stop(config, points: int) -> float:
+    return config.crowded_stop_distance if config.preset == "paper" and points > 5 else config.stop_distance
+
+
+def track(image: np.ndarray, point: Point, reference: np.ndarray, config) -> tuple[Point, float]:
     """The position in the square whose feature is nearest to the reference (Pan et al. 2023, eq. 2), and e_i."""
     height, width = image.shape[1:]
-    best, nearest = point, math.inf
+    best, nearest, error, radius = point, math.inf, math.nan, config.tracking_radius
     for down in range(-radius, radius + 1):
         for across in range(-radius, radius + 1):
             x, y = point[0] + across, point[1] + down
             if not (0 <= x <= width - 1 and 0 <= y <= height - 1):
                 continue
-            away = float(np.linalg.norm(read(image, x, y) - reference))
+            difference = read(image, x, y) - reference
+            away = float(np.abs(difference).sum() if config.tracking_norm == "L1" else np.linalg.norm(difference))
             if away < nearest:
-                best, nearest = (x, y), away
-    return best, nearest / float(np.linalg.norm(reference))
+                best, nearest, error = (x, y), away, float(np.linalg.norm(difference))
+    return best, error / float(np.linalg.norm(reference))
 
 
 def supervise(image: Tensor, point: Point, target: Point, origin: Point, start: Tensor | None, config) -> Tensor:
@@ -121,9 +133,16 @@ def supervise(image: Tensor, point: Point, target: Point, origin: Point, start: 
     """
     height, width = image.shape[1:]
     length = math.dist(point, target)
-    shift = [config.step_length * (t - p) / length for p, t in zip(point, target, strict=True)]
+    shift = [config.step_length * (t - p) / length if length else 0.0 for p, t in zip(point, target, strict=True)]
     reach = math.ceil(config.supervision_radius)
     terms = []
+    if config.disc == "official":
+        across, down = torch.linspace(0, width, width).double(), torch.linspace(0, height, height).double()
+        for j in range(height):
+            for i in range(width):
+                if math.hypot(across[i] - point[0], down[j] - point[1]) < config.supervision_radius:
+                    terms.append((read(image.detach(), i, j) - read(image, i + shift[0], j + shift[1])).abs())
+        return torch.stack(terms).mean()
     for down in range(-reach, reach + 1):
         for across in range(-reach, reach + 1):
             x, y = point[0] + across, point[1] + down
@@ -132,7 +151,7 @@ def supervise(image: Tensor, point: Point, target: Point, origin: Point, start: 
                 continue
             wanted = read(image.detach(), x, y) if start is None else read(start, origin[0] + across, origin[1] + down)
             terms.append((wanted - read(image, x + shift[0], y + shift[1])).abs())
-    return torch.stack(terms).mean()
+    return torch.stack(terms).sum() if config.motion_norm == "sum" else torch.stack(terms).mean()
 
 
 def fed_pixels(size: tuple[int, int], mask) -> Tensor:

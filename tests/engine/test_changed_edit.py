@@ -166,3 +166,13 @@ def test_references_of_a_step_are_not_changed_by_later_steps():
     list(pulled)
     assert (step.references.points[0].position, step.references.points[0].error) == (position, error)
     assert step.handles == (position,)
+
+
+def test_the_official_preset_takes_all_references_anew_when_the_number_of_points_changes():
+    _, pulled, _ = begun(steps=3, retake_references=True)
+    before = next(pulled).references
+    moved = pulled.send(Edit(EDIT.handles, ((43.0, 38.0),))).references
+    assert moved.points[0].feature is before.points[0].feature
+    grown = pulled.send(Edit((*EDIT.handles, (20.0, 20.0)), (*EDIT.targets, (20.0, 25.0)))).references
+    assert grown.points[0].feature is not before.points[0].feature
+    assert grown.start is not before.start

@@ -81,11 +81,11 @@ def test_the_generator_s_first_space_is_taken():
 
 
 def test_an_unknown_preset_or_space_is_refused():
-    assert refusal(preset="fast") == "preset is 'fast'; expected one of default"
+    assert refusal(preset="fast") == "preset is 'fast'; expected one of default, paper, official"
     assert refusal(latent_space="Z") == "latent_space is 'Z'; expected one of W, W+"
     with pytest.raises(ConfigError) as caught:
         DragConfig.for_generator(BlobGenerator(), "paper+")
-    assert str(caught.value) == "preset is 'paper+'; expected one of default"
+    assert str(caught.value) == "preset is 'paper+'; expected one of default, paper, official"
 
 
 def test_an_unknown_setting_is_refused_with_the_nearest_name():
@@ -93,7 +93,8 @@ def test_an_unknown_setting_is_refused_with_the_nearest_name():
     assert refusal(radius_of_tracking=3) == (
         "DragConfig has no setting 'radius_of_tracking'; known are preset, latent_space, block, learning_rate, "
         "supervision_radius, tracking_radius, step_length, mask_weight, stop_distance, max_steps, confidence_gate, "
-        "gate_rate, stall_steps, stall_distance, lost_factor, lost_error, lost_baseline, lost_steps"
+        "gate_rate, motion_norm, tracking_norm, disc, mask_norm, rest_distance, crowded_stop_distance, "
+        "retake_references, stall_steps, stall_distance, lost_factor, lost_error, lost_baseline, lost_steps"
     )
 
 
@@ -167,3 +168,24 @@ def test_replacing_leaves_the_old_settings_as_they_were():
 def test_settings_are_never_changed_in_place():
     with pytest.raises(dataclasses.FrozenInstanceError):
         DragConfig().block = 3  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_the_faithful_presets_have_the_published_values_and_leave_the_generators_own_aside():
+    generator = BlobGenerator(side=512)
+    paper, official = (DragConfig.for_generator(generator, preset) for preset in ("paper", "official"))
+    for config in (paper, official):
+        assert (config.block, config.supervision_radius, config.tracking_radius) == (5, 3.0, 12)
+        assert (config.step_length, config.mask_weight, config.confidence_gate) == (1.0, 20.0, None)
+    assert (paper.learning_rate, paper.motion_norm, paper.tracking_norm, paper.mask_norm) == (2e-3, "sum", "L1", "sum")
+    assert [paper.stop_for(points) for points in (1, 5, 6)] == [1.0, 1.0, 2.0]
+    assert (official.learning_rate, official.motion_norm, official.tracking_norm) == (1e-3, "mean", "L2")
+    assert (official.disc, official.mask_norm, official.retake_references) == ("official", "mean", True)
+    assert [official.stop_for(points) for points in (1, 6)] == [2.0, 2.0]
+    assert (official.rests(0.99), official.rests(1.0)) == (True, False)
+
+
+def test_a_block_that_the_generator_lacks_is_replaced_and_said():
+    words = "^preset 'official' supervises block 5, which blob lacks; it takes block 3$"
+    with pytest.warns(UserWarning, match=words):
+        config = DragConfig.for_generator(BlobGenerator(side=64), "official")
+    assert config.block == 3

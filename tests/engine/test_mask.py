@@ -5,17 +5,21 @@ import torch.nn.functional as F
 from analytic import BlobGenerator
 from engine.oracle import fed_pixels
 
-from draggan_widget import Edit, FeatureMap
-from draggan_widget.engine.mask import fixed_part, mask_loss
+from draggan_widget import DragConfig, Edit, FeatureMap
+from draggan_widget.engine.mask import FixedPart, fixed_part, mask_loss
 
 AT = ((1.0, 2.0),)
 
 
-def weights(mask: np.ndarray, side: int = 32, wide: int = 1, block: int = 2) -> torch.Tensor:
+def part(mask: np.ndarray, side: int = 32, wide: int = 1, block: int = 2, norm: str = "fixed") -> FixedPart:
     generator = BlobGenerator(side=side, wide=wide, dtype=torch.float64)
-    fixed = fixed_part(Edit(AT, AT, mask), generator, block)
+    fixed = fixed_part(Edit(AT, AT, mask), generator, DragConfig(block=block, mask_norm=norm))
     assert fixed is not None
     return fixed
+
+
+def weights(mask: np.ndarray, side: int = 32, wide: int = 1, block: int = 2) -> torch.Tensor:
+    return part(mask, side, wide, block).fed
 
 
 def random_mask(height: int, width: int) -> np.ndarray:
@@ -39,8 +43,8 @@ def test_one_is_free_and_zero_is_fixed():
 
 
 def test_no_mask_and_a_wholly_free_one_fix_nothing():
-    assert fixed_part(Edit(AT, AT), BlobGenerator(), 2) is None
-    assert fixed_part(Edit(AT, AT, np.ones((64, 64), bool)), BlobGenerator(), 2) is None
+    assert fixed_part(Edit(AT, AT), BlobGenerator(), DragConfig()) is None
+    assert fixed_part(Edit(AT, AT, np.ones((64, 64), bool)), BlobGenerator(), DragConfig()) is None
 
 
 def maps(seed: int) -> FeatureMap:
@@ -56,7 +60,7 @@ def image_size_mean(now: FeatureMap, start: FeatureMap, mask: np.ndarray) -> flo
 def test_the_loss_is_an_upper_bound_of_the_image_size_mean():
     mask = random_mask(32, 32)
     now, start = maps(1), maps(2)
-    assert image_size_mean(now, start, mask) < float(mask_loss(now, start, weights(mask)))
+    assert image_size_mean(now, start, mask) < float(mask_loss(now, start, part(mask)))
 
 
 def test_the_loss_equals_the_image_size_mean_where_the_change_keeps_its_sign():
@@ -65,7 +69,7 @@ def test_the_loss_equals_the_image_size_mean_where_the_change_keeps_its_sign():
     signs = torch.tensor([1.0, -1, 1, -1, -1])[:, None, None]
     now = FeatureMap.of(2, start.whole + signs * maps(2).whole.abs())
     due = image_size_mean(now, start, mask)
-    assert float(mask_loss(now, start, weights(mask))) == pytest.approx(due, rel=1e-12)
+    assert float(mask_loss(now, start, part(mask))) == pytest.approx(due, rel=1e-12)
 
 
 def test_the_loss_means_the_same_for_a_small_and_a_large_fixed_part():
@@ -74,5 +78,23 @@ def test_the_loss_means_the_same_for_a_small_and_a_large_fixed_part():
     small, large = np.ones((32, 32), bool), np.zeros((32, 32), bool)
     small[3:5, 7] = False
     for mask in (small, large):
-        assert float(mask_loss(now, start, weights(mask))) == pytest.approx(0.25)
-    assert float(mask_loss(start, start, weights(large))) == 0.0
+        assert float(mask_loss(now, start, part(mask))) == pytest.approx(0.25)
+    assert float(mask_loss(start, start, part(large))) == 0.0
+
+
+@pytest.mark.parametrize("wide", [1, 2])
+@pytest.mark.parametrize("norm", ["mean", "sum"])
+def test_the_exact_norms_equal_the_upsampled_map_in_value_and_gradient(norm: str, wide: int):
+    mask = random_mask(48, 48 * wide)
+    values = torch.randn(3, 16, 16 * wide, generator=torch.Generator().manual_seed(4)).double().requires_grad_()
+    start = FeatureMap.of(2, torch.zeros_like(values))
+    generator = BlobGenerator(side=64, wide=wide, dtype=torch.float64)
+    generator.image_size = mask.shape
+    fixed = fixed_part(Edit(AT, AT, mask), generator, DragConfig(block=2, mask_norm=norm))
+    assert fixed is not None
+    loss = mask_loss(FeatureMap.of(2, values), start, fixed)
+    change = F.interpolate(values[None], size=mask.shape, mode="bilinear", align_corners=False)[0]
+    due = change.abs() * torch.from_numpy(~mask)
+    due = due.mean() if norm == "mean" else due.sum()
+    assert float(loss.detach()) == pytest.approx(float(due.detach()), rel=1e-12)
+    torch.testing.assert_close(*(torch.autograd.grad(value, values)[0] for value in (loss, due)))

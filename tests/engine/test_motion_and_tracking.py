@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from draggan_widget import DragConfig, FeatureMap
-from draggan_widget.engine.motion import disc, motion_loss
-from draggan_widget.engine.references import PointReference, disc_reach, take_reference
+from draggan_widget.engine.motion import _exact_axis, motion_loss
+from draggan_widget.engine.references import PointReference, take_reference
 from draggan_widget.engine.tracking import track
 
 SIZE = (32, 48)  # a map of 8 x 12 under it
@@ -28,11 +28,9 @@ def upsampled(features: FeatureMap) -> torch.Tensor:
     [(0.5, 1), (1.0, 1), (1.1, 5), (1.5, 9), (2.0, 9), (2.1, 13), (3.0, 25), (6.0, 109)],
 )
 def test_a_disc_holds_the_whole_steps_strictly_inside_its_radius(radius: float, pixels: int):
-    reach = disc_reach(radius)
-    steps = range(-reach, reach + 1)
-    inside = disc(steps, steps, radius, torch.device("cpu"))
+    _, steps = _exact_axis(20.0, radius, 64)
     wide = range(-9, 10)
-    assert int(inside.sum()) == pixels
+    assert sum(x * x + y * y < radius**2 for x, y in itertools.product(steps, steps)) == pixels
     assert pixels == sum(x * x + y * y < radius**2 for x, y in itertools.product(wide, wide))
 
 
@@ -53,7 +51,7 @@ def test_the_motion_loss_of_any_point_equals_the_slow_oracle(origin, position, r
     point = PointReference(origin, position, reference.feature, reference.patch)
     target = (position[0] + 3.0, position[1] - 4.0)
     config = DragConfig(supervision_radius=radius, step_length=1.0)
-    fast = motion_loss(now, point, (0.6, -0.8), radius, SIZE, gated)
+    fast = motion_loss(now, point, (0.6, -0.8), config, SIZE, gated)
     slow = oracle.supervise(upsampled(now), position, target, origin, upsampled(start) if gated else None, config)
     assert float(fast) == pytest.approx(float(slow), abs=1e-10)
 
@@ -63,8 +61,9 @@ def test_the_motion_loss_of_any_point_equals_the_slow_oracle(origin, position, r
 def test_tracking_any_point_equals_the_slow_oracle(origin, position, radius, seed):
     start, now = random_map(seed), random_map(seed + 100)
     reference = take_reference(start, origin, 2.0, SIZE)
-    found = track(now, PointReference(origin, position, reference.feature, reference.patch), radius, SIZE)
-    place, error = oracle.track(upsampled(now).numpy(), position, reference.feature.numpy(), radius)
+    config = DragConfig(tracking_radius=radius)
+    found = track(now, PointReference(origin, position, reference.feature, reference.patch), config, SIZE)
+    place, error = oracle.track(upsampled(now).numpy(), position, reference.feature.numpy(), config)
     assert found.position == place
     assert found.error == pytest.approx(error, abs=1e-10)
 
@@ -75,7 +74,7 @@ def test_a_map_moved_by_whole_cells_is_found_exactly(shift: tuple[int, int]):
     start = random_map(3)
     moved = FeatureMap.of(1, start.whole.roll((shift[1] // 4, shift[0] // 4), dims=(1, 2)))
     point = take_reference(start, (24.0, 15.0), 2.0, SIZE)
-    found = track(moved, point, 8, SIZE)
+    found = track(moved, point, DragConfig(tracking_radius=8), SIZE)
     assert found.position == (24.0 + shift[0], 15.0 + shift[1])
     assert found.error == pytest.approx(0.0, abs=1e-12)
     assert found.feature is point.feature
@@ -86,7 +85,7 @@ def test_the_gradient_runs_only_through_the_moved_disc():
     values = random_map(5).whole.requires_grad_()
     features = FeatureMap.of(1, values)
     point = take_reference(features.detach(), (8.0, 8.0), 1.0, SIZE)
-    loss = motion_loss(features, point, (12.0, 0.0), 1.0, SIZE, False)
+    loss = motion_loss(features, point, (12.0, 0.0), DragConfig(supervision_radius=1.0), SIZE, False)
     (gradient,) = torch.autograd.grad(loss, values)
     columns = gradient.abs().sum(dim=(0, 1)).nonzero().flatten().tolist()
     assert columns == [4, 5]  # image px 20 lies between the cells at 17.5 and 21.5
@@ -109,4 +108,5 @@ def test_the_middle_of_the_patch_is_the_feature():
 
 def test_a_reference_without_any_feature_gives_a_finite_error():
     dark = FeatureMap.of(1, torch.zeros(4, 8, 12))
-    assert track(dark, take_reference(dark, (20.0, 11.0), 2.0, SIZE), 3, SIZE).error == 0.0
+    point = take_reference(dark, (20.0, 11.0), 2.0, SIZE)
+    assert track(dark, point, DragConfig(tracking_radius=3), SIZE).error == 0.0

@@ -60,7 +60,7 @@ def test_borders_corners_and_the_outside_read_as_the_slow_way_does(scale: int):
 positions = st.lists(st.floats(-0.2, 1.2), min_size=1, max_size=4)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(
     height=st.integers(1, 12),
     width=st.integers(1, 12),
@@ -84,7 +84,7 @@ def test_values_and_gradients_equal_the_slow_way(height, width, scale, across, d
     assert (fast.grad - slow.grad).abs().max() < 1e-5
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(side=st.integers(1, 64), scale=st.sampled_from((1, *SCALES)), part=st.floats(-0.5, 1.5))
 def test_weights_are_positive_sum_to_one_and_lie_on_the_map(side, scale, part):
     weights = taps(part * side * scale, side, side * scale)
