@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from draggan_widget.generators.load import load_generator as load_generator
     from draggan_widget.inspection.trajectory import plot_trajectories as plot_trajectories
     from draggan_widget.session.session import DragSession as DragSession
+    from draggan_widget.widget.registry import close_all as close_all
     from draggan_widget.widget.widget import DragWidget as DragWidget
 
 __version__ = "0.1.0"
@@ -32,6 +33,7 @@ _HOMES = {
     "Edit": "engine.edit",
     "FeatureMap": "generators.generator",
     "Generator": "generators.generator",
+    "close_all": "widget.registry",
     "drag": "engine.loop",
     "load_generator": "generators.load",
     "plot_trajectories": "inspection.trajectory",
@@ -48,6 +50,7 @@ __all__ = [
     "FeatureMap",
     "Generator",
     "__version__",
+    "close_all",
     "drag",
     "load_generator",
     "plot_trajectories",

@@ -1,7 +1,6 @@
 """`DragWidget`: a `DragSession` in a notebook cell. Traits and dispatch, nothing else."""
 
 import weakref
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,33 +13,14 @@ from draggan_widget.engine.config import DragConfig
 from draggan_widget.generators.generator import Generator
 from draggan_widget.session import events
 from draggan_widget.session.session import DragSession
+from draggan_widget.widget import registry
 from draggan_widget.widget.dispatch import Dispatch
 from draggan_widget.widget.frames import Frames
 from draggan_widget.widget.kernel import MainLoop, cell_identity, keep_subshell
 from draggan_widget.widget.loading import load_with_words
+from draggan_widget.widget.registry import weakly
 
 STATIC = Path(__file__).parent / "static"
-_open_widgets: "weakref.WeakSet[DragWidget]" = weakref.WeakSet()
-
-
-def _weak(method: "weakref.WeakMethod[Callable[..., None]]") -> Callable[..., None]:
-    """A call that does nothing once the widget is gone: the worker must not keep it alive."""
-
-    def call(*arguments: object) -> None:
-        bound = method()
-        if bound is not None:
-            bound(*arguments)
-
-    return call
-
-
-def _close_earlier(widget: "DragWidget") -> None:
-    """Running a cell again leaves one worker: close what the same cell opened in an earlier execution."""
-    cell = widget.cell
-    for other in list(_open_widgets):
-        if cell is not None and other.cell is not None and other.cell[0] == cell[0] and other.cell[1] != cell[1]:
-            other.close()
-    _open_widgets.add(widget)
 
 
 class DragWidget(anywidget.AnyWidget):
@@ -84,14 +64,14 @@ class DragWidget(anywidget.AnyWidget):
         super().__init__()
         keep_subshell(self.comm)
         self.cell = cell_identity()
-        _close_earlier(self)
+        registry.note(self)
         self._main = MainLoop()
         own = weakref.WeakMethod(self._put)
-        frames = Frames(self.session, _weak(own), self._main.blocked, _weak(weakref.WeakMethod(self._keep_poster)))
-        self._dispatch = Dispatch(self.session, frames, _weak(own))
+        frames = Frames(self.session, weakly(own), self._main.blocked, weakly(weakref.WeakMethod(self._keep_poster)))
+        self._dispatch = Dispatch(self.session, frames, weakly(own))
         self.session.subscribe(self._dispatch.handle)
         self.session.subscribe(frames.handle)
-        self.session.subscribe(_weak(weakref.WeakMethod(self._follow)))
+        self.session.subscribe(weakly(weakref.WeakMethod(self._follow)))
         self.on_msg(self._receive)
         height, width = self.session.generator.image_size
         self.set_trait("image_size", [width, height])
@@ -104,7 +84,7 @@ class DragWidget(anywidget.AnyWidget):
 
     def close(self) -> None:
         """End the worker, let the device memory go and remove the view. Idempotent."""
-        _open_widgets.discard(self)
+        registry.forget(self)
         if "session" not in vars(self):  # refused by __init__, now forgotten
             return
         self.session.close()

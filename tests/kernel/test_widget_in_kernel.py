@@ -164,3 +164,22 @@ def test_what_goes_wrong_is_told_in_words(ready):
     assert answer["error"] == "target 1 at (99, 3) is outside the 64 x 64 image; move it inside"
     answer, _ = view.answer(view.edit(revision=5))
     assert answer["error"] == "the points changed meanwhile (revision 0, not 5); draw it again"
+
+
+def test_fifty_runs_of_a_cell_leave_one_worker_and_flat_memory(ready):
+    ready.execute(
+        "import gc, os\n"
+        "def rss():\n"
+        "    gc.collect()\n"
+        "    return int(open('/proc/self/statm').read().split()[1]) * os.sysconf('SC_PAGESIZE') // 2**20"
+    )
+    cell = "w = make(); w.session.edit = EDIT; w.session.step()"
+    for _ in range(10):
+        ready.execute(cell)
+    before = count(ready, "rss()")
+    for _ in range(40):
+        ready.execute(cell)
+    assert count(ready, "len(workers())") == 1
+    assert count(ready, "rss()") - before < 24  # MiB; forty kept widgets with bundle and pictures would be more
+    ready.execute("from draggan_widget import close_all; close_all()")
+    assert count(ready, "len(workers())") == 0

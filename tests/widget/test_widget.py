@@ -11,7 +11,8 @@ from session.helpers import BOUND, EDIT, FailingBlob, until, workers
 
 from draggan_widget.errors import CheckpointError, ConfigError
 from draggan_widget.widget import kernel
-from draggan_widget.widget.widget import DragWidget, _open_widgets
+from draggan_widget.widget.registry import _open, close_all
+from draggan_widget.widget.widget import DragWidget
 
 TEXT = (
     "DragWidget(blob, 64 x 32 px): the picture shows in JupyterLab, Colab and VS Code "
@@ -51,12 +52,12 @@ def test_a_given_latent_has_no_seed():
 
 
 def test_what_does_not_fit_is_refused_and_leaves_no_widget():
-    before = set(_open_widgets)
+    before = set(_open)
     with pytest.raises(ConfigError, match=r"^seed is -1; "):
         DragWidget(BlobGenerator(), seed=-1)
     with pytest.raises(CheckpointError):
         DragWidget("no such generator")
-    assert set(_open_widgets) == before
+    assert set(_open) == before
 
 
 def test_the_bundle_keeps_the_view_and_its_metadata_and_adds_words(monkeypatch, widget):
@@ -110,7 +111,7 @@ def test_closing_twice_ends_the_worker_and_says_so():
     assert made.session.status == "closed"
     assert made.status == "closed"
     assert made.comm is None
-    assert made not in _open_widgets
+    assert made not in _open
     assert len(workers()) == before
 
 
@@ -243,3 +244,12 @@ def test_a_loop_that_does_not_answer_is_blocked_until_it_does(monkeypatch):
         await asyncio.wait_for(done.wait(), BOUND)
 
     asyncio.run(notebook())
+
+
+def test_close_all_ends_every_open_widget():
+    close_all()
+    widgets = [DragWidget(BlobGenerator()) for _ in range(3)]
+    widgets[0].close()
+    assert close_all() == 2
+    assert [widget.status for widget in widgets] == ["closed"] * 3
+    assert close_all() == 0

@@ -1,0 +1,52 @@
+"""The widgets that are open: ipywidgets never lets one go by itself."""
+
+import weakref
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """What the registry needs of a widget: the cell it came from, as `kernel.cell_identity` has it, and its end."""
+
+    cell: tuple[str, str] | None
+
+    def close(self) -> None:
+        """End its worker."""
+        ...
+
+
+_open: "weakref.WeakSet[Closable]" = weakref.WeakSet()
+
+
+def note(widget: Closable) -> None:
+    """Note a new widget; running a cell again closes what the same cell opened in an earlier execution."""
+    cell = widget.cell
+    for other in list(_open):
+        if cell is not None and other.cell is not None and other.cell[0] == cell[0] and other.cell[1] != cell[1]:
+            other.close()
+    _open.add(widget)
+
+
+def forget(widget: Closable) -> None:
+    """A widget was closed."""
+    _open.discard(widget)
+
+
+def close_all() -> int:
+    """Close every open `DragWidget`: workers end and device memory goes. Returns how many there were."""
+    widgets = list(_open)
+    for widget in widgets:
+        widget.close()
+    return len(widgets)
+
+
+def weakly(method: "weakref.WeakMethod[Callable[..., None]]") -> Callable[..., None]:
+    """A call that does nothing once its object is gone: the worker must not keep a widget alive."""
+
+    def call(*arguments: object) -> None:
+        bound = method()
+        if bound is not None:
+            bound(*arguments)
+
+    return call
