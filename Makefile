@@ -6,7 +6,7 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints-c
 NODE_STAMP := js/node_modules/.package-lock.json
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test check lint unit js kernel browser notebooks real wheel bundle readme-picture clean
+.PHONY: demo test check lint unit js kernel browser notebooks real wheel bundle readme-picture study-landmarks clean
 
 demo: $(VENV)/.demo
 	$(PY) tools/demo.py $(if $(HEADLESS),--headless)
@@ -44,6 +44,10 @@ js: $(NODE_STAMP)
 
 bundle: $(NODE_STAMP)
 	cd js && npm run --silent build
+
+study-landmarks: $(VENV)/.dev
+	$(PIP) -e '.[study]'
+	$(PY) -m benchmarks.landmarks
 
 readme-picture: $(VENV)/.dev
 	$(PY) tools/readme_picture.py

@@ -20,7 +20,7 @@ DRAG_DEFAULTS: dict[str, float | int | str] = {
     "supervision_radius": 6.0,
     "tracking_radius": 24,
     "step_length": 2.0,
-    "stop_distance": 2.0,
+    "stop_distance": 4.0,
     "confidence_gate": 0.4,
 }
 PREVIEW_BLOCK = 5  # 128 px: two thirds of a step's time, and its head draws a face one can judge
