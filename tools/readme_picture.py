@@ -22,6 +22,7 @@ DRAG_TIMEOUT = 900_000.0  # ms; a drag without a GPU takes its time
 WIDGET = ".draggan"
 FULL_PICTURE = f"""() => ["picture", "final"].includes(
     document.querySelector("{WIDGET}")?.getAttribute("data-frame-kind"))"""
+LAST_PICTURE = f"""() => document.querySelector("{WIDGET}").getAttribute("data-frame-kind") === "final" """
 # Noted as they come: a short drag may end between two looks.
 NOTE_STATUSES = f"""() => {{
     const root = document.querySelector("{WIDGET}");
@@ -40,7 +41,7 @@ def main() -> None:
         show_widget(lab, [cell.cell_type for cell in notebook.cells])
         page.wait_for_function(FULL_PICTURE, timeout=PICTURE_TIMEOUT)
         drag_nose(page)
-        page.wait_for_function(FULL_PICTURE, timeout=PICTURE_TIMEOUT)
+        page.wait_for_function(LAST_PICTURE, timeout=PICTURE_TIMEOUT)
         PICTURE.parent.mkdir(parents=True, exist_ok=True)
         page.locator(WIDGET).screenshot(path=PICTURE, animations="disabled")
     print(f"Saved {PICTURE}")

@@ -1,5 +1,6 @@
 """One worker thread a session: it runs jobs in order and pulls `drag()` at full speed."""
 
+import atexit
 import logging
 import queue
 import threading
@@ -7,6 +8,7 @@ import weakref
 from collections.abc import Callable
 
 Job = Callable[[], None]
+EXIT_SECONDS = 10.0  # a step under way may take so long when Python ends
 
 
 class _Mailbox:
@@ -16,10 +18,25 @@ class _Mailbox:
         self.jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self.rest: tuple[float, Job] | None = None
         self.closed = threading.Event()
+        self.thread: threading.Thread | None = None
 
     def close(self) -> None:
         self.closed.set()
         self.jobs.put(None)
+
+
+_running: "weakref.WeakSet[_Mailbox]" = weakref.WeakSet()
+
+
+@atexit.register
+def _end_all() -> None:
+    """Before Python ends: a daemon thread cut off inside torch would abort the process."""
+    mailboxes = list(_running)
+    for mailbox in mailboxes:
+        mailbox.close()
+    for mailbox in mailboxes:
+        if mailbox.thread is not None:
+            mailbox.thread.join(EXIT_SECONDS)
 
 
 class Runner:
@@ -54,6 +71,8 @@ class Runner:
                 return
             if self._thread is None:
                 self._thread = threading.Thread(target=_work, args=(self._mailbox,), name=self._name, daemon=True)
+                self._mailbox.thread = self._thread
+                _running.add(self._mailbox)
                 self._thread.start()
         self._mailbox.jobs.put(job)
 

@@ -15,7 +15,7 @@ from draggan_widget.geometry import Point
 from draggan_widget.session import events
 from draggan_widget.session.session import DragSession
 
-BOUND = 10.0  # s any awaited thing may take
+BOUND = 60.0  # seconds a condition may take on a busy machine
 
 
 def edit_of(handles: Sequence[Point], targets: Sequence[Point]) -> Edit:

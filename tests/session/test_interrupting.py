@@ -1,8 +1,12 @@
 """The interrupt button, and awaiting a drag."""
 
 import asyncio
+import os
 import signal
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 from session.helpers import BOUND, FailingBlob, Gate, endless, opened, until
@@ -58,7 +62,7 @@ def test_an_awaited_drag_can_be_stopped_from_the_loop():
     async def cell(session: DragSession) -> bool:
         task = asyncio.create_task(session.run_async())
         while len(session.record) < 3:
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.005)
         session.stop()
         return bool(await asyncio.wait_for(task, BOUND))
 
@@ -71,7 +75,7 @@ def test_cancelling_an_awaited_drag_stops_it():
     async def cell(session: DragSession) -> None:
         task = asyncio.create_task(session.run_async())
         while len(session.record) < 3:
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.005)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -87,7 +91,7 @@ def test_an_awaited_drag_returns_when_it_is_left_behind(leave):
     async def cell(session: DragSession) -> None:
         task = asyncio.create_task(session.run_async())
         while len(session.record) < 3:
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.005)
         await asyncio.to_thread(leave, session)
         await asyncio.wait_for(task, BOUND)
 
@@ -100,11 +104,11 @@ def test_an_awaited_drag_returns_when_closing_came_before_its_first_step():
         gate = threading.Event()
         session.runner.submit(lambda: gate.wait(BOUND))
         task = asyncio.create_task(session.run_async())
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.005)
         assert session.status == "running"
         closing = asyncio.create_task(asyncio.to_thread(session.close))
         while session.status != "closed":
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.005)
         gate.set()
         await asyncio.wait_for(asyncio.gather(task, closing), BOUND)
 
@@ -136,7 +140,7 @@ def test_awaiting_joins_a_drag_under_way():
 
     async def cell(session: DragSession) -> None:
         task = asyncio.create_task(session.run_async())
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.005)
         gate.open()
         await asyncio.wait_for(task, BOUND)
 
@@ -146,3 +150,23 @@ def test_awaiting_joins_a_drag_under_way():
         gate.reached()
         asyncio.run(cell(session))
         assert session.record.starts == [0]
+
+
+@pytest.mark.parametrize("going", ["session.run()", "session.start()"])
+def test_a_script_that_ends_without_closing_ends_cleanly(going: str):
+    """Idle or in the middle of a drag; a thread cut off inside torch would abort the process."""
+    script = (
+        "from analytic import BlobGenerator; from draggan_widget import DragConfig, DragSession, Edit\n"
+        "G = BlobGenerator(side=256)\n"
+        "session = DragSession(G); session.edit = Edit([(100, 100)], [(160, 120)])\n"
+        f"{going}; print('done')\n"
+    )
+    tests = str(Path(__file__).resolve().parents[1])
+    ended = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": tests},
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "done\n", "")
