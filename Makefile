@@ -58,6 +58,7 @@ $(NODE_STAMP): js/package.json js/package-lock.json
 
 $(VENV)/.torch: constraints-ci.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "draggan-widget needs Python 3.11 or newer; this is " + sys.version.split()[0] + ": call make PYTHON=/path/to/python3.11")'
+	@echo "Building $(VENV): torch (200 MB for the CPU, gigabytes where pip takes its CUDA build), then JupyterLab"
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) torch
 	@touch $@

@@ -36,7 +36,7 @@ def motion_loss(
         image_size: (height, width) in px.
         from_start: pull toward the start patch F0(p0 + o) instead of the current F(q).
     """
-    axis = _official_axis if config.disc == "official" else _exact_axis
+    axis = _official_axis if config.disc == "official" and not from_start else _exact_axis  # patches lie on whole px
     xs, dx = axis(point.position[0], config.supervision_radius, image_size[1])
     ys, dy = axis(point.position[1], config.supervision_radius, image_size[0])
     inside = [[x * x + y * y < config.supervision_radius**2 for x in dx] for y in dy]

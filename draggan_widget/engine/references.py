@@ -1,5 +1,6 @@
 """What a drag remembers of its start: the reference features of each point and the first map."""
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -73,14 +74,23 @@ def take_reference(features: FeatureMap, handle: Point, radius: float, image_siz
 def follow_edit(
     references: References | None, edit: Edit, features: FeatureMap, config: DragConfig, image_size: tuple[int, int]
 ) -> References:
-    """References for the edit's points: a handle that is known keeps its own, a new or moved one takes it here."""
+    """References for the edit's points: a handle that is known keeps its own, a new or moved one takes it here.
+
+    What was taken of another block, or with another radius, is taken anew where the handle is now.
+    """
     known = list(references.points) if references is not None else []
+    same_block = references is not None and references.start.block == features.block
+    side = 2 * disc_reach(config.supervision_radius) + 1
     points = []
     for handle in edit.handles:
         match = next((point for point in known if point.origin == handle), None)
         if match is None:
             points.append(take_reference(features, handle, config.supervision_radius, image_size))
-        else:
-            known.remove(match)
-            points.append(match)
-    return References(features if references is None else references.start, tuple(points))
+            continue
+        known.remove(match)
+        if not same_block or match.patch.shape[1] != side:
+            anew = take_reference(features, match.position, config.supervision_radius, image_size)
+            match = dataclasses.replace(anew, origin=match.origin)
+        points.append(match)
+    start = references.start if references is not None and same_block else features
+    return References(start, tuple(points))

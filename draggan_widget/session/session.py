@@ -210,6 +210,8 @@ class DragSession:
 
     def begin(self, limit: int | None = None) -> None:
         """Start, but make at most `limit` steps; does not wait."""
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+            raise ConfigError(f"n is {limit!r}; expected a whole number of steps, at least 1")
         self._core.begin(limit)
 
     def stop(self) -> None:
@@ -218,8 +220,6 @@ class DragSession:
 
     def step(self, n: int = 1) -> DragStep:
         """Make `n` steps, wait for them and return the last."""
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-            raise ConfigError(f"n is {n!r}; expected a whole number of steps, at least 1")
         self.begin(n)
         self.wait()
         return self.current

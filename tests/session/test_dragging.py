@@ -269,3 +269,22 @@ def test_a_session_says_what_it_is():
     with opened() as given:
         given.step()
     assert repr(given) == "DragSession(blob, a given latent, 1 points, 2 steps, closed)"
+
+
+@pytest.mark.parametrize("preset", ["paper", "official"])
+def test_other_settings_between_two_drags_go_on_from_the_tracked_handles(preset):
+    """Another block and another radius: references of the old ones would not fit."""
+    with opened(BlobGenerator(side=256)) as session:
+        session.step(3)
+        handles, ws = session.handles, session.ws
+        session.config = DragConfig.for_generator(session.generator, preset)
+        assert session.config.block != 3
+        first = len(session.record)
+        session.step(2)
+        assert session.record[first].ws.equal(ws)
+        pairs = zip(np.ravel(session.record[first].handles), np.ravel(handles), strict=True)
+        moved = max(abs(now - then) for now, then in pairs)
+        assert moved <= session.config.tracking_radius
+        assert session.edit.handles == EDIT.handles
+        session.config = session.config.replace(supervision_radius=9.0, confidence_gate=0.0)
+        session.step(2)
