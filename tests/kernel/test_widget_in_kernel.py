@@ -63,7 +63,7 @@ def test_traits_reach_the_front_end_and_none_is_written_per_step(ready):
     view.wish("start")
     ended = view.wait_for("ended", since=since)
     view.wait_for("frame", lambda fact: fact["kind"] == "final", since=since)
-    ready.wait_for(lambda m: m.comm_id == view.comm and "_poster" in m.data.get("buffer_paths", [[""]])[0], since=since)
+    ready.wait_for(lambda m: m.comm_id == view.comm and ["_poster"] in m.data.get("buffer_paths", []), since=since)
     assert ended["step"] > 10
     assert view.updates(since) <= 4
     statuses = [m.state["status"] for m in ready.traffic[since:] if "status" in m.state]
