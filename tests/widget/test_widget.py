@@ -236,8 +236,8 @@ def test_a_loop_that_does_not_answer_is_blocked_until_it_does(monkeypatch):
         assert not main.blocked()
         now[0] += 0.01
         assert main.blocked()
-        await asyncio.sleep(0.005)
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
         assert not main.blocked()
         done = asyncio.Event()
         threading.Thread(target=lambda: main.call(done.set)).start()
