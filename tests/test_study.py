@@ -9,7 +9,7 @@ from analytic import BlobGenerator
 from benchmarks import landmarks as study
 from draggan_widget import DragConfig
 from draggan_widget.evaluation import landmarks
-from draggan_widget.evaluation.landmarks import Judge, Row
+from draggan_widget.evaluation.landmarks import Judge
 
 
 class BlobDetector:
