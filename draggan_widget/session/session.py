@@ -220,6 +220,8 @@ class DragSession:
 
     def step(self, n: int = 1) -> DragStep:
         """Make `n` steps, wait for them and return the last."""
+        if n is None:
+            raise ConfigError("n is None; expected a whole number of steps, at least 1")
         self.begin(n)
         self.wait()
         return self.current

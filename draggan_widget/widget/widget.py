@@ -36,6 +36,8 @@ class DragWidget(anywidget.AnyWidget):
     max_points = traitlets.Int(64, read_only=True).tag(sync=True)
     _poster = traitlets.Bytes(b"").tag(sync=True)
 
+    cell: tuple[str, str] | None = None  # where it was made; also before __init__ came that far, for `close`
+
     def __init__(
         self,
         generator: Generator | str | Path | None = None,
