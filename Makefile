@@ -6,12 +6,12 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints-c
 NODE_STAMP := js/node_modules/.package-lock.json
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test check lint unit js kernel browser notebooks real wheel bundle readme-picture study-landmarks clean
+.PHONY: demo test check lint unit js kernel browser notebooks real wheel bundle docs pictures readme-animation study-landmarks clean
 
 demo: $(VENV)/.demo
 	$(PY) tools/demo.py $(if $(HEADLESS),--headless)
 
-test: check kernel real browser notebooks wheel
+test: check docs kernel real browser notebooks wheel
 
 check: lint unit js
 
@@ -49,8 +49,14 @@ study-landmarks: $(VENV)/.dev
 	$(PIP) -e '.[study]'
 	$(PY) -m benchmarks.landmarks
 
-readme-picture: $(VENV)/.dev
-	$(PY) tools/readme_picture.py
+docs: $(VENV)/.dev
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet
+
+pictures: $(VENV)/.dev
+	$(PY) tools/pictures.py
+
+readme-animation: $(VENV)/.dev
+	$(PY) tools/readme_animation.py
 
 $(NODE_STAMP): js/package.json js/package-lock.json
 	cd js && npm ci --no-audit --no-fund --loglevel=error
@@ -72,4 +78,4 @@ $(VENV)/.dev: $(VENV)/.torch pyproject.toml
 	@touch $@ $(VENV)/.demo
 
 clean:
-	rm -rf $(VENV) js/node_modules dist demo
+	rm -rf $(VENV) js/node_modules dist demo site

@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from draggan_widget.checkpoints.available import available_generators as available_generators
     from draggan_widget.engine.config import DragConfig as DragConfig
     from draggan_widget.engine.edit import Edit as Edit
     from draggan_widget.engine.loop import drag as drag
@@ -33,6 +34,7 @@ _HOMES = {
     "Edit": "engine.edit",
     "FeatureMap": "generators.generator",
     "Generator": "generators.generator",
+    "available_generators": "checkpoints.available",
     "close_all": "widget.registry",
     "drag": "engine.loop",
     "load_generator": "generators.load",
@@ -50,6 +52,7 @@ __all__ = [
     "FeatureMap",
     "Generator",
     "__version__",
+    "available_generators",
     "close_all",
     "drag",
     "load_generator",

@@ -57,11 +57,6 @@ def image_to_feature(position: float, feature_side: int, image_side: int) -> flo
     return (position + 0.5) * feature_side / image_side - 0.5
 
 
-def feature_to_image(position: float, feature_side: int, image_side: int) -> float:
-    """One coordinate from feature px to image px."""
-    return (position + 0.5) * image_side / feature_side - 0.5
-
-
 def steps_inside(centre: float, radius: int, side: int) -> range:
     """Whole steps o with |o| <= radius and 0 <= centre + o <= side - 1, for a centre inside the picture."""
     lowest = max(-radius, math.ceil(-centre))

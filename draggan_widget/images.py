@@ -15,11 +15,6 @@ def to_uint8(picture: Float[Tensor, "3 height width"]) -> UInt8[np.ndarray, "hei
     return scaled.to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
 
 
-def from_uint8(pixels: UInt8[np.ndarray, "height width 3"]) -> Float[Tensor, "3 height width"]:
-    """8-bit RGB as a picture in [-1, 1]."""
-    return torch.from_numpy(pixels.copy()).permute(2, 0, 1).float().div_(127.5).sub_(1.0)
-
-
 def encode(pixels: UInt8[np.ndarray, "height width 3"], mime: str, quality: int = 85) -> bytes:
     """Encode 8-bit RGB as "image/jpeg" (at `quality`) or "image/png" (lossless, fastest setting)."""
     buffer = io.BytesIO()

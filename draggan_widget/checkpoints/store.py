@@ -63,7 +63,7 @@ def load(path: Path) -> Checkpoint:
         raise CheckpointError(
             f"checkpoint file {path} cannot be read ({error}); expected a whole .safetensors file; {REMEDY}"
         ) from error
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, RecursionError) as error:
         raise CheckpointError(
             f"checkpoint file {path} has broken metadata ({error!r}); expected what save() writes; {REMEDY}"
         ) from error

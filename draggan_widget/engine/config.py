@@ -7,6 +7,9 @@ import dataclasses
 import difflib
 import warnings
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from draggan_widget.errors import ConfigError
 from draggan_widget.generators.generator import Generator
@@ -36,6 +39,7 @@ class DragConfig:
     gate_rate: float = 0.5  # factor on the learning rate while any point is gated. Ours
     motion_norm: str = "mean"  # mean over disc and channels (official) or sum (Pan et al. 2023, eq. 1)
     tracking_norm: str = "L2"  # L2 (official) or L1 (Pan et al. 2023, eq. 2)
+    mean_removal: float = 0.0  # share of the mean feature map that tracking takes off. Ours; docs/accuracy.md
     disc: str = "exact"  # exact: whole px around the handle; official: its grid linspace(0, S, S)
     mask_norm: str = "fixed"  # fixed: mean over the fixed part (ours); mean (official) or sum (paper) over all px
     rest_distance: float | None = None  # image px: nearer points are not supervised; official 1; None: stop_distance
@@ -168,6 +172,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "max_steps": (0, 1_000_000),
     "rest_distance": (0.0, 1e6),
     "crowded_stop_distance": (0.0, 1e6),
+    "mean_removal": (0.0, 1.0),
     "confidence_gate": (0.0, 1e6),
     "gate_rate": (0.0, 1.0),
     "stall_steps": (1, 1_000_000),
@@ -181,7 +186,8 @@ _RANGES: dict[str, tuple[float, float]] = {
 
 def _check_types(config: DragConfig) -> None:
     for field in dataclasses.fields(config):
-        value, expected = getattr(config, field.name), field.type
+        value, expected = plain(getattr(config, field.name)), field.type
+        object.__setattr__(config, field.name, value)
         if expected is float or expected == float | None:
             fits = isinstance(value, (int, float)) and not isinstance(value, bool) and value == value
             fits = fits or (value is None and expected == float | None)
@@ -190,6 +196,11 @@ def _check_types(config: DragConfig) -> None:
         if not fits:
             kind = expected.__name__ if isinstance(expected, type) else str(expected)
             raise ConfigError(f"{field.name} is {value!r}; expected {kind}")
+
+
+def plain(value: Any) -> Any:
+    """A NumPy scalar as the plain number it holds; anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def default_block(generator: Generator) -> int:

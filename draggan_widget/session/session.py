@@ -2,34 +2,33 @@
 
 import asyncio
 import dataclasses
+import difflib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
-from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
-from draggan_widget.engine.config import DragConfig
+from draggan_widget.engine.config import DragConfig, plain
 from draggan_widget.engine.edit import Edit
 from draggan_widget.engine.record import DragRecord, DragStep
 from draggan_widget.errors import ConfigError, DragganError, EditError
-from draggan_widget.generators.generator import FeatureMap, Generator
+from draggan_widget.generators.generator import Generator
 from draggan_widget.generators.load import load_generator
-from draggan_widget.geometry import Point
 from draggan_widget.session import events
 from draggan_widget.session.core import Core, discard
+from draggan_widget.session.held import Held
 from draggan_widget.session.history import Snapshot
-from draggan_widget.session.runner import Runner
 from draggan_widget.session.state import latent_state, resting_step, seed_state, under_edit
 
 
-class DragSession:
+class DragSession(Held):
     """Drag points of a generated picture from Python; every step is kept in `record`."""
 
     def __init__(
         self,
-        generator: Generator | str | Path,
+        generator: Generator | nn.Module | str | Path,
         seed: int = 0,
         *,
         ws: Float[Tensor, "..."] | np.ndarray | None = None,
@@ -40,7 +39,7 @@ class DragSession:
         """Open a session.
 
         Args:
-            generator: a `Generator`, or a name or path for `load_generator`.
+            generator: a `Generator`, or what `load_generator` takes: a name, a path, a live `G`.
             seed: of the start latent, as in the official tools.
             ws: a start latent of its own, (num_ws, w_dim) or (1, num_ws, w_dim); `seed` is then ignored.
             truncation_psi: of the start latent; official 0.7.
@@ -59,32 +58,15 @@ class DragSession:
             state = latent_state(loaded, ws, truncation_psi)
         self._core = Core(loaded, own, state)
 
-    # What it holds
+    def __setattr__(self, name: str, value: object) -> None:
+        known = [entry for entry in dir(type(self)) if not entry.startswith("_")]
+        if name not in ("_core", *known):
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise AttributeError(f"a DragSession has no attribute {name!r}{hint}")
+        super().__setattr__(name, value)
 
-    @property
-    def generator(self) -> Generator:
-        """What draws the picture."""
-        return self._core.generator
-
-    @property
-    def runner(self) -> Runner:
-        """The worker."""
-        return self._core.runner
-
-    @property
-    def record(self) -> DragRecord:
-        """Every step since the start latent, along the branch one is on."""
-        return self._core.record
-
-    @property
-    def revision(self) -> int:
-        """Counts changes of the points and of the state."""
-        return self._core.revision
-
-    @property
-    def last_error(self) -> Exception | None:
-        """What stopped the last drag, or None."""
-        return self._core.last_error
+    # What may be set
 
     @property
     def config(self) -> DragConfig:
@@ -105,26 +87,6 @@ class DragSession:
         self.change_edit(edit)
 
     @property
-    def ws(self) -> Float[Tensor, "1 num_ws w_dim"]:
-        """The current latent."""
-        return self.current.ws
-
-    @property
-    def current(self) -> DragStep:
-        """The newest step, or the state at rest before any."""
-        return self._core.state.step
-
-    def now(self) -> tuple[DragStep, int]:
-        """The newest step and the revision of the edit it stands under, taken together."""
-        with self._core.lock:
-            return self._core.state.step, self._core.revision
-
-    @property
-    def handles(self) -> tuple[Point, ...]:
-        """The tracked handles, (x, y) in image px."""
-        return self.current.handles
-
-    @property
     def seed(self) -> int | None:
         """Of the start latent; None when it was given. Setting it starts anew, as `new_seed` does."""
         return self._core.state.seed
@@ -143,41 +105,6 @@ class DragSession:
         if self.seed is None:
             raise ConfigError("truncation_psi belongs to a seed and this latent was given; set session.seed first")
         self.new_seed(self.seed, truncation_psi)
-
-    @property
-    def label(self) -> int | None:
-        """Class of a conditional generator, or None."""
-        return self._core.state.label
-
-    @property
-    def status(self) -> str:
-        """What the session is doing: "idle", "running" or "closed"."""
-        if self.runner.closed:
-            return "closed"
-        return "idle" if self._core.idle.is_set() else "running"
-
-    @property
-    def can_undo(self) -> bool:
-        """Whether `undo` would change anything."""
-        return self._core.history.can_undo
-
-    @property
-    def branches(self) -> int:
-        """How many ways `redo` could take: 0 at the tip, over 1 where one went on differently after an undo."""
-        return self._core.history.branches
-
-    def picture(self) -> Image.Image:
-        """The picture as it is now."""
-        return self.current.picture()
-
-    def features(self, block: int | None = None) -> FeatureMap:
-        """The whole feature map of a block (None: the supervised one) at the current step."""
-        return self.current.features(self.config.block if block is None else block)
-
-    def __repr__(self) -> str:
-        start = "a given latent" if self.seed is None else f"seed {self.seed}"
-        counts = f"{len(self.edit)} points, {len(self.record)} steps"
-        return f"DragSession({self.generator.name}, {start}, {counts}, {self.status})"
 
     # Changing what is asked for
 
@@ -210,6 +137,7 @@ class DragSession:
 
     def begin(self, limit: int | None = None) -> None:
         """Start, but make at most `limit` steps; does not wait."""
+        limit = plain(limit)
         if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
             raise ConfigError(f"n is {limit!r}; expected a whole number of steps, at least 1")
         self._core.begin(limit)
@@ -313,7 +241,14 @@ class DragSession:
         psi = state.truncation_psi if truncation_psi is None else truncation_psi
         fresh = seed_state(self.generator, wanted, psi, state.label if label is None else label)
         self._core.go(lambda: fresh, push=True)
-        return wanted
+        return plain(wanted)
+
+    def refresh(self) -> None:
+        """Take the weights of a live `G` as they are now, and rest at the start latent; points stay, undo goes back.
+
+        The latent of a seed is mapped anew. Older steps keep their latents, and are drawn with the weights of today.
+        """
+        self._core.refresh()
 
     # Listening
 

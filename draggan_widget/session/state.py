@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from draggan_widget.engine.config import DragConfig
+from draggan_widget.engine.config import DragConfig, plain
 from draggan_widget.engine.edit import Edit
 from draggan_widget.engine.record import DragStep
 from draggan_widget.errors import ConfigError
@@ -58,6 +58,7 @@ def start_state(
 
 def seed_state(generator: Generator, seed: int, truncation_psi: float, label: int | None = None) -> Snapshot:
     """A fresh start from a seed."""
+    seed, truncation_psi, label = plain(seed), plain(truncation_psi), plain(label)
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise ConfigError(f"seed is {seed!r}; expected a whole number from 0 to 2**32 - 1")
     if not (isinstance(truncation_psi, (int, float)) and -2.0 <= truncation_psi <= 2.0):

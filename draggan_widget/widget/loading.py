@@ -1,29 +1,27 @@
-"""Loading a generator in a cell: what will be downloaded is said first, then how far it is."""
+"""Loading a generator in a cell: the hub says what will be downloaded, this says how far it is."""
 
 from pathlib import Path
 
-from draggan_widget.checkpoints.hub import NAMED, cache_dir
+from torch import nn
+
 from draggan_widget.generators.generator import Generator
-from draggan_widget.generators.load import DEFAULT_NAME, load_generator, stored_path
+from draggan_widget.generators.load import DEFAULT_NAME, load_generator
+
+UNKNOWN_STEP = 25 * 10**6  # bytes between two lines when the size is not known
 
 
-def load_with_words(generator: Generator | str | Path | None) -> Generator:
-    """`load_generator`, telling the reader of the cell about a download."""
-    source = DEFAULT_NAME if generator is None else generator
-    named = NAMED.get(str(source)) if isinstance(source, str | Path) else None
-    if named is None or stored_path(named.name).exists():
-        return load_generator(source)
-    megabytes = max(1, named.size // 10**6)
-    print(f"{named.name}: downloading {megabytes} MB once, to {cache_dir()}. {named.licence}", flush=True)
+def load_with_words(generator: Generator | nn.Module | str | Path | None) -> Generator:
+    """`load_generator`, telling the reader of the cell how far a download is."""
     told = -1
 
     def progress(done: int, total: int) -> None:
         nonlocal told
-        tenth = 10 * done // max(total, 1)
-        if tenth > told:
-            told = tenth
-            print(f"  {done // 10**6} of {total // 10**6} MB", flush=True)
+        step = done // (max(1, total // 10) if total else UNKNOWN_STEP)
+        if step > told:
+            told = step
+            print(f"  {done // 10**6} of {total // 10**6} MB" if total else f"  {done // 10**6} MB", flush=True)
 
-    loaded = load_generator(source, progress=progress)
-    print("Ready.", flush=True)
+    loaded = load_generator(DEFAULT_NAME if generator is None else generator, progress=progress)
+    if told >= 0:
+        print("Ready.", flush=True)
     return loaded

@@ -7,7 +7,7 @@ from typing import Any
 import anywidget
 import numpy as np
 import traitlets
-from torch import Tensor
+from torch import Tensor, nn
 
 from draggan_widget.engine.config import DragConfig
 from draggan_widget.generators.generator import Generator
@@ -40,21 +40,23 @@ class DragWidget(anywidget.AnyWidget):
 
     def __init__(
         self,
-        generator: Generator | str | Path | None = None,
+        generator: Generator | nn.Module | str | Path | None = None,
         seed: int = 0,
         *,
         ws: Tensor | np.ndarray | None = None,
         truncation_psi: float = 0.7,
+        label: int | None = None,
         config: DragConfig | None = None,
     ):
         """Open a widget.
 
         Args:
-            generator: a `Generator`, a name or a path; None takes the MobileStyleGAN of FFHQ faces, which is downloaded
+            generator: NVIDIA's `G`, a `Generator`, a name or a path; None takes the MobileStyleGAN of FFHQ faces, which is downloaded
                 once (37 MB).
             seed: of the first picture, as in the official tools.
             ws: a start latent of its own; `seed` is then ignored.
             truncation_psi: of the first picture.
+            label: class of a conditional generator, 0 .. c_dim - 1.
             config: settings of the drags; None takes `DragConfig.for_generator`.
 
         Raises:
@@ -62,7 +64,7 @@ class DragWidget(anywidget.AnyWidget):
             ConfigError: seed, latent or settings do not fit it.
         """
         loaded = load_with_words(generator)
-        self.session = DragSession(loaded, seed, ws=ws, truncation_psi=truncation_psi, config=config)
+        self.session = DragSession(loaded, seed, ws=ws, truncation_psi=truncation_psi, label=label, config=config)
         super().__init__()
         keep_subshell(self.comm)
         self.cell = cell_identity()

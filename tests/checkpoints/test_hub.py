@@ -104,13 +104,20 @@ def test_the_cache_lies_where_the_user_says_and_else_where_the_system_says(monke
         assert hub.cache_dir().name == "draggan-widget"
 
 
-def test_an_unknown_name_lists_the_known_ones():
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("mobilestylegan", "perhaps 'mobilestylegan-ffhq'"),
+        ("stylegan2-lion-512", "perhaps 'stylegan2-lions-512' or "),
+        ("0", "one that available_generators() lists"),
+    ],
+)
+def test_an_unknown_name_is_answered_with_names_like_it(name, expected):
     with pytest.raises(CheckpointError) as caught:
-        hub.fetch("mobilestylegan")
-    assert str(caught.value) == (
-        "checkpoint 'mobilestylegan' is not known; expected one of: mobilestylegan-ffhq; "
-        "check the spelling or pass a path"
-    )
+        hub.fetch(name)
+    message = str(caught.value)
+    assert message.startswith(f"checkpoint {name!r} is not known; expected {expected}")
+    assert message.endswith("; check the spelling or pass a path")
 
 
 def test_a_given_wheel_is_verified_and_used_where_it_lies(cache, tmp_path):
@@ -292,7 +299,7 @@ def test_a_cache_that_cannot_be_written_is_reported_with_the_variable_to_set(cac
     assert message.startswith(f"checkpoint 'tiny' cannot be kept in {home} (")
     assert message.endswith(
         f"); expected a writable folder with {3 * TINY.size} bytes free; free some space or set "
-        "DRAGGAN_CACHE to another folder"
+        f"DRAGGAN_CACHE to another folder, {BY_HAND}"
     )
 
 

@@ -1,5 +1,6 @@
 import dataclasses
 
+import numpy as np
 import pytest
 from analytic import BlobGenerator
 
@@ -189,3 +190,18 @@ def test_a_block_that_the_generator_lacks_is_replaced_and_said():
     with pytest.warns(UserWarning, match=words):
         config = DragConfig.for_generator(BlobGenerator(side=64), "official")
     assert config.block == 3
+
+
+def test_numpy_numbers_become_plain_ones():
+    config = DragConfig(block=np.int64(4), learning_rate=np.float32(0.5), mask_weight=np.int16(3))
+    assert (config.block, config.learning_rate, config.mask_weight) == (4, 0.5, 3)
+    assert [type(value) for value in (config.block, config.learning_rate, config.mask_weight)] == [int, float, int]
+    changed = config.replace(max_steps=np.uint8(9), retake_references=np.bool_(True), rest_distance=np.float16(1.5))
+    assert (changed.max_steps, changed.retake_references, changed.rest_distance) == (9, True, 1.5)
+    assert changed.retake_references is True
+
+
+def test_numpy_numbers_of_the_wrong_kind_are_refused():
+    assert refusal(block=np.float64(3.0)) == "block is 3.0; expected int"
+    assert refusal(learning_rate=np.float32("nan")) == "learning_rate is nan; expected float"
+    assert refusal(max_steps=np.bool_(True)) == "max_steps is True; expected int"

@@ -1,5 +1,7 @@
+import dataclasses
 import itertools
 
+import numpy as np
 import pytest
 import torch
 from engine import oracle
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 from draggan_widget import DragConfig, FeatureMap
 from draggan_widget.engine.motion import _exact_axis, motion_loss
-from draggan_widget.engine.references import PointReference, take_reference
+from draggan_widget.engine.references import take_reference
 from draggan_widget.engine.tracking import track
 
 SIZE = (32, 48)  # a map of 8 x 12 under it
@@ -48,7 +50,7 @@ points = st.tuples(st.floats(0.0, 47.0), st.floats(0.0, 31.0))
 def test_the_motion_loss_of_any_point_equals_the_slow_oracle(origin, position, radius, gated, seed):
     start, now = random_map(seed), random_map(seed + 100)
     reference = take_reference(start, origin, radius, SIZE)
-    point = PointReference(origin, position, reference.feature, reference.patch)
+    point = dataclasses.replace(reference, position=position)
     target = (position[0] + 3.0, position[1] - 4.0)
     config = DragConfig(supervision_radius=radius, step_length=1.0)
     fast = motion_loss(now, point, (0.6, -0.8), config, SIZE, gated)
@@ -62,7 +64,7 @@ def test_tracking_any_point_equals_the_slow_oracle(origin, position, radius, see
     start, now = random_map(seed), random_map(seed + 100)
     reference = take_reference(start, origin, 2.0, SIZE)
     config = DragConfig(tracking_radius=radius)
-    found = track(now, PointReference(origin, position, reference.feature, reference.patch), config, SIZE)
+    found = track(now, dataclasses.replace(reference, position=position), config, SIZE)
     place, error = oracle.track(upsampled(now).numpy(), position, reference.feature.numpy(), config)
     assert found.position == place
     assert found.error == pytest.approx(error, abs=1e-10)
@@ -110,3 +112,31 @@ def test_a_reference_without_any_feature_gives_a_finite_error():
     dark = FeatureMap.of(1, torch.zeros(4, 8, 12))
     point = take_reference(dark, (20.0, 11.0), 2.0, SIZE)
     assert track(dark, point, DragConfig(tracking_radius=3), SIZE).error == 0.0
+
+
+@settings(deadline=None, max_examples=40)
+@given(origin=points, position=points, share=st.sampled_from((0.3, 1.0)), seed=st.integers(0, 99))
+def test_tracking_without_a_share_of_the_mean_equals_the_slow_oracle_on_what_is_left(origin, position, share, seed):
+    start, now, mean = random_map(seed), random_map(seed + 100), random_map(seed + 200)
+    reference = take_reference(start, origin, 2.0, SIZE)
+    config = DragConfig(tracking_radius=4, mean_removal=share)
+    found = track(now, dataclasses.replace(reference, position=position), config, SIZE, mean)
+    left = reference.feature.numpy() - share * oracle.read(upsampled(mean).numpy(), *reference.taken_at)
+    place, _ = oracle.track((upsampled(now) - share * upsampled(mean)).numpy(), position, left, config)
+    assert found.position == place
+    away = oracle.read(upsampled(now).numpy(), *place) - reference.feature.numpy()
+    assert found.error == pytest.approx(np.linalg.norm(away) / reference.feature.norm().item(), abs=1e-10)
+
+
+def test_what_every_picture_has_at_a_place_holds_the_tracker_back_unless_it_is_taken_off():
+    """A patch moves by 8 px over a pattern that stays: the whole-map tracker lags, the one without the mean does not."""
+    stays = 3 * random_map(11).whole
+    moves = torch.zeros(4, 8, 12, dtype=torch.double)
+    moves[:, 3:6, 4:7] = random_map(12).whole[:, 3:6, 4:7]
+    start = FeatureMap.of(1, stays + moves)
+    now = FeatureMap.of(1, stays + moves.roll(2, dims=2))
+    point = take_reference(start, (21.0, 17.0), 2.0, SIZE)
+    plain = track(now, point, DragConfig(tracking_radius=12), SIZE)
+    without = track(now, point, DragConfig(tracking_radius=12, mean_removal=1.0), SIZE, FeatureMap.of(1, stays))
+    assert without.position == (29.0, 17.0)
+    assert plain.position[0] < 29.0

@@ -1,4 +1,5 @@
 import dataclasses
+import inspect
 import re
 import socket
 import subprocess
@@ -13,7 +14,7 @@ from generators.tiny import random_ws, tiny_checkpoint, tiny_generator
 from draggan_widget import load_generator
 from draggan_widget.checkpoints import hub, store
 from draggan_widget.errors import CheckpointError, ConfigError, DragganError
-from draggan_widget.generators.load import pick_device, stored_path
+from draggan_widget.generators.load import PREPARED, pick_device, stored_path
 
 
 @pytest.fixture
@@ -57,13 +58,24 @@ def test_a_path_in_the_home_folder_is_found(stored: Path, monkeypatch: pytest.Mo
     assert load_generator("~/tiny.safetensors", "cpu").name == "tiny.safetensors"
 
 
-@pytest.mark.parametrize("source", ["mobilestylegan-fhq", "nowhere/x.safetensors"])
-def test_an_unknown_name_or_a_missing_file_is_refused(source: str):
+@pytest.mark.parametrize(
+    ("source", "hint"),
+    [("mobilestylegan-fhq", "did you mean 'mobilestylegan-ffhq'? "), ("nowhere/x.safetensors", "")],
+)
+def test_an_unknown_name_or_a_missing_file_is_refused(source: str, hint: str):
     message = refusal(source, device="cpu")
     assert message == (
-        f"{source!r} is neither a known generator nor a file; known are: mobilestylegan-ffhq; "
-        "or pass the path of a .safetensors file"
+        f"{source!r} is neither a known generator nor a file; {hint}available_generators() lists the names; "
+        "or pass the path of a checkpoint"
     )
+
+
+@pytest.mark.parametrize("source", [None, 5, b"x", [1]])
+def test_what_is_no_source_is_refused(source):
+    expected = f"source is a {type(source).__name__}; expected the name of a generator, a path, a live StyleGAN2 or a "
+    with pytest.raises(ConfigError) as caught:
+        inspect.unwrap(load_generator)(source)  # beneath the tests' own check of types
+    assert str(caught.value).startswith(expected)
 
 
 @pytest.mark.parametrize("device", ["abacus", "cuda:99", "cpu:x"])
@@ -83,20 +95,20 @@ def test_a_generator_of_another_family_is_refused(tmp_path: Path):
     path = tmp_path / "other.safetensors"
     store.save(dataclasses.replace(tiny_checkpoint(), family="stylegan9"), path)
     assert refusal(path) == (
-        "other.safetensors holds a 'stylegan9' generator; this version reads 'mobilestylegan'; update draggan-widget"
+        "other.safetensors holds a 'stylegan9' network; this version makes generators of 'mobilestylegan' and "
+        "'stylegan2'; pass a generator's file, or update draggan-widget"
     )
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path):
     path = tmp_path / "x.safetensors"
     path.write_bytes(b"nothing of the kind")
-    with pytest.raises(CheckpointError, match=rf"^checkpoint file {re.escape(str(path))} cannot be read \(.*\); "):
+    with pytest.raises(CheckpointError, match=f"^{re.escape(str(path))}: looks like a text file .*; expected "):
         load_generator(path, "cpu")
 
 
 def test_a_folder_is_refused(tmp_path: Path):
-    with pytest.raises(CheckpointError, match=rf"^checkpoint file {re.escape(str(tmp_path))} cannot be read \(.*\); "):
-        load_generator(tmp_path, "cpu")
+    assert refusal(tmp_path, device="cpu").startswith(f"{tmp_path} is no file; expected ")
 
 
 WRONG = {
@@ -160,7 +172,7 @@ def test_the_second_load_uses_no_network_and_no_program(
 
 def test_a_damaged_stored_file_says_what_to_delete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("DRAGGAN_CACHE", str(tmp_path))
-    path = tmp_path / "mobilestylegan-ffhq-1.safetensors"
+    path = tmp_path / f"mobilestylegan-ffhq-{PREPARED}.safetensors"
     path.write_bytes(b"broken")
     with pytest.raises(CheckpointError, match=f": delete {re.escape(str(path))} and load it again by its name$"):
         load_generator("mobilestylegan-ffhq")

@@ -11,7 +11,7 @@ from torch import Tensor
 from draggan_widget import DragConfig, Edit, drag
 from draggan_widget.checkpoints import openvino
 from draggan_widget.checkpoints.ir import Graph
-from draggan_widget.geometry import feature_to_image
+from draggan_widget.geometry import image_to_feature
 
 pytestmark = pytest.mark.real
 PREVIEW_FLOOR = 22.0  # dB against the downsampled picture, on seeds the heads were not fitted on
@@ -120,7 +120,7 @@ def best_match(start: Tensor, cell: tuple[int, int], now: Tensor) -> tuple[int, 
 )
 def test_a_nose_dragged_by_64_px_is_found_where_it_should_be(real_generator, seed: int, nose, cells: int):
     """Checked without the tracker: the nose's own features are searched for over the whole last map."""
-    handle = tuple(feature_to_image(part, 64, 1024) for part in nose)
+    handle = tuple(image_to_feature(part, 1024, 64) for part in nose)  # back
     target = (handle[0] + 16 * cells, handle[1])
     config = DragConfig.for_generator(real_generator)
     steps = list(drag(real_generator, real_generator.ws_from_seed(seed, 0.7), Edit((handle,), (target,)), config))

@@ -195,3 +195,40 @@ def test_a_closed_session_takes_no_more_wishes_but_still_shows_its_record(act):
     assert (session.ws, session.edit, session.revision, len(session.record)) == kept
     assert session.picture().size == (64, 64)
     assert session.wait(0) is True
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("edti", "; did you mean 'edit'?"), ("truncation", "; did you mean 'truncation_psi'?"), ("colour", "")],
+)
+def test_an_attribute_that_is_not_there_cannot_be_set(name, hint):
+    with opened() as session:
+        with pytest.raises(AttributeError) as caught:
+            setattr(session, name, EDIT)
+        assert str(caught.value) == f"a DragSession has no attribute {name!r}{hint}"
+
+
+@pytest.mark.parametrize("name", ["record", "ws", "label", "revision"])
+def test_what_is_only_read_cannot_be_set(name):
+    with opened() as session, pytest.raises(AttributeError, match=name):
+        setattr(session, name, 1)
+
+
+def test_numpy_numbers_are_taken_and_become_plain_ones():
+    with DragSession(BlobGenerator(), np.int64(3), truncation_psi=np.float32(0.5)) as session:
+        assert (type(session.seed), session.seed) == (int, 3)
+        assert (type(session.truncation_psi), session.truncation_psi) == (float, 0.5)
+        session.truncation_psi = np.float64(0.25)
+        session.seed = np.uint8(7)
+        assert (type(session.new_seed(np.int32(9))), session.seed) == (int, 9)
+        assert (type(session.truncation_psi), session.truncation_psi) == (float, 0.25)
+        session.edit = EDIT
+        session.step(np.int64(2))
+        assert len(session.record) == 3
+
+
+@pytest.mark.parametrize("seed", [np.float64(3.0), np.bool_(True), np.int64(-1)])
+def test_numpy_numbers_that_are_no_seed_are_refused(seed):
+    with pytest.raises(ConfigError) as caught:
+        DragSession(BlobGenerator(), seed)
+    assert str(caught.value) == f"seed is {seed.item()!r}; expected a whole number from 0 to 2**32 - 1"

@@ -32,7 +32,6 @@ def settle(runner: Runner) -> None:
 
 def test_there_is_no_thread_before_the_first_job(runner):
     before = threading.active_count()
-    assert not runner.busy
     runner.close()
     assert threading.active_count() == before
 
@@ -77,18 +76,6 @@ def test_an_exception_in_a_job_is_logged_and_the_next_job_runs(runner, caplog):
         settle(runner)
     assert "a job of the drag worker failed" in caplog.text
     assert "ZeroDivisionError" in caplog.text
-
-
-def test_busy_tells_whether_a_job_waits_behind_the_one_being_run(runner):
-    entered, go = threading.Event(), threading.Event()
-    runner.submit(lambda: (entered.set(), go.wait(BOUND)))
-    assert entered.wait(BOUND)
-    assert not runner.busy
-    runner.submit(lambda: None)
-    assert runner.busy
-    go.set()
-    settle(runner)
-    assert not runner.busy
 
 
 def test_drain_runs_what_came_in_meanwhile_in_order(runner):

@@ -83,7 +83,7 @@ def test_an_edit_is_answered_with_its_rid_its_client_and_the_new_revision(desk):
         ),
         (
             {"revision": 1, "mask": "buffer", "buffers": [b"\7" * 4096]},
-            "mask is a uint8 array of shape (64, 64); expected (height, width) of bool or 0 and 1, 1 = may move",
+            "mask holds values from 7 to 7; expected (height, width) of bool or 0 and 1, 1 = may move; give mask > 0",
         ),
     ],
 )

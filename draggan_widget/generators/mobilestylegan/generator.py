@@ -21,7 +21,8 @@ DRAG_DEFAULTS: dict[str, float | int | str] = {
     "tracking_radius": 24,
     "step_length": 2.0,
     "stop_distance": 4.0,
-    "confidence_gate": 0.4,
+    "confidence_gate": 0.55,
+    "mean_removal": 0.4,
 }
 PREVIEW_BLOCK = 5  # 128 px: two thirds of a step's time, and its head draws a face one can judge
 DRAG_BLOCKS = 4  # the drag moves the styles of blocks 4 x 4 .. 32 x 32; freeing more fogs the picture
@@ -34,17 +35,19 @@ class MobileStyleGAN(Generator):
     latent_spaces = ("W", "W+")
     drag_defaults = DRAG_DEFAULTS
 
-    def __init__(self, network: Network, heads: dict[int, Tensor], name: str):
+    def __init__(self, network: Network, heads: dict[int, Tensor], means: dict[int, Tensor], name: str):
         """Wrap a network.
 
         Args:
             network: with weights loaded.
             heads: for some blocks the linear head of `preview`, (3 * factor ** 2, channels + 1), bias last.
+            means: for some blocks the mean feature map, (channels, height, width).
             name: for texts and records.
         """
         config = network.config
         self.network = network.eval()
         self._heads = heads
+        self._means = {block: FeatureMap.of(block, mean) for block, mean in means.items()}
         self.name = name
         self.image_size = (config.resolution, config.resolution)
         self.num_ws, self.w_dim, self.z_dim = config.num_ws, config.w_dim, config.z_dim
@@ -73,8 +76,8 @@ class MobileStyleGAN(Generator):
         )
         with torch.device("meta"):
             network = Network(config)
-        heads = {int(k.split(".")[1]): v for k, v in checkpoint.tensors.items() if k.startswith("preview.")}
-        weights = {k: v for k, v in checkpoint.tensors.items() if not k.startswith("preview.")}
+        heads, means = (_by_block(checkpoint, kind) for kind in ("preview", "mean"))
+        weights = {k: v for k, v in checkpoint.tensors.items() if k.split(".")[0] not in ("preview", "mean")}
         try:
             network.load_state_dict(weights, assign=True)
         except RuntimeError as error:
@@ -82,7 +85,8 @@ class MobileStyleGAN(Generator):
                 f"{name} is not a MobileStyleGAN of {config.resolution} px: {error}; convert or fetch it again"
             ) from error
         network.requires_grad_(False)
-        return cls(network.to(device), {block: head.to(device) for block, head in heads.items()}, name)
+        heads, means = ({b: t.to(device, torch.float32) for b, t in kind.items()} for kind in (heads, means))
+        return cls(network.to(device), heads, means, name)
 
     def block_size(self, block: int) -> tuple[int, int]:
         """(height, width) of a block's feature map."""
@@ -113,6 +117,10 @@ class MobileStyleGAN(Generator):
         whole = FeatureMap.of(block, self.network.run(ws, block)[0])
         return whole if windows is None else whole.cut(windows)
 
+    def mean_features(self, block: int) -> FeatureMap:
+        """The mean map of a block (`Generator.mean_features`), stored for the drag's own block."""
+        return self._means[block] if block in self._means else super().mean_features(block)
+
     @torch.no_grad()
     def image(
         self,
@@ -142,3 +150,8 @@ class MobileStyleGAN(Generator):
         head = self._heads[block]
         small = F.conv2d(x, head[:, :-1, None, None], head[:, -1])
         return F.pixel_shuffle(small, round((head.shape[0] // 3) ** 0.5))[0]
+
+
+def _by_block(checkpoint: Checkpoint, kind: str) -> dict[int, Tensor]:
+    """The tensors named kind.BLOCK.something."""
+    return {int(k.split(".")[1]): v for k, v in checkpoint.tensors.items() if k.startswith(f"{kind}.")}

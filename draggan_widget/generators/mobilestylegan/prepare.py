@@ -1,4 +1,4 @@
-"""What a MobileStyleGAN file lacks and a drag wants: the mean latent and the linear heads of the preview."""
+"""What a MobileStyleGAN file lacks and a drag wants: the mean latent, the mean features and the linear heads of the preview."""
 
 import dataclasses
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from draggan_widget.checkpoints.checkpoint import Checkpoint
 from draggan_widget.generators.generator import FeatureMap
-from draggan_widget.generators.mobilestylegan.generator import MobileStyleGAN
+from draggan_widget.generators.mobilestylegan.generator import DRAG_DEFAULTS, MobileStyleGAN
 
 MEAN_SAMPLES = 10_000  # z of RandomState(0), as the official tools take them
 FIT_SEEDS = range(1, 17)  # pictures the heads are fitted on
@@ -20,7 +20,7 @@ RIDGE = 1e-4  # of the mean square feature, for blocks whose channels nearly dep
 
 
 def prepare(checkpoint: Checkpoint, name: str) -> Checkpoint:
-    """The checkpoint with `w_avg` and `preview.*.weight` added; some ten seconds, once a download."""
+    """The checkpoint with `w_avg`, `preview.*.weight` and `mean.*.features` added; some twenty seconds, once."""
     bare = dataclasses.replace(
         checkpoint, tensors={**checkpoint.tensors, "w_avg": torch.zeros(checkpoint.config["w_dim"])}
     )
@@ -30,7 +30,9 @@ def prepare(checkpoint: Checkpoint, name: str) -> Checkpoint:
         w_avg = generator.mapping(torch.from_numpy(z).float())[:, 0].mean(dim=0)
     generator.network.w_avg.copy_(w_avg)
     heads = {f"preview.{block}.weight": head for block, head in fit_heads(generator).items()}
-    return dataclasses.replace(checkpoint, tensors={**checkpoint.tensors, "w_avg": w_avg, **heads})
+    block = min(int(DRAG_DEFAULTS["block"]), generator.num_blocks - 1)
+    means = {f"mean.{block}.features": generator.mean_features(block).whole.half()}  # half: 4 MB
+    return dataclasses.replace(checkpoint, tensors={**checkpoint.tensors, "w_avg": w_avg, **heads, **means})
 
 
 @torch.no_grad()

@@ -1,0 +1,99 @@
+"""How long a 1024 px StyleGAN2 takes to read and how much memory, each reading in a fresh process, the ways in turn.
+
+`python -m benchmarks.checkpoints [ROUNDS]` writes random weights into a temporary folder and prints a table. The plain
+`pickle.load` finds stand-ins for NVIDIA's modules that keep the state and run nothing: it is the floor, not a reader.
+"""
+
+import json
+import pickle
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from draggan_widget.checkpoints import store
+from draggan_widget.checkpoints.checkpoint import Checkpoint
+from draggan_widget.checkpoints.read import read_checkpoint
+from draggan_widget.generators.stylegan2.config import StyleGAN2Config
+from tests.checkpoints import nvidia_writer
+from tests.checkpoints.cage import memory
+from tests.generators.tiny_stylegan2 import random_tensors
+
+WAYS = (
+    ("pkl of G_ema", "plain", "ema.pkl"),
+    ("pkl of G_ema", "ours", "ema.pkl"),
+    ("pkl of G and G_ema", "plain", "both.pkl"),
+    ("pkl of G and G_ema", "ours", "both.pkl"),
+    ("torch.save, zip", "torch.load", "state.pt"),
+    ("torch.save, zip", "ours", "state.pt"),
+    ("our .safetensors", "ours", "own.safetensors"),
+)
+
+
+def write(folder: Path) -> int:
+    """The files; how many bytes the weights of one network have."""
+    config = StyleGAN2Config.of_size(1024)
+    tensors = random_tensors(config)
+    plain = config.to_dict()
+    made = nvidia_writer.generator(plain, tensors)
+    (folder / "ema.pkl").write_bytes(nvidia_writer.dumps({"G_ema": made}))
+    other = nvidia_writer.generator(plain, {name: tensor + 1 for name, tensor in tensors.items()})
+    (folder / "both.pkl").write_bytes(nvidia_writer.dumps({"G": other, "G_ema": made}))
+    torch.save(tensors, folder / "state.pt")
+    store.save(Checkpoint("stylegan2", plain, tensors, {"licence": "none"}), folder / "own.safetensors")
+    return sum(tensor.nbytes for tensor in tensors.values())
+
+
+def read(way: str, path: Path) -> object:
+    if way == "ours":
+        return read_checkpoint(path)
+    if way == "torch.load":
+        return torch.load(path, weights_only=True)
+    with nvidia_writer.foreign_modules(), path.open("rb") as file:
+        return pickle.load(file)  # noqa: S301 (our own file)
+
+
+def measure(way: str, path: Path) -> None:
+    """In a process of its own: seconds and growth of memory, as JSON."""
+    torch.set_num_threads(1)
+    Path("/proc/self/clear_refs").write_text("5")
+    before, start = memory("VmRSS"), time.perf_counter()
+    kept = read(way, path)
+    seconds = time.perf_counter() - start
+    print(json.dumps({"seconds": seconds, "growth": memory("VmHWM") - before, "kept": type(kept).__name__}))
+
+
+def measured(way: str, path: Path) -> dict:
+    command = [sys.executable, "-m", "benchmarks.checkpoints", "--read", way, str(path)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["--read"]:
+        measure(sys.argv[2], Path(sys.argv[3]))
+        return
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        weights = write(folder)
+        found: dict[tuple[str, str], list[dict]] = {}
+        for _ in range(rounds):
+            for label, way, file in WAYS:
+                found.setdefault((label, way), []).append(measured(way, folder / file))
+        print(f"weights of one network: {weights / 1e6:.0f} MB; median of {rounds} (fastest)\n")
+        print("| file | MB | read by | seconds | peak memory / weights |\n|---|---|---|---|---|")
+        for label, way, file in WAYS:
+            times = [run["seconds"] for run in found[label, way]]
+            growth = max(run["growth"] for run in found[label, way]) / weights
+            size = (folder / file).stat().st_size / 1e6
+            print(
+                f"| {label} | {size:.0f} | {way} | {statistics.median(times):.2f} ({min(times):.2f}) | {growth:.2f} |"
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""Any checkpoint file -> ``Checkpoint``, going by its contents and never by its name. No file ever runs code.
+
+Bound: whatever the file holds, reading it takes at most 1.3 times its size + 64 MB of memory beyond what importing this
+package takes, and a file that is refused is refused within two seconds, but for the time it takes to read its bytes.
+"""
+
+import concurrent.futures
+import contextlib
+import pickle
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from draggan_widget.checkpoints import looks, stylegan2
+from draggan_widget.checkpoints.checkpoint import Checkpoint
+from draggan_widget.checkpoints.networks import NETWORKS, find_network
+from draggan_widget.checkpoints.nvidia import StoredNetwork
+from draggan_widget.checkpoints.plain import as_json
+from draggan_widget.checkpoints.safetensors_file import LICENCE, is_safetensors, read_safetensors
+from draggan_widget.checkpoints.source import Source
+from draggan_widget.checkpoints.stored import read_tensors
+from draggan_widget.checkpoints.stream import Budget, Stream
+from draggan_widget.checkpoints.torch_file import is_torch_file, loader, read_torch
+from draggan_widget.checkpoints.unpickler import unpickle
+from draggan_widget.errors import CheckpointError
+from draggan_widget.files import sha256
+
+DISCRIMINATOR = "stylegan2-discriminator"
+LARGEST_FILE = 4 << 30  # bytes; the largest StyleGAN2 snapshots take 0.4 GB
+PROTOCOL = pickle.PROTO[0]
+OLD_STARTS = (b"(", b"c", b"}", b"]", b")")  # what a pickle without a protocol begins with
+
+
+def read_checkpoint(path: Path, network: str = "G_ema") -> Checkpoint:
+    """The network in a file of any format that is understood.
+
+    Args:
+        path: our own .safetensors; NVIDIA's PyTorch .pkl of a StyleGAN2; a .pt or .pth of torch.save or a .safetensors
+            with a StyleGAN2's tensors. The name does not matter.
+        network: of a file with several, "G_ema", "G" or "D".
+
+    Returns:
+        Family "stylegan2", or "stylegan2-discriminator" for "D", whose config is its class name and arguments; a file
+        of our own has the family it was saved with.
+
+    Raises:
+        CheckpointError: the file cannot be read, is of no known format, damaged, hostile, or lacks the network.
+    """
+    if network not in NETWORKS:
+        raise CheckpointError(f"network is {network!r}; expected one of {', '.join(NETWORKS)}; ask for one of these")
+    try:
+        with _opened(path) as source:
+            head = source.read(0, min(looks.HEAD, source.size))
+            if is_safetensors(head):
+                return read_safetensors(path, head, network)
+            return _read_stored(_stored(source, head, network), path, network)
+    except (MemoryError, RecursionError) as error:
+        raise CheckpointError(
+            f"{path}: reading it failed ({type(error).__name__}); expected a checkpoint that fits the memory; "
+            "close other programs"
+        ) from error
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Source]:
+    try:
+        status = path.stat()
+        # A pipe or a device would be waited on for ever.
+        if not stat.S_ISREG(status.st_mode):
+            raise CheckpointError(f"{path} is no file; expected {looks.FORMATS}; give the path of a file")
+        if status.st_size > LARGEST_FILE:
+            raise CheckpointError(
+                f"{path} has {status.st_size} bytes; expected at most {LARGEST_FILE}; save the generator alone"
+            )
+        file = path.open("rb", buffering=0)
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read ({error}); expected a file; check the path") from error
+    with file:
+        yield Source(file, str(path), 0, status.st_size)
+
+
+def _stored(source: Source, head: bytes, network: str) -> StoredNetwork:
+    """The network as places in the file, its structure checked and no tensor read."""
+    budget = Budget()
+    if is_torch_file(head):
+        return find_network(read_torch(source, budget), network, source)
+    modern = head[:1] == bytes([PROTOCOL]) and head[1:2] <= bytes([pickle.HIGHEST_PROTOCOL])
+    if modern or (head.startswith(OLD_STARTS) and source.read(source.size - 1, 1) == pickle.STOP):
+        return find_network(unpickle(Stream(source, budget), loader(budget)), network, source)
+    raise looks.refusal(source, head)
+
+
+def _read_stored(stored: StoredNetwork, path: Path, network: str) -> Checkpoint:
+    # The whole file's hash takes as long as its tensors: side by side.
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        digest = pool.submit(sha256, path)
+        tensors = read_tensors(stored.tensors)
+        meta = _meta(path, stored.format, network)
+        try:
+            meta["source_sha256"] = digest.result()
+        except OSError as error:
+            raise CheckpointError(f"{path} cannot be read ({error}); expected a file; check the path") from error
+    if network == "D":
+        return _discriminator(stored, tensors, meta, str(path))
+    return Checkpoint(stylegan2.FAMILY, _config(stored, tensors, str(path)), tensors, meta)
+
+
+def _config(stored: StoredNetwork, tensors: dict[str, Tensor], name: str) -> dict[str, Any]:
+    if stored.config:
+        return stylegan2.config_beside(tensors, stored.config, stored.init_kwargs, name)
+    return stylegan2.config_of(tensors, stored.init_kwargs, stored.attributes, name)
+
+
+def _meta(path: Path, source_format: str, network: str) -> dict[str, str]:
+    return {
+        "licence": LICENCE,
+        "provenance": f"{path.name}, {network} of a {source_format}",
+        "source_format": source_format,
+    }
+
+
+def _discriminator(stored: StoredNetwork, tensors: dict[str, Tensor], meta: dict[str, str], name: str) -> Checkpoint:
+    if "b4.out.weight" not in tensors:
+        raise CheckpointError(f"{name}: D has no b4.out.weight; expected a StyleGAN2's discriminator; ask for 'G_ema'")
+    config = {"class_name": stored.class_name, "init_kwargs": as_json(stored.init_kwargs, name)}
+    return Checkpoint(DISCRIMINATOR, config, tensors, meta)

@@ -1,0 +1,128 @@
+"""The command ``draggan-widget``: turn a checkpoint into our own file, or say what one holds.
+
+Whatever goes wrong is one line on stderr and exit status 2. torch is imported only once a file is read.
+"""
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import draggan_widget
+from draggan_widget.checkpoints import hub
+from draggan_widget.errors import CheckpointError, ConfigError, DragganError
+from draggan_widget.files import sha256
+from draggan_widget.generators.stylegan2.config import StyleGAN2Config
+
+if TYPE_CHECKING:
+    from draggan_widget.checkpoints.checkpoint import Checkpoint
+
+SUFFIX = ".safetensors"
+NOT_KNOWN = "not stated in the file; ask where it comes from"
+WRONG, INTERRUPTED = 2, 130  # exit statuses
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; its exit status.
+
+    Args:
+        arguments: of the command line, without the program's name; None takes those of this process.
+    """
+    parsed = _parser().parse_args(arguments)
+    try:
+        lines = _convert(parsed) if parsed.command == "convert" else _info(parsed)
+    except (DragganError, OSError) as error:
+        print(f"draggan-widget: {' '.join(str(error).split())}", file=sys.stderr)
+        return WRONG
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    print("\n".join(lines))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="draggan-widget", description="Checkpoints of DragGAN's generators.")
+    parser.add_argument("--version", action="version", version=f"draggan-widget {draggan_widget.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    convert = commands.add_parser(
+        "convert", help=f"write a {SUFFIX} file that loads fast and runs no code", description=_convert.__doc__
+    )
+    info = commands.add_parser("info", help="say what a checkpoint file holds", description=_info.__doc__)
+    for command in (convert, info):
+        command.add_argument("file", metavar="IN" if command is convert else "FILE", type=Path, help="a checkpoint")
+        command.add_argument(
+            "--network", choices=("G_ema", "G", "D"), default="G_ema", help="which of its networks (default: G_ema)"
+        )
+    convert.add_argument("out", metavar=f"OUT{SUFFIX}", type=Path, help="the file to write")
+    convert.add_argument("--force", action="store_true", help="overwrite it")
+    return parser
+
+
+def _convert(parsed: argparse.Namespace) -> list[str]:
+    """Read a checkpoint as data and write its network, configuration, licence and provenance to one file."""
+    from draggan_widget.checkpoints import store
+
+    source, out = parsed.file, parsed.out
+    _check_out(source, out, parsed.force)
+    checkpoint = _with_origin(_read(source, parsed.network))
+    store.save(checkpoint, out)
+    return [f"{out}: {checkpoint.family}, {_amount(checkpoint)}", f"licence: {checkpoint.meta['licence']}"]
+
+
+def _info(parsed: argparse.Namespace) -> list[str]:
+    """Say a checkpoint's family, sizes, configuration, licence and provenance."""
+    checkpoint = _with_origin(_read(parsed.file, parsed.network))
+    rows = [
+        ("file", str(parsed.file)),
+        ("sha256", sha256(parsed.file)),
+        ("family", checkpoint.family),
+        *_sizes(checkpoint),
+        ("tensors", _amount(checkpoint)),
+        *((f"config.{key}", value) for key, value in sorted(checkpoint.config.items())),
+        *sorted(checkpoint.meta.items()),
+    ]
+    width = max(len(key) for key, _ in rows)
+    return [f"{key:{width}}  {value}" for key, value in rows]
+
+
+def _read(path: Path, network: str) -> "Checkpoint":
+    from draggan_widget.checkpoints.read import read_checkpoint
+
+    return read_checkpoint(path, network)
+
+
+def _check_out(source: Path, out: Path, force: bool) -> None:
+    if out.suffix != SUFFIX:
+        raise CheckpointError(f"OUT is {str(out)!r}; expected a name that ends in {SUFFIX}; add it")
+    if out.exists() and source.exists() and out.samefile(source):
+        raise CheckpointError(f"OUT {str(out)!r} is IN; expected another file; choose another name")
+    if out.exists() and not force:
+        raise CheckpointError(f"OUT {str(out)!r} exists; expected a new file; choose another name or pass --force")
+
+
+def _with_origin(checkpoint: "Checkpoint") -> "Checkpoint":
+    """With the licence and the citation of the named checkpoint it came from, where it is one."""
+    meta = {"licence": NOT_KNOWN} | checkpoint.meta
+    named = hub.recognise(meta.get("source_sha256", ""))
+    if named is not None:
+        meta |= {"licence": named.licence, "citation": named.citation, "origin": named.origin}
+    return dataclasses.replace(checkpoint, meta=meta)
+
+
+def _sizes(checkpoint: "Checkpoint") -> list[tuple[str, str]]:
+    if checkpoint.family != "stylegan2":
+        side = checkpoint.config.get("resolution")
+        return [] if side is None else [("picture", f"{side} x {side} px")]
+    try:
+        config = StyleGAN2Config.from_dict(checkpoint.config)
+    except ConfigError as error:
+        return [("picture", f"not understood ({error})")]
+    height, width = config.image_size
+    return [("picture", f"{width} x {height} px"), ("num_ws", str(config.num_ws))]
+
+
+def _amount(checkpoint: "Checkpoint") -> str:
+    size = sum(tensor.numel() * tensor.element_size() for tensor in checkpoint.tensors.values())
+    return f"{len(checkpoint.tensors)} tensors, {size} bytes"

@@ -1,0 +1,206 @@
+"""StyleGAN2 as a `Generator`."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from draggan_widget.checkpoints.checkpoint import Checkpoint
+from draggan_widget.errors import CheckpointError, ConfigError
+from draggan_widget.generators.generator import FeatureMap, Generator
+from draggan_widget.generators.stylegan2.config import StyleGAN2Config
+from draggan_widget.generators.stylegan2.mapping import MappingNetwork
+from draggan_widget.generators.stylegan2.synthesis import Drawn, Noises, Synthesis
+from draggan_widget.generators.stylegan2.tensors import fitted
+from draggan_widget.geometry import Window
+
+DRAG_DEFAULTS: dict[str, float | int | str] = {}
+DRAG_ROWS = 6  # official
+NOISE_MODES = ("const", "random", "none")
+PREVIEW_SIDE = 128  # px: a smaller picture cannot be judged
+
+
+class Network(nn.Module):
+    """Both networks, so that their tensors bear the names of a checkpoint."""
+
+    def __init__(self, config: StyleGAN2Config):
+        super().__init__()
+        self.config = config
+        self.mapping = MappingNetwork(config)
+        self.synthesis = Synthesis(config)
+        self.requires_grad_(False)
+
+
+class StyleGAN2(Generator):
+    """A generator of the StyleGAN2 family.
+
+    Attributes:
+        config: its numbers.
+        network: its weights, by the names of the checkpoint.
+        noise_mode: "const" (the noise trained with it), "random" (drawn once for this object, so that a step's picture
+            stays the same) or "none".
+    """
+
+    family = "stylegan2"
+    latent_spaces = ("W+", "W")
+    drag_defaults = DRAG_DEFAULTS
+
+    def __init__(self, network: Network, name: str, noise_mode: str = "const", noise_seed: int = 0):
+        """Wrap a network.
+
+        Args:
+            network: with weights loaded.
+            name: for texts and records.
+            noise_mode: one of `NOISE_MODES`.
+            noise_seed: of the noise in mode "random".
+
+        Raises:
+            ConfigError: no such noise mode.
+        """
+        if noise_mode not in NOISE_MODES:
+            raise ConfigError(f"noise_mode is {noise_mode!r}; expected one of {', '.join(NOISE_MODES)}")
+        config = network.config
+        self.config, self.network, self.name = config, network.eval(), name
+        self.image_size = config.image_size
+        self.num_ws, self.w_dim = config.num_ws, config.w_dim
+        self.z_dim, self.c_dim = config.z_dim, config.c_dim
+        self.num_blocks = config.num_blocks
+        self.drag_rows = tuple(range(min(DRAG_ROWS, self.num_ws)))
+        self.device, self.dtype = network.mapping.w_avg.device, network.mapping.w_avg.dtype
+        self.noise_mode = noise_mode
+        self._noises = _noises(network, noise_mode, noise_seed)
+
+    @classmethod
+    def from_checkpoint(cls, checkpoint: Checkpoint, name: str, device: torch.device) -> "StyleGAN2":
+        """Build it from a read checkpoint; on the same device its tensors are shared, not copied.
+
+        Half precision weights are taken as float32. Filters may be absent; they follow from the configuration.
+
+        Raises:
+            CheckpointError: numbers or tensors are missing, or shapes disagree with the configuration.
+        """
+        try:
+            config = StyleGAN2Config.from_dict(checkpoint.config)
+        except ConfigError as error:
+            raise CheckpointError(f"{name} is not a StyleGAN2 that can be read: {error}; convert it again") from error
+        with torch.device("meta"):
+            network = Network(config)
+        network.load_state_dict(fitted(network, config, checkpoint.tensors, name), assign=True)
+        return cls(network.requires_grad_(False).to(device), name)
+
+    def with_noise(self, noise_mode: str, noise_seed: int = 0) -> "StyleGAN2":
+        """The same generator with other noise; the weights are shared.
+
+        Raises:
+            ConfigError: no such noise mode.
+        """
+        return StyleGAN2(self.network, self.name, noise_mode, noise_seed)
+
+    def block_size(self, block: int) -> tuple[int, int]:
+        """(height, width) of a block's feature map."""
+        if not 0 <= block < self.num_blocks:
+            raise ConfigError(f"block is {block}; {self.name} has blocks 0 to {self.num_blocks - 1}")
+        return self.config.block_size(block)
+
+    def mapping(
+        self,
+        z: Float[Tensor, "batch z_dim"],
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+        c: Float[Tensor, "batch c_dim"] | None = None,
+    ) -> Float[Tensor, "batch num_ws w_dim"]:
+        """Map z to ws (`Generator.mapping`).
+
+        Raises:
+            ConfigError: a conditional generator was given no class.
+        """
+        if self.c_dim and c is None:
+            raise ConfigError(f"c is None; {self.name} has {self.c_dim} classes: pass one, one-hot, or a label")
+        ws = self.network.mapping(z, c)[:, None].repeat(1, self.num_ws, 1)
+        if truncation_psi == 1.0:
+            return ws
+        cutoff = self.num_ws if truncation_cutoff is None else truncation_cutoff
+        return torch.cat([self.network.mapping.w_avg.lerp(ws[:, :cutoff], truncation_psi), ws[:, cutoff:]], dim=1)
+
+    def features(
+        self, ws: Float[Tensor, "1 num_ws w_dim"], block: int, windows: Sequence[Window] | None = None
+    ) -> FeatureMap:
+        """Synthesise up to `block` (`Generator.features`); windows are cut from the whole map."""
+        self.block_size(block)
+        whole = _feature_map(self._run(ws, block))
+        return whole if windows is None else whole.cut(windows)
+
+    @torch.no_grad()
+    def image(
+        self,
+        ws: Float[Tensor, "batch num_ws w_dim"],
+        features: FeatureMap | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Float[Tensor, "batch 3 height width"]:
+        """The picture (`Generator.image`); drawn from `ws` alone when `features` lack what was drawn up to them."""
+        start = None if features is None else self._resumed(features)
+        last = self.num_blocks - 1
+        pictures = (self._run(ws[i : i + 1], last, start, cancelled).picture for i in range(len(ws)))
+        return torch.cat([_coloured(picture) for picture in pictures])
+
+    @torch.no_grad()
+    def preview(
+        self, features: FeatureMap, ws: Float[Tensor, "1 num_ws w_dim"] | None = None
+    ) -> Float[Tensor, "3 height width"]:
+        """What the blocks up to the features' have drawn, with `ws` up to 128 px at least (`Generator.preview`).
+
+        Raises:
+            ConfigError: only the last block of this generator draws, or `features` come without what was drawn.
+        """
+        start = self._resumed(features)
+        if start is None or start.picture is None:
+            raise ConfigError(
+                f"block {features.block} has no preview: {self.name} draws in its last block only, or the features "
+                "were made without a picture; take image()"
+            )
+        last = start.block
+        while ws is not None and last < self.num_blocks - 1 and max(self.block_size(last)) < PREVIEW_SIDE:
+            last += 1
+        drawn = start if ws is None else self._run(ws, last, start)
+        return _coloured(drawn.picture)[0]
+
+    def _run(
+        self, ws: Tensor, last: int, start: Drawn | None = None, cancelled: Callable[[], bool] | None = None
+    ) -> Drawn:
+        return self.network.synthesis.run(ws, self._noises, last, start, cancelled)
+
+    def _resumed(self, features: FeatureMap) -> Drawn | None:
+        """Where a synthesis may go on; None when the features are not whole or their picture is missing."""
+        whole = features.windows == (Window(0, 0, *features.size),)
+        draws = self.config.architecture == "skip" or features.block == self.num_blocks - 1
+        if not whole or (draws and features.picture is None):
+            return None
+        picture = None if features.picture is None else features.picture[None]
+        return Drawn(features.block, _batch_of(features.whole.detach()), picture)
+
+
+def _feature_map(drawn: Drawn) -> FeatureMap:
+    return FeatureMap.of(drawn.block, drawn.x[0], None if drawn.picture is None else drawn.picture[0])
+
+
+def _batch_of(x: Float[Tensor, "channels height width"]) -> Float[Tensor, "1 channels height width"]:
+    """The map as the layers had it, down to the stride of the batch, by which PyTorch chooses how it rounds."""
+    return x.as_strided((1, *x.shape), (x.numel(), *x.stride()))
+
+
+def _coloured(picture: Tensor | None) -> Float[Tensor, "1 3 height width"]:
+    """A grey picture in three channels."""
+    assert picture is not None
+    return picture.expand(-1, 3, -1, -1)
+
+
+def _noises(network: Network, mode: str, seed: int) -> Noises:
+    convs, config = network.synthesis.convs(), network.config
+    if mode == "none" or not config.use_noise:
+        return [None] * len(convs)
+    if mode == "const":
+        return [conv.noise_const for conv in convs]
+    source = torch.Generator().manual_seed(seed)
+    drawn = [torch.randn(conv.noise_const.shape, generator=source) for conv in convs]
+    return [noise.to(network.mapping.w_avg) for noise in drawn]

@@ -1,0 +1,144 @@
+"""The layers of StyleGAN2 (Karras et al. 2020, section 2 and appendix B), for one latent at a time.
+
+Modulation multiplies the weights of a convolution by a style, one factor an input channel; demodulation divides them by
+their norm, one factor an output channel. Differs from the paper: 1. the weights stay as they are: the factors go to the
+maps before and after the convolution instead, so that no gradient of weights is ever formed; 2. large maps made without
+a graph take the factors in their weights, which is then less work; 3. a gain behind the activation is moved in front.
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from draggan_widget.generators.stylegan2.config import StyleGAN2Config
+from draggan_widget.generators.stylegan2.resample import arranged, filter_of, upsample, upsampled_conv
+
+SLOPE = 0.2  # of every leaky ReLU
+GAIN = 2**0.5  # keeps the mean square of a leaky ReLU's output near its input's
+EPSILON = 1e-8  # in demodulation
+FOLD_ABOVE = 128 * 128  # px of a map above which the weights take the factors; measured on a CPU
+ARRANGE_ABOVE = 32 * 32  # px of a map above which `arranged` pays; measured
+
+
+class Dense(nn.Module):
+    """A fully connected layer with equalised learning rate: stored weights have unit variance."""
+
+    def __init__(self, width_in: int, width_out: int, multiplier: float = 1.0):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(width_out, width_in))
+        self.bias = nn.Parameter(torch.empty(width_out))
+        self._weight_gain, self._bias_gain = multiplier / width_in**0.5, multiplier
+
+    def forward(self, x: Float[Tensor, "batch width_in"]) -> Float[Tensor, "batch width_out"]:
+        """The linear layer."""
+        return torch.addmm(self.bias, x, self.weight.t(), beta=self._bias_gain, alpha=self._weight_gain)
+
+    def leaky(self, x: Float[Tensor, "batch width_in"]) -> Float[Tensor, "batch width_out"]:
+        """With the activation behind it."""
+        alpha, beta = self._weight_gain * GAIN, self._bias_gain * GAIN
+        return F.leaky_relu_(torch.addmm(self.bias, x, self.weight.t(), beta=beta, alpha=alpha), SLOPE)
+
+
+class StyledConv(nn.Module):
+    """Modulated 3 x 3 convolution, perhaps of the doubled map; then noise, bias and leaky ReLU."""
+
+    noise_const: Tensor
+    noise_strength: Tensor
+    resample_filter: Tensor
+
+    def __init__(self, config: StyleGAN2Config, block: int, up: bool):
+        super().__init__()
+        after = config.channels[block]
+        before = config.channels[block - 1] if up else after
+        self.up, self.clamp = up, config.conv_clamp
+        self.weight = nn.Parameter(torch.empty(after, before, 3, 3))
+        self.bias = nn.Parameter(torch.empty(after))
+        self.affine = Dense(config.w_dim, before)
+        self.register_buffer("resample_filter", filter_of(config.resample_filter))
+        if config.use_noise:
+            self.register_buffer("noise_const", torch.empty(config.block_size(block)))
+            self.noise_strength = nn.Parameter(torch.empty(()))
+
+    def forward(
+        self,
+        x: Float[Tensor, "1 channels_in _ _"],
+        w: Float[Tensor, "1 w_dim"],
+        noise: Float[Tensor, "height width"] | None,
+        gain: float = 1.0,
+    ) -> Float[Tensor, "1 channels_out height width"]:
+        """One layer, differentiable in `x` and `w`.
+
+        Args:
+            x: the map, of half the size in an up-sampling layer.
+            w: this layer's row of ws.
+            noise: before its strength; None for none.
+            gain: behind the activation.
+        """
+        scale = gain * GAIN
+        x = self._modulated(x, self.affine(w)[0], scale)
+        if noise is not None:
+            x = x.add_(noise * (self.noise_strength * scale))
+        x = F.leaky_relu_(x, SLOPE)
+        if self.clamp is None:
+            return x
+        bound = self.clamp * gain
+        return x.clamp(-bound, bound) if x.requires_grad else x.clamp_(-bound, bound)
+
+    def _modulated(self, x: Tensor, style: Float[Tensor, " channels_in"], scale: float) -> Tensor:
+        """The convolution, demodulated, with its bias, all times `scale`."""
+        factors, bias = self._demodulation(style) * scale, self.bias * scale
+        pixels = x.shape[2] * x.shape[3] * (4 if self.up else 1)
+        if pixels > ARRANGE_ABOVE:
+            x = arranged(x)
+        if pixels > FOLD_ABOVE and not torch.is_grad_enabled():
+            return self._convolve(x, self.weight * (factors[:, None] * style)[:, :, None, None], bias)
+        x = self._convolve(x * style[:, None, None], self.weight, None)
+        return (x * factors[:, None, None]).add_(bias[:, None, None])
+
+    def _demodulation(self, style: Float[Tensor, " channels_in"]) -> Float[Tensor, " channels_out"]:
+        """1 / norm of each output channel's modulated weights (eq. 3)."""
+        weight = self.weight.flatten(2)
+        return (torch.einsum("oik,oik->oi", weight, weight) @ style.square() + EPSILON).rsqrt()
+
+    def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        if self.up:
+            return upsampled_conv(x, weight, self.resample_filter, bias)
+        return F.conv2d(x, weight, bias, padding=1)
+
+
+class ToRGB(nn.Module):
+    """Modulated 1 x 1 convolution to the picture's channels; neither demodulated nor activated."""
+
+    def __init__(self, config: StyleGAN2Config, block: int):
+        super().__init__()
+        channels = config.channels[block]
+        self.clamp, self._gain = config.conv_clamp, channels**-0.5
+        self.weight = nn.Parameter(torch.empty(config.img_channels, channels, 1, 1))
+        self.bias = nn.Parameter(torch.empty(config.img_channels))
+        self.affine = Dense(config.w_dim, channels)
+
+    def forward(
+        self, x: Float[Tensor, "1 channels height width"], w: Float[Tensor, "1 w_dim"]
+    ) -> Float[Tensor, "1 colours height width"]:
+        """What the block adds to the picture."""
+        style = self.affine(w)[0] * self._gain
+        y = torch.addmm(self.bias[:, None], self.weight.flatten(1) * style, x[0].flatten(1)).view(1, -1, *x.shape[2:])
+        return y if self.clamp is None else y.clamp(-self.clamp, self.clamp)
+
+
+class Bypass(nn.Module):
+    """The way past a block of the "resnet" architecture: a plain 1 x 1 convolution of the doubled map."""
+
+    resample_filter: Tensor
+
+    def __init__(self, config: StyleGAN2Config, block: int):
+        super().__init__()
+        before, after = config.channels[block - 1], config.channels[block]
+        self.weight = nn.Parameter(torch.empty(after, before, 1, 1))
+        self.register_buffer("resample_filter", filter_of(config.resample_filter))
+        self._weight_gain = before**-0.5
+
+    def forward(self, x: Float[Tensor, "1 before h w"], gain: float) -> Float[Tensor, "1 after _ _"]:
+        """The doubled map times `gain`; up-sampling comes last, where the maps are fewer or as many."""
+        return upsample(F.conv2d(x, self.weight * (self._weight_gain * gain)), self.resample_filter)

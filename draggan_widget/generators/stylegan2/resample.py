@@ -1,0 +1,57 @@
+"""Doubling the size of maps with a small filter (Karras et al. 2019, 2020: "blurred" up-sampling).
+
+Up-sampling by two sets a zero behind every value along both axes, pads, and convolves with the filter times 4, so that
+the mean is kept. Differs from that description: 1. no zeros are ever stored; 2. a 3 x 3 convolution of the doubled map
+becomes one transposed convolution, followed by the filter.
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+GAIN = 4.0  # three of four values of a map set apart by zeros are zero
+
+
+def arranged(x: Float[Tensor, "batch channels h w"]) -> Float[Tensor, "batch channels h w"]:
+    """The same map with its channels side by side in memory on a CPU: filters of large maps then take half the time."""
+    return x.contiguous(memory_format=torch.channels_last) if x.device.type == "cpu" else x
+
+
+def filter_of(taps: tuple[float, ...]) -> Float[Tensor, "taps taps"]:
+    """The two-dimensional filter: the outer product of the taps, of sum 1."""
+    line = torch.tensor(taps, dtype=torch.float64)
+    return (torch.outer(line, line) / line.sum() ** 2).float()
+
+
+def upsample(x: Float[Tensor, "batch channels h w"], taps: Float[Tensor, "t t"]) -> Float[Tensor, "batch channels _ _"]:
+    """A map of twice the size."""
+    channels, length = x.shape[1], len(taps)
+    full = F.conv_transpose2d(arranged(x), _depthwise(taps, channels), stride=2, groups=channels)
+    before = length - 1 - (length + 1) // 2  # rows of the full result that the padding would leave out
+    return _cut(full, before, (2 * x.shape[2], 2 * x.shape[3]))
+
+
+def upsampled_conv(
+    x: Float[Tensor, "1 channels h w"],
+    weight: Float[Tensor, "out channels 3 3"],
+    taps: Float[Tensor, "t t"],
+    bias: Float[Tensor, " out"] | None = None,
+) -> Float[Tensor, "1 out _ _"]:
+    """A 3 x 3 convolution, in the strict sense of the word, of the doubled map; nothing is cut off between the two."""
+    spread = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
+    before, after = (len(taps) - 1) // 2, len(taps) // 2 - 1
+    kernel = _depthwise(taps.flip(0, 1), len(weight))
+    if after < 0 or before != after:
+        spread, before = F.pad(spread, (before, after, before, after)), 0
+    return F.conv2d(spread, kernel, bias, padding=before, groups=len(weight))
+
+
+def _depthwise(taps: Tensor, channels: int) -> Float[Tensor, "channels 1 t t"]:
+    return (GAIN * taps).expand(channels, 1, -1, -1)
+
+
+def _cut(x: Tensor, before: int, size: tuple[int, int]) -> Tensor:
+    """`size` rows and columns from `before` on, with zeros where there are none."""
+    below, right = (side + before - held for side, held in zip(size, x.shape[2:], strict=True))
+    return F.pad(x, (-before, right, -before, below))

@@ -1,0 +1,145 @@
+"""Take the pictures of docs/widget.md and the README: the widget in JupyterLab on a real face, light and dark."""
+
+import io
+import sys
+from pathlib import Path
+
+from PIL import Image, ImageColor
+from playwright.sync_api import Page
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from browser.lab import Lab  # noqa: E402  (found through the line above)
+
+FOLDER = ROOT / "docs" / "images"
+LIMIT = 200_000  # bytes a picture
+CELL = "from draggan_widget import DragWidget\n\nw = DragWidget(seed=35)\nw"
+WIDTH = 520  # css px of the widget
+SIDE = 1024  # px of the generated picture
+PICTURE_TIMEOUT = 600_000.0  # ms; the first run downloads the weights
+
+# (x, y) in px of the generated picture.
+NOSE, MOUTH, CHIN = ((512, 622), (600, 622)), ((414, 765), (370, 735)), ((540, 905), (540, 960))
+STROKES = (((330, 560), (690, 560)), ((340, 690), (680, 690)), ((380, 810), (640, 810)))
+BRUSH_AT = (640, 810)
+
+MARKS = ("#e69f00", "#56b4e9", "#009e73", "#1976d2", "#2196f3", "#ffffff", "#000000")  # points, accents, ink
+
+ROOT_IS = "() => {{ const root = document.querySelector('.draggan'); return root && ({}); }}"
+NARROW = f"() => {{ document.querySelector('.draggan').style.width = '{WIDTH}px'; }}"
+THEME = "theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })"
+
+
+def main() -> None:
+    """Walk through the widget, taking pictures on the way."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with Lab() as lab:
+        page = lab.open([CELL], viewport=(1200, 1000))
+        page.set_default_timeout(PICTURE_TIMEOUT)
+        lab.run_cell(0, timeout=PICTURE_TIMEOUT / 1000)
+        page.evaluate(NARROW)
+        wait(page, "root.dataset.frameKind === 'final'")
+        set_points(page)
+        in_both_themes(page, "points", ".draggan")
+        page.locator(".draggan [data-action=settings]").click()
+        take(page, "settings", ".draggan-panel")
+        page.locator(".draggan [data-action=settings]").click()
+        run(page)
+        paint_mask(page)
+        in_both_themes(page, "mask", ".draggan")
+
+
+def set_points(page: Page) -> None:
+    """Two arrows, one of them drawn by two clicks, and a locked point."""
+    draw(page, *MOUTH)
+    draw(page, *CHIN)
+    page.keyboard.press("l")
+    page.keyboard.press("Escape")
+    for place in NOSE:
+        page.mouse.click(*css(page, place))
+    wait(page, "root.dataset.revision === '4'")
+
+
+def run(page: Page) -> None:
+    """A drag under way; then back to its start."""
+    page.locator(".draggan [data-action=start]").click()
+    wait(page, "root.dataset.status === 'running' && +root.dataset.step >= 5")
+    take(page, "running", ".draggan")
+    page.keyboard.press(" ")
+    wait(page, "root.dataset.status === 'idle'")
+    page.keyboard.press("r")
+    wait(page, "root.dataset.step === '0' && root.dataset.frameKind === 'final'")
+
+
+def paint_mask(page: Page) -> None:
+    """A mask over the lower half of the face, with the brush still over it."""
+    page.locator(".draggan [data-action=mask]").click()
+    for _ in range(2):
+        page.keyboard.press("]")
+    for stroke in STROKES:
+        draw(page, *stroke)
+    wait(page, "root.dataset.mask === 'true'")
+    page.mouse.move(*css(page, BRUSH_AT))
+
+
+def in_both_themes(page: Page, name: str, what: str) -> None:
+    """Take a picture in JupyterLab's light theme and in its dark one."""
+    take(page, name, what)
+    change_theme(page, "JupyterLab Dark", "false")
+    take(page, f"{name}-dark", what)
+    change_theme(page, "JupyterLab Light", "true")
+
+
+def change_theme(page: Page, theme: str, light: str) -> None:
+    """Have JupyterLab change its theme, and wait until it has."""
+    page.evaluate(THEME, theme)
+    page.wait_for_function("light => document.body.dataset.jpThemeLight === light", arg=light)
+
+
+def take(page: Page, name: str, what: str) -> None:
+    """Save a picture of an element as a PNG of 256 colours.
+
+    Raises:
+        RuntimeError: it is over the limit.
+    """
+    picture = Image.open(io.BytesIO(page.locator(what).screenshot(animations="disabled"))).convert("RGB")
+    path = FOLDER / f"widget-{name}.png"
+    with_palette(picture).save(path, optimize=True)
+    size = path.stat().st_size
+    if size > LIMIT:
+        raise RuntimeError(f"{path.name} has {size} bytes; expected at most {LIMIT}: take it smaller")
+    print(f"Saved {path}: {size / 1000:.0f} kB", flush=True)
+
+
+def with_palette(picture: Image.Image) -> Image.Image:
+    """The picture in 256 colours: its own, and those of the marks, which are too small to get any."""
+    own = picture.quantize(256 - len(MARKS), Image.Quantize.MEDIANCUT)
+    palette = Image.new("P", (1, 1))
+    palette.putpalette((own.getpalette() or []) + [part for mark in MARKS for part in ImageColor.getrgb(mark)])
+    return picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
+
+
+def wait(page: Page, condition: str) -> None:
+    """Wait for a condition over `root`, the widget's element."""
+    page.wait_for_function(ROOT_IS.format(condition))
+
+
+def css(page: Page, place: tuple[float, float]) -> tuple[float, float]:
+    """Where on the page a place of the generated picture is."""
+    box = page.locator("svg.draggan-overlay").bounding_box()
+    assert box is not None, "svg.draggan-overlay is not on the page"
+    x, y = ((value + 0.5) / SIDE for value in place)
+    return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+
+def draw(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Press at one place of the picture and let go at another."""
+    page.mouse.move(*css(page, start))
+    page.mouse.down()
+    page.mouse.move(*css(page, end), steps=6)
+    page.mouse.up()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""Make the README's animation: two real drags of a face, a frame a step, with handles, targets and tracked paths drawn.
+
+`make readme-animation` calls this; `--cells` also saves every sixth frame side by side, to be looked at.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from draggan_widget import DragRecord, DragSession, DragStep, Edit, load_generator
+
+ROOT = Path(__file__).resolve().parents[1]
+ANIMATION = ROOT / "docs" / "images" / "drag.webp"
+CELLS = ROOT / "demo" / "drag-frames.png"
+
+SEED = 35
+DRAGS = (
+    Edit([(414, 765), (616, 765)], [(378, 741), (650, 741)]),  # the corners of the mouth: a smile
+    Edit([(512, 622)], [(592, 622)]),  # the tip of the nose: the head turns
+)  # (x, y) in px of the 1024-px picture
+
+SIDE = 320  # px of the animation
+SHARP = 3  # lines are drawn so many times larger, then scaled down: Pillow draws them without smoothing
+SEEN = 2.0  # px of the 1024-px picture that a handle must move to be worth a frame
+STEP_MS, ASK_MS, REST_MS, END_MS = 90, 900, 1000, 2000  # a step, a new edit shown before it runs, its end, the last
+LIMIT = 1_500_000  # bytes
+HANDLE, TARGET, CASING = (230, 50, 60), (30, 110, 235), (255, 255, 255)
+
+Frame = tuple[Image.Image, int]  # picture, ms
+
+
+def main() -> None:
+    """Drag, draw and save."""
+    parser = argparse.ArgumentParser(description="Make docs/images/drag.webp.")
+    parser.add_argument("--cells", action="store_true", help=f"also save every sixth frame in {CELLS.name}")
+    cells = parser.parse_args().cells
+    frames = list(make_frames())
+    save(frames)
+    if cells:
+        save_cells([picture for picture, _ in frames[::6]])
+    print(f"Saved {ANIMATION}: {len(frames)} frames, {ANIMATION.stat().st_size / 1000:.0f} kB")
+
+
+def make_frames() -> Iterator[Frame]:
+    """Run the drags one after another, and draw every step."""
+    with DragSession(load_generator("mobilestylegan-ffhq"), SEED) as session:
+        yield plain(session.current), ASK_MS
+        for edit in DRAGS:
+            session.edit = edit
+            begun = max(0, len(session.record) - 1)
+            session.run()
+            steps = steps_of(session.record, begun, edit)
+            check_end(steps[-1])
+            paths = np.array([step.handles for step in steps])
+            for place in worth_showing(paths):
+                held = ASK_MS if place == 0 else REST_MS if place == len(steps) - 1 else STEP_MS
+                yield draw(plain(steps[place]), paths[: place + 1], edit), held
+        yield plain(session.current), END_MS
+
+
+def steps_of(record: DragRecord, begun: int, edit: Edit) -> list[DragStep]:
+    """The steps of the last drag."""
+    return [step for step in record[begun:] if step.edit is edit]
+
+
+def worth_showing(paths: np.ndarray) -> list[int]:
+    """The first step, the last, and those between in which a handle went `SEEN` or more from the one shown before."""
+    shown = [0]
+    for place in range(1, len(paths) - 1):
+        if np.linalg.norm(paths[place] - paths[shown[-1]], axis=-1).max() >= SEEN:
+            shown.append(place)
+    return [*shown, len(paths) - 1]
+
+
+def check_end(step: DragStep) -> None:
+    """Raise RuntimeError where the drag did not arrive."""
+    if step.ended != "arrived":
+        left = max(step.distances)
+        raise RuntimeError(f"a drag ended as {step.ended!r} with {left:.0f} px left; expected 'arrived': choose another")
+
+
+def plain(step: DragStep) -> Image.Image:
+    """A step's picture at the animation's size."""
+    return step.picture().resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+
+
+def draw(picture: Image.Image, paths: np.ndarray, edit: Edit) -> Image.Image:
+    """Put the ways so far (steps, points, 2), the handles and the targets on a picture."""
+    scale = SIDE * SHARP / 1024
+    layer = picture.resize((SIDE * SHARP, SIDE * SHARP), Image.Resampling.BICUBIC)
+    pen = ImageDraw.Draw(layer)
+    for index, target in enumerate(edit.targets):
+        way = [tuple((point + 0.5) * scale) for point in paths[:, index]]
+        end = tuple((np.array(target) + 0.5) * scale)
+        pen.line([way[-1], end], fill=CASING, width=SHARP)
+        if len(way) > 1:
+            pen.line(way, fill=CASING, width=4 * SHARP, joint="curve")
+            pen.line(way, fill=HANDLE, width=2 * SHARP, joint="curve")
+        dot(pen, end, TARGET)
+        dot(pen, way[-1], HANDLE)
+    return layer.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+
+
+def dot(pen: ImageDraw.ImageDraw, centre: Sequence[float], colour: tuple[int, int, int]) -> None:
+    """A filled circle with a white rim."""
+    for radius, fill in ((5.5 * SHARP, CASING), (4.0 * SHARP, colour)):
+        x, y = centre
+        pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=fill)
+
+
+def save(frames: Sequence[Frame]) -> None:
+    """Write the animation, at the best quality that stays under the limit.
+
+    Raises:
+        RuntimeError: even the lowest does not.
+    """
+    pictures, held = [picture for picture, _ in frames], [ms for _, ms in frames]
+    ANIMATION.parent.mkdir(parents=True, exist_ok=True)
+    for quality in (85, 75, 65, 50):
+        pictures[0].save(
+            ANIMATION, save_all=True, append_images=pictures[1:], duration=held, loop=0, quality=quality, method=6
+        )
+        if ANIMATION.stat().st_size <= LIMIT:
+            return
+    raise RuntimeError(f"{ANIMATION.name} is over {LIMIT / 1e6} MB; expected less: choose shorter drags")
+
+
+def save_cells(pictures: Sequence[Image.Image]) -> None:
+    """Save pictures side by side, six a row."""
+    rows = -(-len(pictures) // 6)
+    sheet = Image.new("RGB", (6 * SIDE, rows * SIDE))
+    for place, picture in enumerate(pictures):
+        sheet.paste(picture, (place % 6 * SIDE, place // 6 * SIDE))
+    CELLS.parent.mkdir(exist_ok=True)
+    sheet.save(CELLS)
+
+
+if __name__ == "__main__":
+    main()
