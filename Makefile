@@ -6,12 +6,12 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints-c
 NODE_STAMP := js/node_modules/.package-lock.json
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test check lint unit js kernel browser notebooks real wheel bundle docs pictures readme-animation study-landmarks clean
+.PHONY: demo test check lint unit js kernel browser notebooks real wheel bundle docs pictures readme-animation study-landmarks fuzz clean
 
 demo: $(VENV)/.demo
 	$(PY) tools/demo.py $(if $(HEADLESS),--headless)
 
-test: check docs kernel real browser notebooks wheel
+test: check docs kernel real browser notebooks fuzz wheel
 
 check: lint unit js
 
@@ -38,6 +38,9 @@ notebooks: $(VENV)/.dev
 
 wheel: $(VENV)/.dev
 	$(PY) tools/check_wheel.py
+
+fuzz: $(VENV)/.dev
+	$(PY) -m tests.checkpoints.fuzz --seconds 60
 
 js: $(NODE_STAMP)
 	cd js && npm run --silent check

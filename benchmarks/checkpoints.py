@@ -61,10 +61,11 @@ def measure(way: str, path: Path) -> None:
     """In a process of its own: seconds and growth of memory, as JSON."""
     torch.set_num_threads(1)
     Path("/proc/self/clear_refs").write_text("5")
-    before, start = memory("VmRSS"), time.perf_counter()
+    before, start, begun = memory("VmRSS"), time.perf_counter(), time.process_time()
     kept = read(way, path)
-    seconds = time.perf_counter() - start
-    print(json.dumps({"seconds": seconds, "growth": memory("VmHWM") - before, "kept": type(kept).__name__}))
+    seconds, busy = time.perf_counter() - start, time.process_time() - begun
+    growth = memory("VmHWM") - before
+    print(json.dumps({"seconds": seconds, "busy": busy, "growth": growth, "kept": type(kept).__name__}))
 
 
 def measured(way: str, path: Path) -> dict:
@@ -84,15 +85,20 @@ def main() -> None:
         for _ in range(rounds):
             for label, way, file in WAYS:
                 found.setdefault((label, way), []).append(measured(way, folder / file))
-        print(f"weights of one network: {weights / 1e6:.0f} MB; median of {rounds} (fastest)\n")
-        print("| file | MB | read by | seconds | peak memory / weights |\n|---|---|---|---|---|")
+        print(f"weights of one network: {weights / 1e6:.0f} MB; medians of {rounds} (fastest)\n")
+        print(
+            "| file | MB | read by | seconds | processor seconds | peak memory / weights |\n|---|---|---|---|---|---|"
+        )
         for label, way, file in WAYS:
-            times = [run["seconds"] for run in found[label, way]]
-            growth = max(run["growth"] for run in found[label, way]) / weights
             size = (folder / file).stat().st_size / 1e6
-            print(
-                f"| {label} | {size:.0f} | {way} | {statistics.median(times):.2f} ({min(times):.2f}) | {growth:.2f} |"
-            )
+            print(f"| {label} | {size:.0f} | {way} | {row(found[label, way], weights)} |")
+
+
+def row(runs: list[dict], weights: int) -> str:
+    times, busy = [run["seconds"] for run in runs], [run["busy"] for run in runs]
+    growth = max(run["growth"] for run in runs) / weights
+    both = [f"{statistics.median(values):.2f} ({min(values):.2f})" for values in (times, busy)]
+    return " | ".join([*both, f"{growth:.2f}"])
 
 
 if __name__ == "__main__":

@@ -18,8 +18,11 @@ from draggan_widget.evaluation.landmarks import Judge, Row, Task
 FIRST_PAIR = 500  # pair p is the faces of seeds 2 p and 2 p + 1
 CAP = 150  # steps
 TASKS = {"nose": (NOSE_TIP,), "five": FIVE}
+FAR = "nose 40"  # the nose tip 40 px to the right, to the left with an odd pair
+FAR_PAIRS = 20
 SETTINGS: dict[str, tuple[str, dict[str, float]]] = {
     "default": ("default", {}),
+    "without mean removal": ("default", {"mean_removal": 0.0, "confidence_gate": 0.4}),
     "paper": ("paper", {}),
     "official": ("official", {}),
     "official, rate 2e-3": ("official", {"learning_rate": 2e-3}),
@@ -39,6 +42,10 @@ def tasks(judge: Judge, pairs: int) -> Iterator[Task]:
             task = judge.pair_task(name, pair, landmarks)
             if task is not None:
                 yield task
+    for pair in range(FIRST_PAIR, FIRST_PAIR + min(pairs, FAR_PAIRS)):
+        task = judge.shift_task(FAR, pair, NOSE_TIP, (-40.0 if pair % 2 else 40.0, 0.0))
+        if task is not None:
+            yield task
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -81,6 +88,7 @@ def main() -> None:
     """Run what is missing and print the table of everything in the file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", nargs="+", default=["default"], choices=SETTINGS)
+    parser.add_argument("--tasks", nargs="+", default=[*TASKS, FAR], choices=[*TASKS, FAR])
     parser.add_argument("--pairs", type=int, default=40)
     parser.add_argument("--rows", type=Path, default=Path("landmarks.csv"))
     chosen = parser.parse_args()
@@ -88,7 +96,7 @@ def main() -> None:
     done = {(row.setting, row.task, row.pair) for row in read_rows(chosen.rows)}
     for task in tasks(judge, chosen.pairs):
         for setting in chosen.settings:
-            if (setting, task.name, task.pair) not in done:
+            if task.name in chosen.tasks and (setting, task.name, task.pair) not in done:
                 append(chosen.rows, judge.run(task, setting, config_of(judge.generator, setting)))
     print(table(read_rows(chosen.rows)))
 

@@ -15,7 +15,7 @@ import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Never
+from typing import Any, Never
 
 import nbformat
 import platformdirs
@@ -70,6 +70,19 @@ def describe_download() -> str:
     return f"Downloads 37 MB once: the MobileStyleGAN faces, into {folder}"
 
 
+class Telling(NotebookClient):
+    """Executes a notebook and passes on what its cells print, while they run: a download says how far it is."""
+
+    def output(
+        self, outs: list[NotebookNode], msg: dict[str, Any], display_id: str | None, cell_index: int
+    ) -> NotebookNode | None:
+        """Take one output of a cell."""
+        if msg["msg_type"] == "stream":
+            stream = sys.stderr if msg["content"]["name"] == "stderr" else sys.stdout
+            print(msg["content"]["text"], end="", file=stream, flush=True)
+        return super().output(outs, msg, display_id, cell_index)
+
+
 def run_headless() -> int:
     """Execute the notebook and save its first and last picture; return the exit status."""
     PICTURES.mkdir(exist_ok=True)
@@ -85,7 +98,7 @@ def run_headless() -> int:
 
     resources = {"metadata": {"path": str(ROOT / NOTEBOOK.parent)}}
     # No time limit: the first run downloads, and a drag without a GPU takes its time.
-    client = NotebookClient(notebook, timeout=None, resources=resources, on_cell_execute=say_cell)
+    client = Telling(notebook, timeout=None, resources=resources, on_cell_execute=say_cell)
     try:
         asyncio.run(execute(client))
     except (CellExecutionError, DeadKernelError) as error:

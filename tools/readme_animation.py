@@ -79,7 +79,9 @@ def check_end(step: DragStep) -> None:
     """Raise RuntimeError where the drag did not arrive."""
     if step.ended != "arrived":
         left = max(step.distances)
-        raise RuntimeError(f"a drag ended as {step.ended!r} with {left:.0f} px left; expected 'arrived': choose another")
+        raise RuntimeError(
+            f"a drag ended as {step.ended!r} with {left:.0f} px left; expected 'arrived'; change SEED or DRAGS"
+        )
 
 
 def plain(step: DragStep) -> Image.Image:

@@ -141,9 +141,9 @@ def check_agreement(kernel: Kernel, views: Sequence[Page]) -> None:
     check_edits(kernel, views)
     for view in views:
         assert view.newest is not None
-        seen = {name: view.newest[name] for name in ("kind", "step", "revision", "handles")}
+        seen = [view.newest[name] for name in ("kind", "step", "revision", "handles")]
         handles = [list(handle) for handle in session.handles]
-        assert seen == {"kind": "final", "step": session.current.index, "revision": session.revision, "handles": handles}
+        assert seen == ["final", session.current.index, session.revision, handles]
 
 
 schedules = given(

@@ -228,10 +228,10 @@ def no_waiting(times: Times) -> Iterator[None]:
         raise AssertionError("the worker waited")
 
     clock = types.SimpleNamespace(monotonic=times)
+    waits = patch.object(threading.Condition, "wait", wait), patch("time.sleep", wait)
     jaxtyping.config.update("jaxtyping_disable", True)  # thousands of calls; the other tests check the shapes
     try:
-        with patch.object(threading.Condition, "wait", wait), patch("time.sleep", wait):
-            with patch.object(core, "time", clock):
-                yield
+        with waits[0], waits[1], patch.object(core, "time", clock):
+            yield
     finally:
         jaxtyping.config.update("jaxtyping_disable", False)
