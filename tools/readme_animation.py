@@ -19,7 +19,7 @@ CELLS = ROOT / "demo" / "drag-frames.png"
 SEED = 35
 DRAGS = (
     Edit([(414, 765), (616, 765)], [(378, 741), (650, 741)]),  # the corners of the mouth: a smile
-    Edit([(512, 622)], [(592, 622)]),  # the tip of the nose: the head turns
+    Edit([(512, 622)], [(576, 622)]),  # the tip of the nose: the head turns
 )  # (x, y) in px of the 1024-px picture
 
 SIDE = 320  # px of the animation

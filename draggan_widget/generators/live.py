@@ -45,7 +45,9 @@ def from_module(module: nn.Module, device: torch.device | None = None) -> LiveSt
         CheckpointError: it is another network.
     """
     inner = _unwrapped(module)
-    tensors = {name: tensor.detach() for kind in (inner.named_parameters, inner.named_buffers) for name, tensor in kind()}
+    tensors = {
+        name: tensor.detach() for kind in (inner.named_parameters, inner.named_buffers) for name, tensor in kind()
+    }
     what = f"the {type(inner).__name__} module"
     if STYLEGAN3 in tensors:
         raise CheckpointError(f"{what} is a StyleGAN3; expected a StyleGAN2; StyleGAN3 is not read by this version")

@@ -51,8 +51,8 @@ class DragWidget(anywidget.AnyWidget):
         """Open a widget.
 
         Args:
-            generator: NVIDIA's `G`, a `Generator`, a name or a path; None takes the MobileStyleGAN of FFHQ faces, which is downloaded
-                once (37 MB).
+            generator: NVIDIA's `G`, a `Generator`, a name or a path; None takes the MobileStyleGAN of FFHQ
+                faces, which is downloaded once (37 MB).
             seed: of the first picture, as in the official tools.
             ws: a start latent of its own; `seed` is then ignored.
             truncation_psi: of the first picture.

@@ -94,7 +94,7 @@ def test_an_unknown_setting_is_refused_with_the_nearest_name():
     assert refusal(radius_of_tracking=3) == (
         "DragConfig has no setting 'radius_of_tracking'; known are preset, latent_space, block, learning_rate, "
         "supervision_radius, tracking_radius, step_length, mask_weight, stop_distance, max_steps, confidence_gate, "
-        "gate_rate, motion_norm, tracking_norm, disc, mask_norm, rest_distance, crowded_stop_distance, "
+        "gate_rate, motion_norm, tracking_norm, mean_removal, disc, mask_norm, rest_distance, crowded_stop_distance, "
         "retake_references, stall_steps, stall_distance, lost_factor, lost_error, lost_baseline, lost_steps"
     )
 

@@ -129,7 +129,7 @@ def test_tracking_without_a_share_of_the_mean_equals_the_slow_oracle_on_what_is_
 
 
 def test_what_every_picture_has_at_a_place_holds_the_tracker_back_unless_it_is_taken_off():
-    """A patch moves by 8 px over a pattern that stays: the whole-map tracker lags, the one without the mean does not."""
+    """A patch moves by 8 px over a pattern that stays."""
     stays = 3 * random_map(11).whole
     moves = torch.zeros(4, 8, 12, dtype=torch.double)
     moves[:, 3:6, 4:7] = random_map(12).whole[:, 3:6, 4:7]

@@ -1,4 +1,4 @@
-"""A module like the one NVIDIA's code builds: the class name, the nesting, the tensors. Its forward must not be called."""
+"""A module like the one NVIDIA's code builds: its class name, nesting and tensors. Its forward must not be called."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a MobileStyleGAN file lacks and a drag wants: the mean latent, the mean features and the linear heads of the preview."""
+"""What a MobileStyleGAN file lacks and a drag wants: mean latent, mean features, linear heads of the preview."""
 
 import dataclasses
 
