@@ -1,6 +1,5 @@
 import json
 import os
-import time
 
 import pytest
 import safetensors.torch
@@ -83,17 +82,6 @@ def test_a_checkpoint_may_be_saved_over_the_file_it_was_loaded_from(tmp_path):
     store.save(example(2), path)
     assert torch.equal(loaded.tensors["a"], torch.ones(2, 3))
     assert torch.equal(store.load(path).tensors["a"], torch.full((2, 3), 2.0))
-
-
-def test_forty_megabytes_load_within_three_tenths_of_a_second(tmp_path):
-    path = tmp_path / "x.safetensors"
-    store.save(Checkpoint("x", {}, {"a": torch.zeros(10_000_000)}, {}), path)
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        store.load(path)
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 0.3
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])

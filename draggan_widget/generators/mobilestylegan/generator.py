@@ -18,7 +18,7 @@ DRAG_DEFAULTS: dict[str, float | int | str] = {
     "block": 4,
     "learning_rate": 8e-3,
     "supervision_radius": 6.0,
-    "tracking_radius": 24,
+    "tracking_radius": 12,
     "step_length": 2.0,
     "stop_distance": 4.0,
     "confidence_gate": 0.55,
