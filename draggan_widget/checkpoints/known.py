@@ -7,6 +7,7 @@ dropped; 3. every shape is held against the bytes there are before anything is a
 """
 
 import math
+from dataclasses import dataclass
 from typing import NoReturn
 
 import numpy as np
@@ -17,6 +18,22 @@ from draggan_widget.checkpoints.stored import STORAGES, Record, Span, StoredTens
 
 ARRAY_TYPES = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1")
 LONGEST_CODED = 4096  # characters that `_codecs.encode` may turn into bytes
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Coded:
+    """Text that stands for bytes, one a character; not copied, since a file may ask for it 80,000 times."""
+
+    text: str
+
+    @property
+    def length(self) -> int:
+        """Of the bytes."""
+        return len(self.text)
+
+    def read(self) -> bytes:
+        """The bytes themselves."""
+        return self.text.encode("latin-1")
 
 
 class StoredType(Buildable):
@@ -51,9 +68,9 @@ class StoredArray(Buildable):
 
 
 def _length(data: object) -> int:
-    if type(data) is Span:
+    if isinstance(data, (Span, Coded)):
         return data.length
-    return len(data) if type(data) in (bytes, str) else -1  # type: ignore[arg-type]
+    return len(data) if type(data) is str else -1
 
 
 def _wrong(source: Source, name: str, arguments: tuple) -> NoReturn:
@@ -108,12 +125,13 @@ def _device(source: Source, arguments: tuple) -> str:
     return arguments[0]
 
 
-def _encode(source: Source, arguments: tuple) -> bytes:
+def _encode(source: Source, arguments: tuple) -> Coded:
     if len(arguments) != 2 or type(arguments[0]) is not str or arguments[1] != "latin1":
         _wrong(source, "_codecs.encode", arguments)
     if len(arguments[0]) > LONGEST_CODED:
         raise source.refuse(f"_codecs.encode gets {len(arguments[0])} characters", f"at most {LONGEST_CODED}")
-    return arguments[0].encode("latin-1")
+    arguments[0].encode("latin-1")  # ValueError where it cannot be
+    return Coded(arguments[0])
 
 
 def _array(source: Source, arguments: tuple) -> StoredArray:
@@ -133,10 +151,9 @@ def _number(source: Source, arguments: tuple) -> bool | int | float:
     if len(arguments) != 2 or type(arguments[0]) is not StoredType:
         _wrong(source, "numpy's scalar", arguments)
     kind, data = arguments[0].dtype, arguments[1]
-    if type(data) not in (Span, bytes) or _length(data) != kind.itemsize:
+    if type(data) not in (Span, Coded) or _length(data) != kind.itemsize:
         _wrong(source, "numpy's scalar", arguments)
-    raw = data.read() if type(data) is Span else data
-    return np.frombuffer(raw, kind)[0].item()
+    return np.frombuffer(data.read(), kind)[0].item()
 
 
 def _table() -> dict[tuple[str, str], Known]:

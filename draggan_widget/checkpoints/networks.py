@@ -12,9 +12,9 @@ from draggan_widget.checkpoints.source import Source, brief
 from draggan_widget.checkpoints.stored import Record, StoredTensor
 
 NETWORKS = ("G_ema", "G", "D")
-KEYS = ("G_ema", "G", "state_dict", "generator")  # where a single network may lie
+KEYS = ("G_ema", "G", "g_ema", "state_dict", "generator")  # where a single network may lie
 LONGEST_NAME = 200
-PARALLEL = "module."  # what DataParallel puts before every name
+WRAPPED = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put before every name
 
 
 def find_network(value: object, network: str, source: Source) -> StoredNetwork:
@@ -55,7 +55,7 @@ def _tensors(state: dict[Any, Any], source: Source) -> dict[str, StoredTensor]:
     for key, tensor in state.items():
         if type(key) is not str or len(key) > LONGEST_NAME or type(tensor) is not StoredTensor:
             raise source.refuse(f"{brief(key)} is {brief(tensor)}", "names and tensors only", "save its state_dict()")
-    cut = PARALLEL if all(key.startswith(PARALLEL) for key in state) else ""
+    cut = next((prefix for prefix in WRAPPED if all(key.startswith(prefix) for key in state)), "")
     return {key.removeprefix(cut): tensor for key, tensor in state.items()}
 
 

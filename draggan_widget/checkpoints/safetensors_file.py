@@ -23,7 +23,7 @@ def is_safetensors(head: bytes) -> bool:
 
 
 def read_safetensors(path: Path, head: bytes, network: str) -> Checkpoint:
-    """The checkpoint in such a file.
+    """The checkpoint in such a file; one of ours holds one network, which is taken whatever was asked for.
 
     Raises:
         CheckpointError: the file is damaged, or its tensors are not those its config tells of.
@@ -33,8 +33,6 @@ def read_safetensors(path: Path, head: bytes, network: str) -> Checkpoint:
         raise CheckpointError(
             f"{path}: its header has {length} bytes; expected at most {LARGEST_HEADER}; download it again"
         )
-    if network == "D":
-        raise CheckpointError(f"{path} is a .safetensors file; expected NVIDIA's .pkl for 'D'; ask for 'G_ema'")
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -47,6 +45,8 @@ def read_safetensors(path: Path, head: bytes, network: str) -> Checkpoint:
         ) from error
     if ours:
         return _checked(store.load(path), str(path))
+    if network == "D":
+        raise CheckpointError(f"{path} is a .safetensors file; expected NVIDIA's .pkl for 'D'; ask for 'G_ema'")
     config = stylegan2.config_beside(tensors, _said(metadata, str(path)), {}, str(path))
     meta = {
         "licence": LICENCE,

@@ -20,7 +20,16 @@ from draggan_widget.errors import CheckpointError
 
 FAMILY = "stylegan2"
 ATTRIBUTES = ("activation", "architecture", "bias_gain", "conv_clamp", "use_fp16", "use_noise")
-SEEN = ("z_dim", "c_dim", "w_dim", "start_size", "channels", "img_channels", "mapping_layers")  # in the tensors
+SEEN = (
+    "architecture",
+    "z_dim",
+    "c_dim",
+    "w_dim",
+    "start_size",
+    "channels",
+    "img_channels",
+    "mapping_layers",
+)  # in the tensors
 
 
 def config_of(
@@ -170,11 +179,12 @@ def _taps(tensors: Mapping[str, Tensor], said: _Said, name: str) -> list[float]:
     if not filters:
         taps = said.one("", "resample_filter", [1, 3, 3, 1])
         return [*taps] if isinstance(taps, (list, tuple)) else taps
-    first = filters[0].detach().double().cpu()
+    first = filters[0].detach()
     if not 1 <= first.ndim <= 2 or not 1 <= len(first) <= MOST_TAPS or first.shape[0] != first.shape[-1]:
         raise CheckpointError(f"{name}: {FILTER[1:]} has shape {tuple(first.shape)}; expected a small square; {REMEDY}")
+    first = first.cpu().double()  # on MPS there are no doubles
     line = first if first.ndim == 1 else first.sum(0)
-    same = all(f.shape == first.shape and torch.allclose(f.detach().double().cpu(), first, atol=1e-3) for f in filters)
+    same = all(f.shape == first.shape and torch.allclose(f.detach().cpu().double(), first, atol=1e-3) for f in filters)
     separable = first.ndim == 1 or torch.allclose(torch.outer(line, line), first * line.sum(), atol=1e-3)
     if not (same and separable and bool(line.isfinite().all()) and float(line.abs().max()) > 1e-6):
         raise CheckpointError(f"{name}: its filters are not one and the same; expected separable taps; {REMEDY}")

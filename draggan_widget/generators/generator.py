@@ -212,9 +212,9 @@ class Generator(ABC):
     def _class(self, label: int | None) -> Float[Tensor, "1 c_dim"] | None:
         if label is None and self.c_dim == 0:
             return None
-        if label is None or isinstance(label, bool) or not 0 <= label < self.c_dim:
+        if not isinstance(label, int) or isinstance(label, bool) or not 0 <= label < self.c_dim:
             expected = f"0 to {self.c_dim - 1}" if self.c_dim else "None, since it is not conditional"
-            raise ConfigError(f"label is {label}; {self.name} expects {expected}")
+            raise ConfigError(f"label is {label!r}; {self.name} expects {expected}")
         c = torch.zeros(1, self.c_dim, device=self.device, dtype=self.dtype)
         c[0, label] = 1.0
         return c

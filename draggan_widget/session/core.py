@@ -11,7 +11,7 @@ from draggan_widget.engine.edit import Edit
 from draggan_widget.engine.ending import ADVICE
 from draggan_widget.engine.faults import NotFinite, out_of_memory
 from draggan_widget.engine.loop import drag
-from draggan_widget.engine.record import DragRecord, DragStep
+from draggan_widget.engine.record import CurrentFeatures, DragRecord, DragStep
 from draggan_widget.errors import DragganError, EditError
 from draggan_widget.generators.generator import Generator
 from draggan_widget.session import events
@@ -118,6 +118,7 @@ class Core:
                 return False
             if push:
                 self.history.push(self.state)
+            state = self._redrawn(state)
             interrupted = self._run is not None
             self.state, self._run, self._paused, self._edited = state, None, None, None
             self.revision += 1
@@ -129,6 +130,13 @@ class Core:
             self.tell(events.Ended("stopped", STOPPED, state.step))
         self.tell(events.StateChanged(revision))
         return True
+
+    def _redrawn(self, state: Snapshot) -> Snapshot:
+        """A state of before `refresh` under the generator of today, without a map or reference of older weights."""
+        if state.step.generator is self.generator:
+            return state
+        step = dataclasses.replace(state.step, generator=self.generator, current=CurrentFeatures(None), references=None)
+        return dataclasses.replace(state, step=step)
 
     def refresh(self) -> None:
         """Rest at the start latent, drawn by the generator's weights as they are now."""

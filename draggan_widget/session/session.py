@@ -246,7 +246,7 @@ class DragSession(Held):
     def refresh(self) -> None:
         """Take the weights of a live `G` as they are now, and rest at the start latent; points stay, undo goes back.
 
-        The latent of a seed is mapped anew. Older steps keep their latents, and are drawn with the weights of today.
+        The latent of a seed is mapped anew. Going back to an older step draws its latent with these weights.
         """
         self._core.refresh()
 

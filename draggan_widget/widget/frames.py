@@ -4,6 +4,7 @@ While a drag runs: a preview each step that has credit, the full picture where i
 At rest: the full picture at once, the lossless one a moment later.
 """
 
+import contextlib
 import threading
 import time
 from collections import deque
@@ -111,16 +112,16 @@ class Frames:
         self._step_times.append(now)
         if step.ended is not None or not self._allowed():
             return
-        try:
-            if now - self._full_ended >= self._full_cost * (1 / FULL_SHARE - 1) and self._full_cost > 0:
-                self._emit("picture", step, self._full(step))
-            else:
-                self._emit("preview", step, to_uint8(step.preview()))
-        except ConfigError:  # this block has no preview: full pictures only, at their own pace
-            if now - self._full_ended >= self._full_cost * (1 / FULL_SHARE - 1):
-                self._emit("picture", step, self._full(step))
-        except Cancelled:
-            return
+        due = now - self._full_ended >= self._full_cost * (1 / FULL_SHARE - 1)
+        with contextlib.suppress(Cancelled):
+            try:
+                if due and self._full_cost > 0:
+                    self._emit("picture", step, self._full(step))
+                else:
+                    self._emit("preview", step, to_uint8(step.preview()))
+            except ConfigError:  # this block has no preview: full pictures only, at their own pace
+                if due:
+                    self._emit("picture", step, self._full(step))
 
     def _deliver(self) -> None:
         """On the worker, at rest: the full picture, and the lossless one if nothing else happens."""

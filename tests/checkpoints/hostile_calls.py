@@ -113,6 +113,8 @@ def states(plant: Plant) -> None:
     plant("REDUCE with a list", whole(name("collections.OrderedDict") + b"]R"), "with a list")
     plant("REDUCE of a storage type", whole(name("torch.FloatStorage") + b")R"), "calls torch.FloatStorage")
     plant("REDUCE of its own result", whole(name("collections.OrderedDict") + b")R)R"), "calls a dict")
+    coded = name("_codecs.encode") + b"q\x00" + text("a" * 4096) + text("latin1") + b"\x86q\x01"
+    plant("one text coded 80,000 times", whole(coded + b"](" + b"h\x00h\x01R" * 80_000 + b"e"), "a dict of networks")
     plant("OrderedDict of pairs", whole(call("collections.OrderedDict", b"]")), "collections.OrderedDict gets")
     plant("set of a dict", whole(call("builtins.set", b"}")), "set gets")
     plant(

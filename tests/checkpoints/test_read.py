@@ -85,6 +85,20 @@ def test_an_nvidia_pickle_gives_back_its_tensors_and_its_config(tmp_path, change
     }
 
 
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod."])
+def test_a_state_dict_of_a_wrapped_module_is_read(tmp_path, prefix):
+    tensors = random_tensors(TINY, seed=1)
+    path = tmp_path / "x.pt"
+    torch.save({"g_ema": {prefix + name: tensor for name, tensor in tensors.items()}}, path)
+    check_equal(read_checkpoint(path).tensors, tensors)
+
+
+def test_an_oversized_filter_is_refused_before_it_is_widened():
+    tensors = {**random_tensors(TINY), "synthesis.b4.resample_filter": torch.zeros(4_000_000, dtype=torch.uint8)}
+    with pytest.raises(CheckpointError, match="resample_filter has shape"):
+        stylegan2.config_of({key: t for key, t in tensors.items() if "resample" not in key or t.numel() > 99}, {})
+
+
 @pytest.mark.parametrize("protocol", [3, 4, 5])
 @pytest.mark.parametrize("zipped", [False, True], ids=["older storages", "zipped storages"])
 def test_a_snapshot_gives_each_of_its_networks(tmp_path, protocol, zipped):

@@ -1,3 +1,6 @@
+import dataclasses
+import inspect
+
 import pytest
 import torch
 from generators.live import Part, live_module, photograph, same
@@ -5,9 +8,10 @@ from generators.tiny_stylegan2 import random_tensors, tiny_checkpoint
 from torch import nn
 
 from draggan_widget import DragSession, Edit, load_generator
-from draggan_widget.errors import CheckpointError
+from draggan_widget.errors import CheckpointError, ConfigError
 from draggan_widget.generators.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.stylegan2.generator import StyleGAN2
+from tests.checkpoints import nvidia_writer
 
 CONFIG = StyleGAN2Config.of_size(32, channel_base=256, channel_max=16)
 
@@ -121,6 +125,10 @@ def test_refresh_draws_with_the_weights_of_now_and_undo_goes_back(half: bool):
         assert len(session.record) == 0
         assert session.undo()
         assert len(session.record) == 3
+        assert torch.equal(session.generator.image(session.ws), load_generator(module).image(session.ws))
+        with DragSession(module, ws=session.ws) as due:
+            assert session.picture().tobytes() == due.picture().tobytes()
+        session.step(2)
 
 
 def test_refresh_keeps_a_given_latent():
@@ -130,3 +138,28 @@ def test_refresh_keeps_a_given_latent():
         session.refresh()
         assert torch.equal(session.ws, ws)
         assert session.seed is None
+
+
+def test_a_module_made_in_inference_mode_is_copied_and_dragged():
+    with torch.inference_mode():
+        module = live_module(CONFIG)
+    with DragSession(module, seed=1) as session:
+        session.edit = Edit([(8, 8)], [(20, 20)])
+        assert session.step(2).index == 2
+
+
+@pytest.mark.parametrize("label", [1.0, "1", True, -1, 3, None])
+def test_a_label_that_is_no_class_is_refused(label):
+    generator = load_generator(live_module(dataclasses.replace(CONFIG, c_dim=3)))
+    with pytest.raises(ConfigError) as caught:
+        inspect.unwrap(generator._class)(generator, label)
+    assert str(caught.value) == f"label is {label!r}; {generator.name} expects 0 to 2"
+
+
+def test_the_raw_network_of_a_file_is_loaded_on_request(tmp_path):
+    ema, raw = random_tensors(CONFIG, 1), random_tensors(CONFIG, 2)
+    path = tmp_path / "x.pkl"
+    path.write_bytes(nvidia_writer.dumps(nvidia_writer.snapshot(CONFIG.to_dict(), ema, raw)))
+    taken = load_generator(path, network="G").network.state_dict()
+    assert torch.equal(taken["mapping.fc0.weight"], raw["mapping.fc0.weight"])
+    assert not torch.equal(taken["mapping.fc0.weight"], ema["mapping.fc0.weight"])
