@@ -1,5 +1,6 @@
 """The state of a pickle being read: a stack, its marks, a memo, and the table of known globals."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -26,12 +27,12 @@ class Known:
     new: Callable[[], object] | None = None
 
 
-class Buildable:
+class Buildable(ABC):
     """A value of ours that takes its state from BUILD; nothing of a file's choosing is ever called for that."""
 
+    @abstractmethod
     def build(self, source: Source, state: object) -> None:
         """Take the state."""
-        raise NotImplementedError
 
 
 Globals = Mapping[tuple[str, str], Known]
