@@ -93,7 +93,11 @@ def test_a_state_dict_of_a_wrapped_module_is_read(tmp_path, prefix):
     check_equal(read_checkpoint(path).tensors, tensors)
 
 
-def test_an_oversized_filter_is_refused_before_it_is_widened():
+def test_an_oversized_filter_is_refused_before_it_is_widened(monkeypatch):
+    def widened(_: torch.Tensor) -> None:
+        raise AssertionError("it was widened")
+
+    monkeypatch.setattr(torch.Tensor, "double", widened)
     tensors = {**random_tensors(TINY), "synthesis.b4.resample_filter": torch.zeros(4_000_000, dtype=torch.uint8)}
     with pytest.raises(CheckpointError, match="resample_filter has shape"):
         stylegan2.config_of({key: t for key, t in tensors.items() if "resample" not in key or t.numel() > 99}, {})
