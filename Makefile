@@ -6,7 +6,7 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints-c
 NODE_STAMP := js/node_modules/.package-lock.json
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test check lint unit js kernel browser notebooks real wheel bundle docs pictures readme-animation study-landmarks fuzz clean
+.PHONY: demo test check lint unit js kernel browser notebooks real wheel bundle docs pictures readme-animation study-landmarks fuzz heads-data heads-train heads-judge clean
 
 demo: $(VENV)/.demo
 	$(PY) tools/demo.py $(if $(HEADLESS),--headless)
@@ -52,6 +52,18 @@ study-landmarks: $(VENV)/.dev
 	$(PIP) -e '.[study]'
 	$(PY) -m benchmarks.landmarks
 
+heads-data: $(VENV)/.training
+	$(PY) -m training.render.dataset training/runs/train --count 62000 --seed 0
+	$(PY) -m training.render.dataset training/runs/held --count 2000 --seed 1
+
+heads-train: $(VENV)/.training
+	$(PY) -m training.train training/runs/heads --data training/runs/train
+
+heads-judge: $(VENV)/.training
+	$(PY) -m training.regressor training/runs/regressor --data training/runs/train
+	$(PY) -m training.judge draggan_widget/generators/bundled/heads.safetensors --held-out training/runs/held \
+		--train training/runs/train --regressor training/runs/regressor --out training/runs/judged
+
 docs: $(VENV)/.dev
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet
 
@@ -79,6 +91,10 @@ $(VENV)/.demo: $(VENV)/.torch pyproject.toml
 $(VENV)/.dev: $(VENV)/.torch pyproject.toml
 	$(PIP) -e '.[dev]'
 	@touch $@ $(VENV)/.demo
+
+$(VENV)/.training: $(VENV)/.dev
+	$(PIP) -e '.[training]'
+	@touch $@
 
 clean:
 	rm -rf $(VENV) js/node_modules dist demo site

@@ -8,6 +8,8 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
+ENLARGED = 128  # px: a picture no larger is shown several times enlarged, and with it JPEG's blocks and blurred colours
+
 
 def to_uint8(picture: Float[Tensor, "3 height width"]) -> UInt8[np.ndarray, "height width 3"]:
     """A picture in [-1, 1] as 8-bit RGB; rounded on its device, then copied once at 3 bytes a pixel."""
@@ -16,10 +18,12 @@ def to_uint8(picture: Float[Tensor, "3 height width"]) -> UInt8[np.ndarray, "hei
 
 
 def encode(pixels: UInt8[np.ndarray, "height width 3"], mime: str, quality: int = 85) -> bytes:
-    """Encode 8-bit RGB as "image/jpeg" (at `quality`) or "image/png" (lossless, fastest setting)."""
+    """Encode 8-bit RGB as "image/jpeg" (at `quality`; a small picture at 95) or "image/png" (lossless, fastest)."""
     buffer = io.BytesIO()
     image = Image.fromarray(pixels)
-    if mime == "image/jpeg":
+    if mime == "image/jpeg" and max(image.size) <= ENLARGED:
+        image.save(buffer, "JPEG", quality=95, subsampling=0)
+    elif mime == "image/jpeg":
         image.save(buffer, "JPEG", quality=quality)
     elif mime == "image/png":
         image.save(buffer, "PNG", compress_level=1)

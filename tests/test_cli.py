@@ -13,7 +13,7 @@ from generators.tiny_stylegan2 import plain_config, random_tensors
 import draggan_widget
 from draggan_widget import cli
 from draggan_widget.checkpoints import hub, store
-from draggan_widget.checkpoints.named import NAMED, NVIDIA_LICENCE
+from draggan_widget.checkpoints.named import HEADS, NAMED, NVIDIA_LICENCE
 
 LIONS = NAMED["stylegan2-lions-512"]
 TINY = plain_config(channels=[4, 4], mapping_features=8)  # 8 px: the reader is slow under the type checks
@@ -208,3 +208,20 @@ def test_a_named_checkpoint_of_nvidia_is_for_non_commercial_use():
     ngc = [named for named in hub.NAMED.values() if "api.ngc.nvidia.com" in named.origin]
     assert len(ngc) == 27
     assert {named.licence for named in ngc} == {NVIDIA_LICENCE}
+
+
+def test_the_bundled_checkpoint_says_its_licence_and_its_drag_defaults(capsys: pytest.CaptureFixture[str]):
+    assert run("info", HEADS.path) == 0
+    said = told(capsys)
+    assert said["family"] == "stylegan2"
+    assert said["sha256"] == HEADS.sha256
+    assert said["licence"].startswith("Apache-2.0")
+    assert said["drag_defaults"].startswith("{")
+
+
+def test_what_a_file_says_about_drags_survives_convert(tmp_path: Path):
+    out = tmp_path / "copy.safetensors"
+    assert run("convert", HEADS.path, out) == 0
+    before, after = store.load(HEADS.path), store.load(out)
+    assert after.meta == before.meta
+    assert set(after.tensors) == set(before.tensors)

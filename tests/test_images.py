@@ -66,6 +66,14 @@ def test_jpeg_keeps_the_picture_to_the_eye_and_quality_costs_bytes():
     assert len(encode(smooth(), "image/jpeg", quality=20)) < len(data)
 
 
+def test_a_small_picture_which_is_shown_enlarged_keeps_its_colours_apart():
+    stripes = np.zeros((128, 128, 3), dtype=np.uint8)
+    stripes[:, ::2, 0] = stripes[:, 1::2, 2] = 200
+    error = np.asarray(Image.open(io.BytesIO(encode(stripes, "image/jpeg")))).astype(float) - stripes
+    assert np.abs(error).max() < 20
+    assert len(encode(smooth(128), "image/jpeg")) < 16 * 1024
+
+
 def test_another_kind_of_file_is_refused():
     with pytest.raises(ValueError, match="mime") as caught:
         encode(noise(), "image/webp")

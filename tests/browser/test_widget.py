@@ -96,6 +96,30 @@ def test_an_arrow_drawn_on_the_picture_drags_it(lab: Lab, opened) -> None:
     assert abs(handle["y"] + handle["height"] / 2 - y) < 20
 
 
+def test_the_bundled_heads_are_shown_enlarged_and_dragged(lab: Lab) -> None:
+    page = lab.open(
+        ["import torch; torch.set_num_threads(1)\nfrom draggan_widget import DragWidget\nw = DragWidget()\nw"]
+    )
+    page.set_default_timeout(TIMEOUT)
+    (shown,) = lab.run_cell(0)  # the widget alone: no word of a download
+    assert "application/vnd.jupyter.widget-view+json" in shown["data"]
+    wait_for(page, "root.dataset.frameKind === 'final'")
+    box = page.locator("canvas.draggan-picture").bounding_box()
+    assert box is not None
+    assert (round(box["width"]), round(box["height"])) == (512, 512)
+    draw_arrow(page, (63, 70), (69, 70))
+    wait_for(page, "root.dataset.revision === '1'")
+    assert (
+        lab.evaluate_in_kernel("w.session.edit.handles, w.session.edit.targets") == "(((63.0, 70.0),), ((69.0, 70.0),))"
+    )
+    ring = page.locator(".draggan-target .draggan-ring").bounding_box()
+    assert ring is not None
+    assert 20 < ring["width"] < 30  # css px, as on a picture of any size
+    click(page, "start")
+    wait_for(page, "root.dataset.status === 'idle' && +root.dataset.step > 0 && root.dataset.frameKind === 'final'")
+    assert lab.evaluate_in_kernel("w.session.current.ended") == "'arrived'"
+
+
 def test_no_step_begins_after_stop_was_seen_and_undo_goes_back(lab: Lab, opened) -> None:
     page = opened(SHOW_SLOW)
     wait_for(page, "root.dataset.frameKind === 'final'")

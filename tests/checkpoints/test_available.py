@@ -5,7 +5,7 @@ import pytest
 
 import draggan_widget
 from draggan_widget.checkpoints import hub
-from draggan_widget.checkpoints.named import NAMED, UrlCheckpoint
+from draggan_widget.checkpoints.named import HEADS, NAMED, UrlCheckpoint
 
 NGC = r"https://api\.ngc\.nvidia\.com/v2/models/nvidia/research"
 ADDRESSES = (
@@ -51,7 +51,9 @@ def test_what_this_version_cannot_read_is_marked_and_comes_last():
 
 def test_an_entry_says_whether_it_is_on_this_disk(cache):
     def cached() -> list[str]:
-        return [entry.name for entry in draggan_widget.available_generators() if entry.cached]
+        listed = draggan_widget.available_generators()
+        assert [entry.name for entry in listed if entry.bundled] == ["heads"]
+        return [entry.name for entry in listed if entry.cached and not entry.bundled]
 
     lions = NAMED["stylegan2-lions-512"]
     assert cached() == []
@@ -67,8 +69,9 @@ def test_an_entry_says_whether_it_is_on_this_disk(cache):
 
 
 def test_an_entry_is_plain_and_frozen():
-    first = draggan_widget.available_generators()[0]
-    assert (first.name, first.family, first.image_size) == ("mobilestylegan-ffhq", "mobilestylegan", (1024, 1024))
+    first, second = draggan_widget.available_generators()[:2]
+    assert (first.name, first.family, first.image_size) == ("heads", "stylegan2", HEADS.image_size)
+    assert (second.name, second.family, second.image_size) == ("mobilestylegan-ffhq", "mobilestylegan", (1024, 1024))
     with pytest.raises(dataclasses.FrozenInstanceError):
         first.name = "x"  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -77,7 +80,11 @@ def test_the_list_is_shown_as_a_table_in_text_and_in_a_notebook():
     listed = draggan_widget.available_generators()
     lines = repr(listed).splitlines()
     assert lines[0].split("  ")[0] == "name"
+    side, size = HEADS.image_size[0], HEADS.size // 10**6
     assert re.split(" {2,}", lines[1]) == [
+        *("heads", "stylegan2", f"{side} x {side}", f"{size} MB", "Apache-2.0, weights and code", "bundled", "yes"),
+    ]
+    assert re.split(" {2,}", lines[2]) == [
         *("mobilestylegan-ffhq", "mobilestylegan", "1024 x 1024", "37 MB", "Apache-2.0 as published by its author"),
         *("no", "yes"),
     ]

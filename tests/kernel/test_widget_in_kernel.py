@@ -54,6 +54,26 @@ def test_a_drag_from_hello_to_its_end(ready):
     assert not any(custom.get("type") == "failed" for custom in customs)
 
 
+def test_the_bundled_generator_is_dragged_without_a_download(kernel, tmp_path):
+    cache = tmp_path / "cache"
+    kernel.execute(f"import os; os.environ['DRAGGAN_CACHE'] = {str(cache)!r}")
+    shown = kernel.execute("from draggan_widget import DragWidget, Edit\nw = DragWidget(); w")
+    side = kernel.execute("print(*w.session.generator.image_size)").text.split()[0]
+    assert shown.text.startswith(f"DragWidget(heads, {side} x {side} px)")  # nothing was printed before
+    assert not cache.exists()
+    view = FrontEnd(kernel)
+    view.hello()
+    final = view.wait_for("frame", lambda fact: fact["kind"] == "final")
+    assert (str(final["width"]), str(final["height"])) == (side, side)
+    middle = int(side) // 2
+    kernel.execute(f"w.session.edit = Edit([({middle}, {middle})], [({middle + 6}, {middle})])")
+    since = len(kernel.traffic)
+    view.wish("start")
+    assert view.wait_for("ended", since=since)["reason"] == "arrived"
+    last = view.wait_for("frame", lambda fact: fact["kind"] == "final", since=since)
+    assert last["step"] > 0
+
+
 def test_traits_reach_the_front_end_and_none_is_written_per_step(ready):
     ready.execute("w = make(); w.session.edit = EDIT")
     view = FrontEnd(ready)

@@ -9,14 +9,13 @@ from torch import Tensor, nn
 from draggan_widget.checkpoints.checkpoint import Checkpoint
 from draggan_widget.errors import CheckpointError, ConfigError
 from draggan_widget.generators.generator import FeatureMap, Generator
+from draggan_widget.generators.stylegan2.carried import NOTHING, Carried, is_carried
 from draggan_widget.generators.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.stylegan2.mapping import MappingNetwork
 from draggan_widget.generators.stylegan2.synthesis import Drawn, Noises, Synthesis
 from draggan_widget.generators.stylegan2.tensors import fitted
 from draggan_widget.geometry import Window
 
-DRAG_DEFAULTS: dict[str, float | int | str] = {}
-DRAG_ROWS = 6  # official
 NOISE_MODES = ("const", "random", "none")
 PREVIEW_SIDE = 128  # px: a smaller picture cannot be judged
 
@@ -44,9 +43,10 @@ class StyleGAN2(Generator):
 
     family = "stylegan2"
     latent_spaces = ("W+", "W")
-    drag_defaults = DRAG_DEFAULTS
 
-    def __init__(self, network: Network, name: str, noise_mode: str = "const", noise_seed: int = 0):
+    def __init__(
+        self, network: Network, name: str, noise_mode: str = "const", noise_seed: int = 0, carried: Carried = NOTHING
+    ):
         """Wrap a network.
 
         Args:
@@ -54,6 +54,7 @@ class StyleGAN2(Generator):
             name: for texts and records.
             noise_mode: one of `NOISE_MODES`.
             noise_seed: of the noise in mode "random".
+            carried: what the checkpoint says about drags.
 
         Raises:
             ConfigError: no such noise mode.
@@ -66,19 +67,23 @@ class StyleGAN2(Generator):
         self.num_ws, self.w_dim = config.num_ws, config.w_dim
         self.z_dim, self.c_dim = config.z_dim, config.c_dim
         self.num_blocks = config.num_blocks
-        self.drag_rows = tuple(range(min(DRAG_ROWS, self.num_ws)))
+        self.drag_rows = tuple(range(min(carried.drag_rows, self.num_ws)))
+        self.drag_defaults = carried.drag_defaults
         self.device, self.dtype = network.mapping.w_avg.device, network.mapping.w_avg.dtype
         self.noise_mode = noise_mode
         self._noises = _noises(network, noise_mode, noise_seed)
+        self._carried = carried
 
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint, name: str, device: torch.device) -> "StyleGAN2":
         """Build it from a read checkpoint; on the same device its tensors are shared, not copied.
 
-        Half precision weights are taken as float32. Filters may be absent; they follow from the configuration.
+        Half precision weights are taken as float32. Filters may be absent; they follow from the configuration. What
+        the checkpoint says about drags is taken too (`carried`).
 
         Raises:
-            CheckpointError: numbers or tensors are missing, or shapes disagree with the configuration.
+            CheckpointError: numbers or tensors are missing, shapes disagree with the configuration, or what is said
+                about drags cannot be.
         """
         try:
             config = StyleGAN2Config.from_dict(checkpoint.config)
@@ -86,8 +91,10 @@ class StyleGAN2(Generator):
             raise CheckpointError(f"{name} is not a StyleGAN2 that can be read: {error}; convert it again") from error
         with torch.device("meta"):
             network = Network(config)
-        network.load_state_dict(fitted(network, config, checkpoint.tensors, name), assign=True)
-        return cls(network.requires_grad_(False).to(device), name)
+        weights = {key: tensor for key, tensor in checkpoint.tensors.items() if not is_carried(key)}
+        network.load_state_dict(fitted(network, config, weights, name), assign=True)
+        network.requires_grad_(False).to(device)
+        return cls(network, name, carried=Carried.of(checkpoint, config, name).to(network.mapping.w_avg))
 
     def with_noise(self, noise_mode: str, noise_seed: int = 0) -> "StyleGAN2":
         """The same generator with other noise; the weights are shared.
@@ -95,7 +102,7 @@ class StyleGAN2(Generator):
         Raises:
             ConfigError: no such noise mode.
         """
-        return StyleGAN2(self.network, self.name, noise_mode, noise_seed)
+        return StyleGAN2(self.network, self.name, noise_mode, noise_seed, self._carried)
 
     def block_size(self, block: int) -> tuple[int, int]:
         """(height, width) of a block's feature map."""
@@ -130,6 +137,11 @@ class StyleGAN2(Generator):
         self.block_size(block)
         whole = _feature_map(self._run(ws, block))
         return whole if windows is None else whole.cut(windows)
+
+    def mean_features(self, block: int) -> FeatureMap:
+        """The mean map of a block (`Generator.mean_features`), where the checkpoint carries it."""
+        means = self._carried.means
+        return FeatureMap.of(block, means[block]) if block in means else super().mean_features(block)
 
     @torch.no_grad()
     def image(

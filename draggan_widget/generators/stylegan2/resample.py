@@ -20,8 +20,9 @@ def arranged(x: Float[Tensor, "batch channels h w"]) -> Float[Tensor, "batch cha
 
 def filter_of(taps: tuple[float, ...]) -> Float[Tensor, "taps taps"]:
     """The two-dimensional filter: the outer product of the taps, of sum 1."""
-    line = torch.tensor(taps, dtype=torch.float64)
-    return (torch.outer(line, line) / line.sum() ** 2).float()
+    # Plain numbers: torch.outer of tensors without values ("meta") would import torch's compiler, two seconds of work.
+    total = sum(taps) ** 2
+    return torch.tensor([[along * down / total for along in taps] for down in taps], dtype=torch.float32)
 
 
 def upsample(x: Float[Tensor, "batch channels h w"], taps: Float[Tensor, "t t"]) -> Float[Tensor, "batch channels _ _"]:
@@ -33,11 +34,11 @@ def upsample(x: Float[Tensor, "batch channels h w"], taps: Float[Tensor, "t t"])
 
 
 def upsampled_conv(
-    x: Float[Tensor, "1 channels h w"],
+    x: Float[Tensor, "batch channels h w"],
     weight: Float[Tensor, "out channels 3 3"],
     taps: Float[Tensor, "t t"],
     bias: Float[Tensor, " out"] | None = None,
-) -> Float[Tensor, "1 out _ _"]:
+) -> Float[Tensor, "batch out _ _"]:
     """A 3 x 3 convolution, in the strict sense of the word, of the doubled map; nothing is cut off between the two."""
     spread = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
     before, after = (len(taps) - 1) // 2, len(taps) // 2 - 1

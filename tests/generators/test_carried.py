@@ -1,0 +1,162 @@
+"""What a StyleGAN2's file of ours says about drags: settings, rows, mean feature maps."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+from generators.tiny_stylegan2 import plain_config, tiny_checkpoint
+from torch import Tensor
+
+from draggan_widget import DragConfig, load_generator
+from draggan_widget.checkpoints import store
+from draggan_widget.checkpoints.checkpoint import Checkpoint
+from draggan_widget.errors import CheckpointError
+from draggan_widget.generators.stylegan2.generator import StyleGAN2
+
+CPU = torch.device("cpu")
+OBJECT = "expected an object of numbers and text; convert or fetch it again"
+
+
+def checkpoint(tensors: dict[str, Tensor] | None = None, **meta: str) -> Checkpoint:
+    """The tiny generator of 32 px with more in its metadata and among its tensors."""
+    plain = tiny_checkpoint()
+    return dataclasses.replace(plain, tensors=plain.tensors | (tensors or {}), meta=plain.meta | meta)
+
+
+def made(tensors: dict[str, Tensor] | None = None, **meta: str) -> StyleGAN2:
+    return StyleGAN2.from_checkpoint(checkpoint(tensors, **meta), "it", CPU)
+
+
+def refusal(tensors: dict[str, Tensor] | None = None, **meta: str) -> str:
+    with pytest.raises(CheckpointError) as caught:
+        made(tensors, **meta)
+    return str(caught.value)
+
+
+def test_what_is_not_said_takes_the_family_s_default():
+    generator = made()
+    assert (generator.drag_defaults, generator.drag_rows) == ({}, (0, 1, 2, 3, 4, 5))
+    small = StyleGAN2.from_checkpoint(tiny_checkpoint(plain_config(channels=[8, 8])), "it", CPU)
+    assert small.drag_rows == (0, 1, 2, 3)
+
+
+def test_settings_and_rows_survive_a_file_and_reach_a_drag(tmp_path: Path):
+    path = tmp_path / "tiny.safetensors"
+    said = '{"block": 2, "learning_rate": 0.01, "latent_space": "W", "supervision_radius": 2}'
+    store.save(checkpoint(drag_defaults=said, drag_rows="3"), path)
+    generator = load_generator(path, "cpu")
+    config = DragConfig.for_generator(generator)
+    assert generator.drag_rows == (0, 1, 2)
+    assert (config.block, config.learning_rate, config.latent_space, config.supervision_radius) == (2, 0.01, "W", 2)
+    assert config.tracking_radius == DragConfig.for_generator(made()).tracking_radius  # not said
+    with pytest.warns(UserWarning, match="supervises block 5"):
+        faithful = DragConfig.for_generator(generator, "official")
+    assert (faithful.learning_rate, faithful.latent_space) == (1e-3, "W+")
+
+
+def test_another_noise_keeps_them():
+    generator = made(drag_defaults='{"block": 1}', drag_rows="2").with_noise("none")
+    assert (generator.drag_defaults, generator.drag_rows) == ({"block": 1}, (0, 1))
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("{'block': 3}", "are no JSON (Expecting property name enclosed in double quotes: line 1 column 2 (char 1))"),
+        ("", "are no JSON (Expecting value: line 1 column 1 (char 0))"),
+        ("[1, 2]", "are a list of 2"),
+        ("null", "are None"),
+    ],
+)
+def test_drag_defaults_of_another_form_are_refused(said: str, words: str):
+    assert refusal(drag_defaults=said) == f"it: its drag_defaults {words}; {OBJECT}"
+
+
+def test_drag_defaults_nested_without_end_are_refused():
+    assert refusal(drag_defaults="[" * 100_000).startswith("it: its drag_defaults are no JSON (maximum recursion")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("true", "True"),
+        ("null", "None"),
+        ("NaN", "nan"),
+        ("1e999", "inf"),
+        ("[3]", "a list of 1"),
+        ("{}", "a dict of 0"),
+    ],
+)
+def test_a_drag_default_that_is_neither_number_nor_text_is_refused(value: str, words: str):
+    assert refusal(drag_defaults=f'{{"block": {value}}}') == (
+        f"it: 'block' of its drag_defaults is {words}; expected a number or text; convert or fetch it again"
+    )
+
+
+@pytest.mark.parametrize("rows", ["0", "9", "-1", "2.0", "six", "", "9" * 5000])
+def test_rows_that_it_has_not_are_refused(rows: str):
+    said = f"{'9' * 80!a}... (5000 characters)" if len(rows) > 80 else repr(rows)
+    assert refusal(drag_rows=rows) == (
+        f"it: its drag_rows are {said}; expected a whole number from 1 to 8; convert or fetch it again"
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ('{"blok": 3}', "DragConfig has no setting 'blok'; did you mean 'block'?"),
+        ('{"block": "3"}', "block is '3'; expected int"),
+        ('{"learning_rate": -1}', "learning_rate is -1; expected 0.0 to 10.0"),
+        ('{"latent_space": "Z"}', "latent_space is 'Z'; expected one of W, W+"),
+    ],
+)
+@pytest.mark.usefixtures("unchecked")
+def test_drag_defaults_that_are_no_settings_are_refused_by_the_drag(said: str, words: str):
+    generator = made(drag_defaults=said)
+    with pytest.raises(CheckpointError) as caught:
+        DragConfig.for_generator(generator)
+    assert str(caught.value) == (
+        f"the drag defaults of it do not fit: {words}; expected settings of DragConfig; convert or fetch the "
+        "checkpoint again, or update draggan-widget"
+    )
+
+
+def test_a_mean_map_is_taken_from_the_file_and_others_are_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    computed = made().mean_features(1).whole
+    path = tmp_path / "tiny.safetensors"
+    store.save(checkpoint({"mean.1.features": computed.half()}), path)
+    generator = load_generator(path, "cpu")
+    assert torch.allclose(generator.mean_features(0).whole, made().mean_features(0).whole)
+    monkeypatch.setattr(StyleGAN2, "features", lambda *arguments: pytest.fail("it was computed again"))
+    found = generator.mean_features(1)
+    assert (found.block, found.size, found.whole.dtype) == (1, (8, 8), torch.float32)
+    assert torch.equal(found.whole, computed.half().float())
+
+
+MEANS = {
+    "another shape": (
+        {"mean.1.features": torch.zeros(8, 8, 4)},
+        "'mean.1.features' holds torch.float32 of shape (8, 8, 4); expected real numbers of shape (8, 8, 8)",
+    ),
+    "whole numbers": (
+        {"mean.1.features": torch.zeros(8, 8, 8, dtype=torch.int64)},
+        "'mean.1.features' holds torch.int64 of shape (8, 8, 8); expected real numbers of shape (8, 8, 8)",
+    ),
+    "no such block": (
+        {"mean.4.features": torch.zeros(1)},
+        "'mean.4.features' holds torch.float32 of shape (1,); expected mean.BLOCK.features of block 0 to 3",
+    ),
+}
+
+
+@pytest.mark.parametrize("wrong", MEANS)
+def test_a_mean_map_that_does_not_fit_is_refused_of_a_checkpoint_and_of_a_file(tmp_path: Path, wrong: str):
+    tensors, words = MEANS[wrong]
+    assert refusal(tensors) == f"it: {words}; convert or fetch it again"
+    path = tmp_path / "tiny.safetensors"
+    store.save(checkpoint(tensors), path)
+    with pytest.raises(
+        CheckpointError, match=r"expected \(8, 8, 8\)|expected real numbers|expected a StyleGAN2's tensors"
+    ):
+        load_generator(path, "cpu")

@@ -1,0 +1,78 @@
+"""Put a checkpoint in the place of the bundled one, if it fits, and pin its sha256 and size in named.py.
+
+`python tools/bundle.py NEW.safetensors`; without a file it pins the one that lies there. Nothing is changed unless the
+file is in our own format, small enough, says its licence, origin and citation, and draws; its drag defaults must be
+settings.
+"""
+
+import argparse
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import torch
+
+from draggan_widget import DragConfig
+from draggan_widget.checkpoints import named, store
+from draggan_widget.checkpoints.read import read_checkpoint
+from draggan_widget.errors import DragganError
+from draggan_widget.files import sha256
+from draggan_widget.generators.stylegan2.generator import StyleGAN2
+
+LARGEST = 10_000_000  # bytes
+SAYS = ("licence", "origin", "citation", "drag_defaults", "drag_rows")
+
+
+def main() -> int:
+    """Check, copy and pin; return the process's exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("file", nargs="?", type=Path, default=named.HEADS.path, help="default: what lies there")
+    file = parser.parse_args().file
+    try:
+        check(file)
+    except (DragganError, ValueError) as error:
+        print(f"{file} was not taken: {error}", file=sys.stderr)
+        return 1
+    if not (named.HEADS.path.is_file() and file.samefile(named.HEADS.path)):
+        named.HEADS.path.parent.mkdir(exist_ok=True)
+        shutil.copyfile(file, named.HEADS.path)
+    pin(sha256(named.HEADS.path), named.HEADS.path.stat().st_size)
+    return 0
+
+
+def check(file: Path) -> None:
+    """Read it as the package will.
+
+    Raises:
+        CheckpointError: it is no StyleGAN2 in our format, or its drag defaults are no settings.
+        ValueError: it is too large, too silent, of another picture size than its entry says, or draws no numbers.
+    """
+    meta = store.load(file).meta
+    missing = [key for key in SAYS if not meta.get(key)]
+    if missing:
+        raise ValueError(f"its metadata lack {', '.join(missing)}; expected {', '.join(SAYS)}")
+    if (size := file.stat().st_size) > LARGEST:
+        raise ValueError(f"it has {size} bytes; expected at most {LARGEST}")
+    generator = StyleGAN2.from_checkpoint(read_checkpoint(file), named.HEADS.name, torch.device("cpu"))
+    if generator.image_size != named.HEADS.image_size:
+        raise ValueError(f"it draws {generator.image_size} px; expected {named.HEADS.image_size}, as HEADS says")
+    config = DragConfig.for_generator(generator)
+    generator.block_size(config.block)
+    if not generator.image(generator.ws_from_seed(0, 0.7)).isfinite().all():
+        raise ValueError("its picture of seed 0 is not finite; expected one that is")
+    print(f"{file}: {size} bytes, rows {generator.drag_rows}, {dict(generator.drag_defaults)}")
+
+
+def pin(digest: str, size: int) -> None:
+    """Write both numbers into the entry of `HEADS`."""
+    path = Path(named.__file__)
+    before, head, entry = path.read_text("utf-8").partition("HEADS = BundledCheckpoint(")
+    entry = re.sub(r'sha256="[0-9a-f]*"', f'sha256="{digest}"', entry, count=1)
+    entry = re.sub(r"size=[0-9_]+", f"size={size:_}", entry, count=1)
+    path.write_text(before + head + entry, "utf-8")
+    print(f"pinned sha256 {digest}, {size} bytes in {path.name}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

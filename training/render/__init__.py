@@ -1,0 +1,1 @@
+"""Drawn heads, from which a small face generator is trained."""

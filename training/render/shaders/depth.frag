@@ -1,0 +1,3 @@
+in float z;
+out float o;
+void main() { o = z; }
