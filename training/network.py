@@ -48,7 +48,7 @@ def carry(network: Network) -> None:
     """
     count = 2 * network.config.z_dim
     for name, layer in network.mapping.named_children():
-        if min(layer.weight.shape[0], count) < count:
+        if layer.weight.shape[0] < count:
             raise ValueError(f"{name} is {layer.weight.shape[0]} wide; expected twice z_dim, {count}, or more")
         gain = GAIN * layer.weight.shape[1] ** -0.5 * network.config.mapping_lr_multiplier
         own = layer.weight[:count]

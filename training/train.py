@@ -90,7 +90,6 @@ class Run:
         """Go on until the plan is done or the time is over."""
         started, saved, step = time.monotonic(), time.monotonic(), 0
         before = self.minutes
-        self.validate()
         while self.seen < self.total and time.monotonic() - started < 60 * minutes:
             ends = np.cumsum([count for _, count in self.plan.stages])
             stage = int(np.searchsorted(ends, self.seen, side="right"))
