@@ -1,10 +1,13 @@
-"""Make the README's animation: two real drags of a face, a frame a step, with handles, targets and tracked paths drawn.
+"""Make the README's animation: real drags of the bundled heads and, beside them, of a real face, a frame a step.
+
+Handles, targets and tracked paths are drawn.
 
 `make readme-animation` calls this; `--cells` also saves every sixth frame side by side, to be looked at.
 """
 
 import argparse
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +19,31 @@ ROOT = Path(__file__).resolve().parents[1]
 ANIMATION = ROOT / "docs" / "images" / "drag.webp"
 CELLS = ROOT / "demo" / "drag-frames.png"
 
-SEED = 35
-DRAGS = (
-    Edit([(414, 765), (616, 765)], [(378, 741), (650, 741)]),  # the corners of the mouth: a smile
-    Edit([(512, 622)], [(576, 622)]),  # the tip of the nose: the head turns
-)  # (x, y) in px of the 1024-px picture
 
-SIDE = 320  # px of the animation
+@dataclass(frozen=True)
+class Subject:
+    """A generator, the seed of its picture, and what is dragged in it, one after another, (x, y) in its px."""
+
+    name: str
+    seed: int
+    edits: tuple[Edit, ...]
+
+
+SUBJECTS = (
+    Subject("heads", 0, (Edit([(78, 78)], [(66, 78)]),)),  # the tip of the nose: the head turns
+    Subject(
+        "mobilestylegan-ffhq",
+        35,
+        (
+            Edit([(414, 765), (616, 765)], [(378, 741), (650, 741)]),  # the corners of the mouth: a smile
+            Edit([(512, 622)], [(576, 622)]),  # the tip of the nose: the head turns
+        ),
+    ),
+)
+
+SIDE = 320  # px of each picture
 SHARP = 3  # lines are drawn so many times larger, then scaled down: Pillow draws them without smoothing
-SEEN = 2.0  # px of the 1024-px picture that a handle must move to be worth a frame
+SEEN = 1 / 512  # of the picture's side, that a handle must move to be worth a frame
 STEP_MS, ASK_MS, REST_MS, END_MS = 90, 900, 1000, 2000  # a step, a new edit shown before it runs, its end, the last
 LIMIT = 1_500_000  # bytes
 HANDLE, TARGET, CASING = (230, 50, 60), (30, 110, 235), (255, 255, 255)
@@ -37,28 +56,41 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Make docs/images/drag.webp.")
     parser.add_argument("--cells", action="store_true", help=f"also save every sixth frame in {CELLS.name}")
     cells = parser.parse_args().cells
-    frames = list(make_frames())
+    frames = list(beside([list(make_frames(subject)) for subject in SUBJECTS]))
     save(frames)
     if cells:
         save_cells([picture for picture, _ in frames[::6]])
     print(f"Saved {ANIMATION}: {len(frames)} frames, {ANIMATION.stat().st_size / 1000:.0f} kB")
 
 
-def make_frames() -> Iterator[Frame]:
+def make_frames(subject: Subject) -> Iterator[Frame]:
     """Run the drags one after another, and draw every step."""
-    with DragSession(load_generator("mobilestylegan-ffhq"), SEED) as session:
+    with DragSession(load_generator(subject.name), subject.seed) as session:
         yield plain(session.current), ASK_MS
-        for edit in DRAGS:
+        for edit in subject.edits:
             session.edit = edit
             begun = max(0, len(session.record) - 1)
             session.run()
             steps = steps_of(session.record, begun, edit)
             check_end(steps[-1])
             paths = np.array([step.handles for step in steps])
-            for place in worth_showing(paths):
+            resolution = session.generator.resolution
+            for place in worth_showing(paths, SEEN * resolution):
                 held = ASK_MS if place == 0 else REST_MS if place == len(steps) - 1 else STEP_MS
-                yield draw(plain(steps[place]), paths[: place + 1], edit), held
+                yield draw(plain(steps[place]), paths[: place + 1], edit, resolution), held
         yield plain(session.current), END_MS
+
+
+def beside(films: Sequence[Sequence[Frame]]) -> Iterator[Frame]:
+    """Films side by side, each on its last frame when it has ended."""
+    ends = [np.cumsum([held for _, held in film]) for film in films]
+    moments = sorted({int(end) for own in ends for end in own})
+    for before, moment in zip([0, *moments], moments, strict=False):
+        joined = Image.new("RGB", (len(films) * SIDE, SIDE))
+        for place, (film, own) in enumerate(zip(films, ends, strict=True)):
+            shown = min(int(np.searchsorted(own, before, side="right")), len(film) - 1)
+            joined.paste(film[shown][0], (place * SIDE, 0))
+        yield joined, moment - before
 
 
 def steps_of(record: DragRecord, begun: int, edit: Edit) -> list[DragStep]:
@@ -66,11 +98,11 @@ def steps_of(record: DragRecord, begun: int, edit: Edit) -> list[DragStep]:
     return [step for step in record[begun:] if step.edit is edit]
 
 
-def worth_showing(paths: np.ndarray) -> list[int]:
-    """The first step, the last, and those between in which a handle went `SEEN` or more from the one shown before."""
+def worth_showing(paths: np.ndarray, seen: float) -> list[int]:
+    """The first step, the last, and those between in which a handle went `seen` px from the one shown before."""
     shown = [0]
     for place in range(1, len(paths) - 1):
-        if np.linalg.norm(paths[place] - paths[shown[-1]], axis=-1).max() >= SEEN:
+        if np.linalg.norm(paths[place] - paths[shown[-1]], axis=-1).max() >= seen:
             shown.append(place)
     return [*shown, len(paths) - 1]
 
@@ -80,7 +112,7 @@ def check_end(step: DragStep) -> None:
     if step.ended != "arrived":
         left = max(step.distances)
         raise RuntimeError(
-            f"a drag ended as {step.ended!r} with {left:.0f} px left; expected 'arrived'; change SEED or DRAGS"
+            f"a drag ended as {step.ended!r} with {left:.0f} px left; expected 'arrived'; change SUBJECTS"
         )
 
 
@@ -89,9 +121,9 @@ def plain(step: DragStep) -> Image.Image:
     return step.picture().resize((SIDE, SIDE), Image.Resampling.LANCZOS)
 
 
-def draw(picture: Image.Image, paths: np.ndarray, edit: Edit) -> Image.Image:
-    """Put the ways so far (steps, points, 2), the handles and the targets on a picture."""
-    scale = SIDE * SHARP / 1024
+def draw(picture: Image.Image, paths: np.ndarray, edit: Edit, resolution: int) -> Image.Image:
+    """Put the ways so far (steps, points, 2), the handles and the targets, in px of `resolution`, on a picture."""
+    scale = SIDE * SHARP / resolution
     layer = picture.resize((SIDE * SHARP, SIDE * SHARP), Image.Resampling.BICUBIC)
     pen = ImageDraw.Draw(layer)
     for index, target in enumerate(edit.targets):
@@ -131,11 +163,11 @@ def save(frames: Sequence[Frame]) -> None:
 
 
 def save_cells(pictures: Sequence[Image.Image]) -> None:
-    """Save pictures side by side, six a row."""
-    rows = -(-len(pictures) // 6)
-    sheet = Image.new("RGB", (6 * SIDE, rows * SIDE))
+    """Save pictures side by side, three a row."""
+    width, height = pictures[0].size
+    sheet = Image.new("RGB", (3 * width, -(-len(pictures) // 3) * height))
     for place, picture in enumerate(pictures):
-        sheet.paste(picture, (place % 6 * SIDE, place // 6 * SIDE))
+        sheet.paste(picture, (place % 3 * width, place // 3 * height))
     CELLS.parent.mkdir(exist_ok=True)
     sheet.save(CELLS)
 

@@ -12,6 +12,7 @@ from draggan_widget.checkpoints.checkpoint import Checkpoint
 from draggan_widget.checkpoints.named import HEADS
 from draggan_widget.generators.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.stylegan2.generator import Network, StyleGAN2
+from training.stretch import stretch
 
 MEAN_SAMPLES = 10_000  # z of RandomState(0), as the official tools take them
 WORDS = {
@@ -71,7 +72,9 @@ def main() -> None:
     parser.add_argument("--drag-defaults", type=json.loads, default={})
     parser.add_argument("--drag-rows", type=int, default=6)
     chosen = parser.parse_args()
-    store.save(checkpoint_of(trained(chosen.run), chosen.drag_defaults, chosen.drag_rows), chosen.out)
+    network = trained(chosen.run)
+    stretch(network)
+    store.save(checkpoint_of(network, chosen.drag_defaults, chosen.drag_rows), chosen.out)
 
 
 if __name__ == "__main__":

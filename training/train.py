@@ -21,6 +21,7 @@ from torch import Tensor
 
 from draggan_widget.generators.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.stylegan2.generator import Network
+from training.adversary import Adversary, joined
 from training.data import Pictures
 from training.network import initialised, synthesise
 
@@ -44,6 +45,7 @@ class Plan:
         stages: (side of the pictures, pictures) one after the other; every side doubles the one before or equals it.
         batch: pictures a step.
         learning_rate: of Adam, for layers of unit variance.
+        adversary_from: after so many pictures a critic looks on as well (`training.adversary`).
         seed: of weights and batches.
     """
 
@@ -55,6 +57,7 @@ class Plan:
     stages: tuple[tuple[int, int], ...] = ((64, 150_000), (128, 100_000))
     batch: int = 8
     learning_rate: float = 2e-2
+    adversary_from: int = 200_000
     seed: int = 0
 
     def config(self, vector_size: int, side: int) -> StyleGAN2Config:
@@ -77,9 +80,11 @@ class Run:
     def __init__(self, folder: Path, data: Pictures, plan: Plan):
         self.folder, self.data, self.plan = folder, data, plan
         self.seen, self.minutes, self.stage = 0, 0.0, -1
+        self.apart = 0.0
+        torch.manual_seed(plan.seed)
+        self.adversary = Adversary()
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "plan.json").write_text(json.dumps(dataclasses.asdict(plan), indent=1))
-        self.rng = np.random.default_rng(plan.seed)
         state = folder / "state.pt"
         if state.exists():
             self._resume(torch.load(state, weights_only=True))
@@ -91,19 +96,29 @@ class Run:
         started, saved, step = time.monotonic(), time.monotonic(), 0
         before = self.minutes
         while self.seen < self.total and time.monotonic() - started < 60 * minutes:
-            ends = np.cumsum([count for _, count in self.plan.stages])
-            stage = int(np.searchsorted(ends, self.seen, side="right"))
-            if stage != self.stage:
-                self._grow(stage)
-            loss = self._step()
+            loss = self.advance()
             step += 1
             self.minutes = before + (time.monotonic() - started) / 60
             if step % LOG_STEPS == 0:
-                self._log(f"loss {loss:.4f} rate {self.rate():.1e}")
+                self._log(f"loss {loss:.4f} apart {self.apart:.3f} rate {self.rate():.1e}")
             if time.monotonic() - saved > SAVE_SECONDS:
                 saved = time.monotonic()
                 self.save()
         self.save()
+
+    def advance(self, steps: int = 1) -> float:
+        """Make so many steps, growing where a stage ends.
+
+        Returns:
+            the last one's error.
+        """
+        ends = np.cumsum([count for _, count in self.plan.stages])
+        for _ in range(steps):
+            stage = int(np.searchsorted(ends, self.seen, side="right"))
+            if stage != self.stage:
+                self._grow(stage)
+            loss = self._step()
+        return loss
 
     @property
     def total(self) -> int:
@@ -125,15 +140,20 @@ class Run:
 
     def _step(self) -> float:
         plan = self.plan
+        rng = np.random.default_rng((plan.seed, self.seen))  # a run that was cut off draws the same batches
         ready = self.data.ready()
-        indices = np.sort(ready[self.rng.integers(VALIDATION, len(ready), plan.batch)])
-        x, z, landmarks = self.data.take(indices, self.side, self.rng.random(plan.batch) < 0.5)
+        indices = np.sort(ready[rng.integers(VALIDATION, len(ready), plan.batch)])
+        x, z, landmarks = self.data.take(indices, self.side, rng.random(plan.batch) < 0.5)
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate()
         y = synthesise(self.network, self.network.mapping(z, None), torch.bfloat16)
         loss = difference(y, x, self.weights(landmarks))
+        (pull,) = torch.autograd.grad(loss, y, retain_graph=True)
+        if self.seen >= plan.adversary_from:
+            other, self.apart = self.adversary.pull(y, x)
+            pull = joined(pull, other)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        y.backward(pull)
         self.optimiser.step()
         self.seen += plan.batch
         with torch.no_grad():
@@ -166,6 +186,7 @@ class Run:
             "network": self.network.state_dict(),
             "ema": self.ema.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            "adversary": self.adversary.state_dict(),
             "seen": self.seen,
             "minutes": self.minutes,
             "stage": self.stage,
@@ -201,7 +222,8 @@ class Run:
         ema.load_state_dict(state["ema"])
         self._adopt(network, ema)
         self.optimiser.load_state_dict(state["optimiser"])
-        self.rng = np.random.default_rng((self.plan.seed, self.seen))
+        if "adversary" in state:
+            self.adversary.load_state_dict(state["adversary"])
 
     def _log(self, text: str) -> None:
         with (self.folder / "log.txt").open("a") as log:
@@ -231,7 +253,6 @@ def main() -> None:
     parser.add_argument("--plan", type=json.loads, default={}, help="JSON of what differs from the plan's defaults")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
-    torch.manual_seed(0)
     plan = Plan(**{name: tuple(value) if isinstance(value, list) else value for name, value in chosen.plan.items()})
     Run(chosen.run, Pictures(chosen.data), plan).train(chosen.minutes)
 

@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from draggan_widget.checkpoints import store
 from draggan_widget.generators.load import load_generator
 from draggan_widget.generators.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.stylegan2.generator import Network, StyleGAN2
+from training.adversary import Adversary
 from training.data import Pictures
 from training.export import checkpoint_of, trained
 from training.network import carry, initialised, synthesise, waves
@@ -26,7 +28,7 @@ CONFIG = StyleGAN2Config(
     mapping_lr_multiplier=1.0,
     use_noise=False,
 )
-PLAN = Plan(channels=(16, 12, 8), start_size=4, w_dim=12, stages=((8, 400), (16, 240)), batch=8)
+PLAN = Plan(channels=(16, 12, 8), start_size=4, w_dim=12, stages=((8, 400), (16, 240)), batch=8, adversary_from=560)
 COUNT, SIDE = VALIDATION + 64, 16
 
 
@@ -111,22 +113,41 @@ def test_a_growing_set_gives_what_is_there(data: Path):
     assert list(ready) == [*range(10), *range(COUNT // 2, COUNT // 2 + 3)]
 
 
-def test_a_run_learns_grows_and_goes_on(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    folder = tmp_path / "run"
-    whole = Run(folder, Pictures(data), PLAN)
-    first, _ = whole.validate()
-    monkeypatch.setattr(Run, "total", property(lambda run: 320))  # cut off
-    whole.train(minutes=10)
-    monkeypatch.undo()
-    resumed = Run(folder, Pictures(data), PLAN)
-    assert (resumed.seen, resumed.stage) == (320, 0)
-    for kept, value in zip(resumed.network.parameters(), whole.network.parameters(), strict=True):
-        assert torch.equal(kept, value)
-    resumed.train(minutes=10)
-    assert (resumed.seen, resumed.side) == (640, 16)
-    last, _ = resumed.validate()
+def test_a_run_learns_and_grows(data: Path, tmp_path: Path):
+    run = Run(tmp_path / "run", Pictures(data), PLAN)
+    first, _ = run.validate()
+    run.train(minutes=10)
+    assert (run.seen, run.side, run.adversary.steps) == (640, 16, 10)
+    last, _ = run.validate()
     assert last > first + 3, "dB"
-    assert len((folder / "log.txt").read_text().splitlines()) >= 2
+    assert len((tmp_path / "run" / "log.txt").read_text().splitlines()) >= 2
+
+
+@pytest.mark.parametrize("steps", [20, 74])  # in the first stage; with the critic looking on
+def test_a_run_that_was_cut_off_ends_as_one_that_was_not(data: Path, tmp_path: Path, steps: int):
+    whole, cut = (Run(tmp_path / name, Pictures(data), PLAN) for name in ("whole", "cut"))
+    whole.train(minutes=10)
+    cut.advance(steps)
+    cut.save()
+    resumed = Run(tmp_path / "cut", Pictures(data), PLAN)
+    assert resumed.seen == steps * PLAN.batch
+    resumed.train(minutes=10)
+    for name in ("network", "ema"):
+        ours, theirs = getattr(resumed, name).state_dict(), getattr(whole, name).state_dict()
+        assert all(torch.equal(ours[key], theirs[key]) for key in theirs), name
+
+
+def test_the_critic_pulls_soft_pictures_toward_sharp_ones():
+    rng = torch.Generator().manual_seed(0)
+    sharp = F.interpolate(torch.randn(16, 3, 8, 8, generator=rng).clamp(-1, 1), scale_factor=4)
+    soft = F.avg_pool2d(sharp, 3, 1, 1)
+    torch.manual_seed(0)
+    adversary = Adversary()
+    for step in range(40):
+        pull, apart = adversary.pull(soft[step % 2 :: 2], sharp[step % 2 :: 2])
+    assert apart > 1
+    missing = sharp[1::2] - soft[1::2]
+    assert -(pull * missing).sum() > 0.05 * pull.norm() * missing.norm()
 
 
 def test_what_is_exported_is_what_was_trained(data: Path, tmp_path: Path):

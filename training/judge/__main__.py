@@ -15,7 +15,7 @@ import torch
 
 from draggan_widget import load_generator
 from training.data import Pictures
-from training.judge import drags, sections, study, tasks
+from training.judge import drags, sections, sheets, study, tasks
 from training.judge.subject import Subject, file_sum
 from training.regressor import load
 
@@ -24,6 +24,7 @@ SECTIONS: dict[str, Callable[[Subject], str]] = {
     "frechet": sections.frechet,
     "diversity": sections.diversity,
     "landmarks": sections.landmarks,
+    "sheets": sheets.sheets,
 }
 DRAGS, SWEEP = "drags", "sweep"
 

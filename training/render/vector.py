@@ -169,6 +169,9 @@ ENTRIES = (
 
 NAMES = tuple(entry.name for entry in ENTRIES)
 SIZE = len(ENTRIES)
+POSE = NAMES[NAMES.index("yaw") : NAMES.index("jaw_open")]
+EXPRESSION = NAMES[NAMES.index("jaw_open") : NAMES.index("sex")]
+COLOURS = NAMES[NAMES.index("melanin") :]  # and hair, light, background, clothes and what is worn
 INDEX = {name: index for index, name in enumerate(NAMES)}
 FLIP_SIGNS = np.array([-1 if entry.flips else 1 for entry in ENTRIES], np.float32)
 
