@@ -19,7 +19,7 @@ from training.render.vector import COLOURS, EXPRESSION, NAMES, POSE
 
 SAMPLES = 8000  # z of RandomState(1)
 # how far a drag moves what belongs to each group, beside one another
-READINESS = {"pose": 4.0, "expression": 4.0, "shape": 0.7, "colours": 0.3}
+READINESS = {"pose": 2.0, "expression": 2.0, "shape": 1.0, "colours": 0.5}
 
 
 @torch.no_grad()

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from draggan_widget.engine.adam import Adam
 from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.edit import Edit
 from draggan_widget.engine.ending import Progress
@@ -53,7 +54,7 @@ def drag(
     """
     base = _checked(generator, ws, edit, config)
     leaf = _leaf(generator, config)
-    adam = torch.optim.Adam([leaf], lr=config.learning_rate)
+    adam = Adam(leaf)
     references, loss, index, progress = resume, None, 0, Progress(config)
     fixed = fixed_part(edit, generator, config)
     mean = generator.mean_features(config.block) if config.mean_removal else None
@@ -94,7 +95,7 @@ def drag(
             references = follow_edit(references, edit, still, config, generator.image_size)
         with torch.enable_grad():
             total = _loss(features, references, edit, config, generator.image_size, fixed)
-        loss = _adam_step(adam, leaf, total, _rate(references, config), index)
+        loss = _adam_step(adam, total, _rate(references, config), index)
         index += 1
 
 
@@ -173,15 +174,13 @@ def _loss(
     return torch.stack(terms).sum() if terms else None
 
 
-def _adam_step(adam: torch.optim.Adam, leaf: Tensor, total: Tensor | None, rate: float, index: int) -> float | None:
+def _adam_step(adam: Adam, total: Tensor | None, rate: float, index: int) -> float | None:
     """One step of Adam on the leaf; the loss it went down."""
     if total is None:
         return None
-    (gradient,) = torch.autograd.grad(total, leaf)
+    (gradient,) = torch.autograd.grad(total, adam.leaf)
     loss = float(total.detach())
     if not (math.isfinite(loss) and bool(torch.isfinite(gradient).all())):
         raise NotFinite("loss or gradient", index, index)
-    adam.param_groups[0]["lr"] = rate
-    leaf.grad = gradient
-    adam.step()
+    adam.step(gradient, rate)
     return loss

@@ -10,6 +10,7 @@ from engine.helpers import EDIT, START, BrokenGenerator, FadingGenerator, Frozen
 from torch import Tensor
 
 from draggan_widget import DragConfig, Edit, FeatureMap, drag
+from draggan_widget.engine.adam import Adam
 from draggan_widget.engine.ending import ADVICE
 from draggan_widget.errors import ConfigError, DragError, DragganError, EditError
 
@@ -221,8 +222,8 @@ def test_every_ending_has_its_advice():
 @pytest.mark.parametrize(("ended", "changes"), [("arrived", {}), ("cap", {"max_steps": 3})])
 def test_nothing_is_computed_after_the_last_step(ended: str, changes: dict, monkeypatch: pytest.MonkeyPatch):
     taken = []
-    step_of_adam = torch.optim.Adam.step
-    monkeypatch.setattr(torch.optim.Adam, "step", lambda self, *a: (taken.append(1), step_of_adam(self, *a))[1])
+    step_of_adam = Adam.step
+    monkeypatch.setattr(Adam, "step", lambda self, *a: (taken.append(1), step_of_adam(self, *a))[1])
     generator = BlobGenerator()
     steps = drag(generator, generator.ws_at(*START), EDIT, settings(generator, **changes))
     seen = []
