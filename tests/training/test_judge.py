@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from analytic import BlobGenerator
+from PIL import Image
 
 pytest.importorskip("scipy", reason="the judge needs scipy")
 
@@ -18,7 +19,7 @@ from draggan_widget.errors import DragganError
 from draggan_widget.images import to_uint8
 from training import regressor
 from training.data import Pictures
-from training.judge import drags, features, rows, sections, statistics, study, tasks
+from training.judge import drags, features, rows, sections, sheets, statistics, study, tasks
 from training.judge.subject import Subject
 
 NAMES = ["nose_tip", "lip_top", "lip_bot", "chin", "forehead"]
@@ -301,3 +302,29 @@ def test_efficientnet_lite0_knows_a_military_uniform():
     picture = np.asarray(Image.open(path).convert("RGB"))[:512]
     network = features.EffNetLite0()
     assert network.classes(network(features.to_float(picture[None]))).argmax() == 652
+
+
+def test_the_sheets_show_seeds_likeness_and_drags(subject, monkeypatch):
+    monkeypatch.setattr(sheets, "SEEDS", 16)
+    monkeypatch.setattr(sheets, "COMPARED", 8)
+    monkeypatch.setattr(sheets, "SHOWN", sheets.SHOWN[:2])
+    for name in ("renders", "copies"):  # what the analytic generator has not
+        subject.__dict__[name] = np.zeros((8, subject.side, subject.side, 3), np.uint8)
+    said = sheets.sheets(subject)
+    assert "nose_tip by (12, 0)" in said
+    side = subject.side
+    sizes = {name: Image.open(subject.out / f"{name}.webp").size for name in ("seeds", "likeness", "drags")}
+    assert sizes == {"seeds": (8 * side, 2 * side), "likeness": (8 * side, 2 * side), "drags": (2 * side, 2 * side)}
+
+
+def test_a_shown_drag_is_marked_where_the_regressor_sees_it(subject):
+    before, after = sheets.dragged(subject, 0, "nose_tip", 12, 0)
+    generator = subject.generator
+    start = np.array(
+        tasks.Looker(generator, subject.regressor).of(generator.image(generator.ws_from_seed(0, 0.7)))[0][0]
+    )
+    target = start + np.array([12.0, 0]) * subject.side / tasks.UNIT
+    x, y = start.round().astype(int)
+    assert tuple(before[y, x]) == sheets.HANDLE
+    x, y = target.round().astype(int)
+    assert tuple(after[y, x]) in (sheets.HANDLE, sheets.TARGET)
