@@ -18,22 +18,21 @@ from draggan_widget.generators.stylegan2.generator import Network
 from training.render.vector import COLOURS, EXPRESSION, NAMES, POSE
 
 SAMPLES = 8000  # z of RandomState(1)
-# how far a drag moves what belongs to each group, beside one another
+# how far a drag moves what belongs to each group of `groups`, beside one another: only ratios count
 READINESS = {"pose": 2.0, "expression": 2.0, "shape": 1.0, "colours": 0.5}
 
 
 @torch.no_grad()
-def stretch(network: Network, readiness: dict[str, float] = READINESS) -> None:
+def stretch(network: Network) -> None:
     """Change the coordinates of W, and nothing else.
 
     Args:
         network: whose z is the renderer's vector.
-        readiness: of each group of `groups`; only their ratios count.
     """
     z = torch.from_numpy(np.random.RandomState(1).randn(SAMPLES, network.config.z_dim)).float()
     w = network.mapping(z, None)
     shares = held(z, w)
-    wanted = torch.tensor([math.log(readiness[name]) for name in groups()])
+    wanted = torch.tensor([math.log(READINESS[name]) for name in groups()])
     moves = w.std(0) * (shares @ wanted).exp()
     moves = moves / moves.log().mean().exp()
     last = list(network.mapping.children())[-1]

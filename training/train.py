@@ -148,7 +148,7 @@ class Run:
             group["lr"] = self.rate()
         y = synthesise(self.network, self.network.mapping(z, None), torch.bfloat16)
         loss = difference(y, x, self.weights(landmarks))
-        (pull,) = torch.autograd.grad(loss, y, retain_graph=True)
+        (pull,) = torch.autograd.grad(loss, y)
         if self.seen >= plan.adversary_from:
             other, self.apart = self.adversary.pull(y, x)
             pull = joined(pull, other)
@@ -222,8 +222,7 @@ class Run:
         ema.load_state_dict(state["ema"])
         self._adopt(network, ema)
         self.optimiser.load_state_dict(state["optimiser"])
-        if "adversary" in state:
-            self.adversary.load_state_dict(state["adversary"])
+        self.adversary.load_state_dict(state["adversary"])
 
     def _log(self, text: str) -> None:
         with (self.folder / "log.txt").open("a") as log:
