@@ -22,7 +22,7 @@ lint: $(VENV)/.dev
 	$(VENV)/bin/lint-imports --no-cache
 
 unit: $(VENV)/.dev
-	$(PY) -m pytest -q -m "not real" --ignore=tests/kernel --ignore=tests/browser --ignore=tests/notebooks
+	$(PY) -m pytest -q -n auto --maxprocesses 4 -m "not real" --ignore=tests/kernel --ignore=tests/browser --ignore=tests/notebooks
 
 kernel: $(VENV)/.dev
 	$(PY) -m pytest -q tests/kernel

@@ -1,6 +1,7 @@
 """Pictures of a rendered data set, in batches; the set may still be growing."""
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,14 @@ class Pictures:
             start = len(self.vectors) * index // of
             ranges.append(np.arange(start, start + int(path.read_text())))
         return np.sort(np.concatenate(ranges))
+
+    def open_mouths(self, start: int) -> np.ndarray:
+        """Of the pictures that are there, the quarter with the widest mouths: indices from `start` upward."""
+        ready = self.ready()
+        ready = ready[ready >= start]
+        top, bottom = (self.landmark_names.index(name) for name in ("lip_top", "lip_bot"))
+        gaps = np.linalg.norm(self.landmarks[:, bottom] - self.landmarks[:, top], axis=1)[ready]
+        return ready[np.argsort(-gaps, kind="stable")[: math.ceil(len(ready) / 4)]]
 
     def take(self, indices: np.ndarray, size: int, flip: np.ndarray | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Pictures (n, 3, size, size) in [-1, 1], vectors (n, d) and landmarks (n, k, 2) in px of `size`.

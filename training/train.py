@@ -28,7 +28,8 @@ from training.network import initialised, synthesise
 SAVE_SECONDS = 120
 LOG_STEPS = 50
 VALIDATION = 64  # pictures at the front of the set, never trained on
-FEATURES = ("nose", "mouth", "lip", "eye", "pupil", "brow", "nostril")  # landmarks around which errors weigh more
+FEATURES = {"nose": 2.5, "eye": 2.5, "pupil": 2.5, "brow": 2.5, "nostril": 2.5, "mouth": 6.0, "lip": 6.0}
+"""Landmarks by their first word, and how much more than elsewhere errors weigh around them."""
 EMA_PICTURES = 6000  # the average of the weights forgets in so many pictures
 
 
@@ -81,6 +82,7 @@ class Run:
         self.folder, self.data, self.plan = folder, data, plan
         self.seen, self.minutes, self.stage = 0, 0.0, -1
         self.apart = 0.0
+        self.open_mouths = data.open_mouths(VALIDATION)
         torch.manual_seed(plan.seed)
         self.adversary = Adversary()
         folder.mkdir(parents=True, exist_ok=True)
@@ -142,7 +144,10 @@ class Run:
         plan = self.plan
         rng = np.random.default_rng((plan.seed, self.seen))  # a run that was cut off draws the same batches
         ready = self.data.ready()
-        indices = np.sort(ready[rng.integers(VALIDATION, len(ready), plan.batch)])
+        indices = ready[rng.integers(VALIDATION, len(ready), plan.batch)]
+        half = plan.batch // 2  # else open mouths, which are rare, would be learned last
+        indices[:half] = self.open_mouths[rng.integers(0, len(self.open_mouths), half)]
+        indices = np.sort(indices)
         x, z, landmarks = self.data.take(indices, self.side, rng.random(plan.batch) < 0.5)
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate()
@@ -162,13 +167,15 @@ class Run:
         return loss.item()
 
     def weights(self, landmarks: Tensor) -> Tensor:
-        """(n, 1, side, side): 1, and up to 3.5 around eyes, brows, nose and mouth."""
-        chosen = [i for i, name in enumerate(self.data.landmark_names) if name.startswith(FEATURES)]
+        """(n, 1, side, side): 1, and more around eyes, brows, nose and mouth."""
+        words = [name.split("_")[0] for name in self.data.landmark_names]
+        chosen = [i for i, word in enumerate(words) if word in FEATURES]
+        more = torch.tensor([FEATURES[words[i]] for i in chosen])[:, None, None]
         places = torch.arange(self.side).float()
         spread = 2 * (0.035 * self.side) ** 2
         along = torch.exp(-((places - landmarks[:, chosen, 0, None]) ** 2) / spread)
         down = torch.exp(-((places - landmarks[:, chosen, 1, None]) ** 2) / spread)
-        return 1 + 2.5 * (down[..., :, None] * along[..., None, :]).amax(1, keepdim=True)
+        return 1 + (more * down[..., :, None] * along[..., None, :]).amax(1, keepdim=True)
 
     @torch.no_grad()
     def validate(self) -> tuple[float, float]:

@@ -50,8 +50,15 @@ def data(tmp_path: Path) -> Path:
     drawn = [disc(vector, SIDE) for vector in vectors]
     np.save(folder / "vectors.npy", vectors)
     np.save(folder / "pictures.npy", np.stack([picture for picture, _ in drawn]))
-    np.save(folder / "landmarks.npy", np.stack([centre[None] for _, centre in drawn]).astype(np.float32))
-    about = {"flip_signs": [-1, 1, 1, 1, 1], "landmarks": ["nose_tip"], "landmark_swap": [0]}
+    mouths = np.abs(vectors[:, 4:])  # how wide they are open
+    centres = np.stack([centre for _, centre in drawn])
+    landmarks = np.stack([centres, centres + mouths * [0, 1], centres - mouths * [0, 1]], 1)
+    np.save(folder / "landmarks.npy", landmarks.astype(np.float32))
+    about = {
+        "flip_signs": [-1, 1, 1, 1, 1],
+        "landmarks": ["nose_tip", "lip_bot", "lip_top"],
+        "landmark_swap": [0, 1, 2],
+    }
     (folder / "dataset.json").write_text(json.dumps(about))
     (folder / "progress-0-of-1.txt").write_text(str(COUNT))
     return folder
@@ -111,6 +118,17 @@ def test_a_growing_set_gives_what_is_there(data: Path):
     (data / "progress-1-of-2.txt").write_text("3")
     ready = Pictures(data).ready()
     assert list(ready) == [*range(10), *range(COUNT // 2, COUNT // 2 + 3)]
+
+
+def test_open_mouths_are_the_widest_quarter_of_what_is_there(data: Path):
+    (data / "progress-0-of-1.txt").write_text("40")
+    pictures = Pictures(data)
+    chosen = pictures.open_mouths(8)
+    others = np.setdiff1d(np.arange(8, 40), chosen)
+    assert len(chosen) == 8
+    assert chosen.min() >= 8
+    width = np.abs(pictures.vectors[:, 4])
+    assert width[chosen].min() > width[others].max()
 
 
 def test_a_run_learns_and_grows(data: Path, tmp_path: Path):
