@@ -63,6 +63,15 @@ def carry(network: Network) -> None:
                 own[row, 2 * places + 1] = -sign / (1 + SLOPE) / gain
 
 
+def keep_carrying(network: Network) -> None:
+    """Take the gradients off what `carry` set, so that w holds z for good, each entry apart from the others."""
+    count = 2 * network.config.z_dim
+    for layer in network.mapping.children():
+        for parameter in layer.parameters():
+            assert parameter.grad is not None
+            parameter.grad[:count] = 0
+
+
 def waves(channels: int, height: int, width: int) -> Tensor:
     """(channels, height, width): cosines and sines along both axes, the longest first, each the fainter the shorter."""
     y = (torch.arange(height) + 0.5) / height

@@ -23,7 +23,7 @@ from draggan_widget.generators.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.stylegan2.generator import Network
 from training.adversary import Adversary, joined
 from training.data import Pictures
-from training.network import initialised, synthesise
+from training.network import initialised, keep_carrying, synthesise
 
 SAVE_SECONDS = 120
 LOG_STEPS = 50
@@ -159,6 +159,7 @@ class Run:
             pull = joined(pull, other)
         self.optimiser.zero_grad(set_to_none=True)
         y.backward(pull)
+        keep_carrying(self.network)
         self.optimiser.step()
         self.seen += plan.batch
         with torch.no_grad():

@@ -138,6 +138,11 @@ def test_a_run_learns_and_grows(data: Path, tmp_path: Path):
     assert (run.seen, run.side, run.adversary.steps) == (640, 16, 10)
     last, _ = run.validate()
     assert last > first + 3, "dB"
+    z = torch.randn(4, 5, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        w = run.ema.mapping(z, None)
+    z = z / z.square().mean(1, keepdim=True).sqrt()
+    assert torch.allclose((w[:, 0:10:2] - w[:, 1:10:2]) / 1.2, z, atol=1e-4), "w no longer holds z"
     assert len((tmp_path / "run" / "log.txt").read_text().splitlines()) >= 2
 
 
