@@ -136,7 +136,7 @@ HEADS = BundledCheckpoint(
     image_size=(128, 128),
     filename="heads.safetensors",
     path=BUNDLED / "heads.safetensors",
-    sha256="215bb77262bd5a45bce88a4d3864a1fb4951d50ee8394cad25a3fb4fad1b8c91",  # tools/bundle.py writes both
+    sha256="a0848ffb0878db1064578da4f712827672460c9f354053342b1cf3cd6621e151",  # tools/bundle.py writes both
     size=5_119_910,
     licence=(
         "Apache-2.0, weights and code. It was trained on rendered heads, whose mesh and shapes are MakeHuman's "
