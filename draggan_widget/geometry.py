@@ -38,6 +38,11 @@ class Window:
             and other.x + other.width <= self.x + self.width
         )
 
+    def inside(self, size: tuple[int, int]) -> "Window":
+        """Its part inside a map of (height, width), where it has one."""
+        y, x = max(self.y, 0), max(self.x, 0)
+        return Window(y, x, min(self.y + self.height, size[0]) - y, min(self.x + self.width, size[1]) - x)
+
 
 def distance(a: Point, b: Point) -> float:
     """Euclidean distance in the points' own unit."""

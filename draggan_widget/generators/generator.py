@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -25,7 +26,8 @@ class FeatureMap:
         size: (height, width) of the whole map, feature px.
         windows: which part each of `values` covers.
         values: one (channels, window height, window width) tensor a window.
-        picture: what the blocks up to this one have drawn, without a graph, where every block adds to the picture.
+        picture: what the blocks up to this one have drawn, without a graph, where every block adds to the picture and
+            the whole map was computed.
     """
 
     block: int
@@ -54,6 +56,14 @@ class FeatureMap:
                 y, x = window.y - held.y, window.x - held.x
                 return values[:, y : y + window.height, x : x + window.width]
         raise ValueError(f"{window} of block {self.block} is not held; held are {self.windows}")
+
+    def padded(self, window: Window) -> Float[Tensor, "channels height width"]:
+        """The values of a window that may stick out of the map, where they are zero."""
+        held = window.inside(self.size)
+        top, left = held.y - window.y, held.x - window.x
+        below, right = window.height - held.height - top, window.width - held.width - left
+        values = self.read(held)
+        return F.pad(values, (left, right, top, below)) if any((top, left, below, right)) else values
 
     def cut(self, windows: Sequence[Window]) -> "FeatureMap":
         """The same map reduced to `windows`."""
@@ -130,6 +140,10 @@ class Generator(ABC):
         self, ws: Float[Tensor, "1 num_ws w_dim"], block: int, windows: Sequence[Window] | None = None
     ) -> FeatureMap:
         """Synthesise up to `block` and stop there: the whole map, or `windows` of it. Differentiable in `ws`."""
+
+    def windows_pay(self, block: int, windows: Sequence[Window]) -> bool:
+        """Whether `features` of these windows cost less than the whole map; never, where they are cut from it."""
+        return False
 
     @abstractmethod
     def image(

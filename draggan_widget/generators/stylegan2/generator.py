@@ -14,6 +14,7 @@ from draggan_widget.generators.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.stylegan2.mapping import MappingNetwork
 from draggan_widget.generators.stylegan2.synthesis import Drawn, Noises, Synthesis
 from draggan_widget.generators.stylegan2.tensors import fitted
+from draggan_widget.generators.windows import Plan, Pyramid, plan
 from draggan_widget.geometry import Window
 
 NOISE_MODES = ("const", "random", "none")
@@ -133,8 +134,17 @@ class StyleGAN2(Generator):
     def features(
         self, ws: Float[Tensor, "1 num_ws w_dim"], block: int, windows: Sequence[Window] | None = None
     ) -> FeatureMap:
-        """Synthesise up to `block` (`Generator.features`); windows are cut from the whole map."""
+        """Synthesise up to `block` (`Generator.features`): of higher blocks only what `windows` need, where that pays.
+
+        Windows are equal to those cut from the whole map up to rounding; they come without a picture.
+
+        Raises:
+            ValueError: a window sticks out of the map.
+        """
         self.block_size(block)
+        steps = None if windows is None else self._plan(block, windows)
+        if windows is not None and steps is not None:
+            return self.network.synthesis.windows(ws, self._noises, steps, windows)
         whole = _feature_map(self._run(ws, block))
         return whole if windows is None else whole.cut(windows)
 
@@ -142,6 +152,18 @@ class StyleGAN2(Generator):
         """The mean map of a block (`Generator.mean_features`), where the checkpoint carries it."""
         means = self._carried.means
         return FeatureMap.of(block, means[block]) if block in means else super().mean_features(block)
+
+    def windows_pay(self, block: int, windows: Sequence[Window]) -> bool:
+        """By the multiplications of either way (`Generator.windows_pay`)."""
+        return self._plan(block, windows) is not None
+
+    def _plan(self, block: int, windows: Sequence[Window]) -> Plan | None:
+        whole = Window(0, 0, *self.block_size(block))
+        for window in windows:
+            if not whole.contains(window):
+                raise ValueError(f"{window} sticks out of block {block} of {self.name}, a map of {whole}")
+        pyramid = Pyramid(self.config.start_size, self.config.channels, len(self.config.resample_filter))
+        return plan(pyramid, block, tuple(windows)) if windows else None
 
     @torch.no_grad()
     def image(

@@ -1,10 +1,14 @@
 """The layers of StyleGAN2 (Karras et al. 2020, section 2 and appendix B), for one latent at a time.
 
+Each computes a whole map or equal windows of it, one a sample of the batch.
+
 Modulation multiplies the weights of a convolution by a style, one factor an input channel; demodulation divides them by
 their norm, one factor an output channel. Differs from the paper: 1. the weights stay as they are: the factors go to the
 maps before and after the convolution instead, so that no gradient of weights is ever formed; 2. large maps made without
 a graph take the factors in their weights, which is then less work; 3. a gain behind the activation is moved in front.
 """
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +17,7 @@ from torch import Tensor, nn
 
 from draggan_widget.generators.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.stylegan2.resample import arranged, filter_of, upsample, upsampled_conv
+from draggan_widget.geometry import Window
 
 SLOPE = 0.2  # of every leaky ReLU
 GAIN = 2**0.5  # keeps the mean square of a leaky ReLU's output near its input's
@@ -62,22 +67,25 @@ class StyledConv(nn.Module):
 
     def forward(
         self,
-        x: Float[Tensor, "1 channels_in _ _"],
+        x: Float[Tensor, "parts channels_in _ _"],
         w: Float[Tensor, "1 w_dim"],
-        noise: Float[Tensor, "height width"] | None,
+        noise: Float[Tensor, "_ _"] | None,
         gain: float = 1.0,
-    ) -> Float[Tensor, "1 channels_out height width"]:
+        windows: Sequence[Window] | None = None,
+    ) -> Float[Tensor, "parts channels_out _ _"]:
         """One layer, differentiable in `x` and `w`.
 
         Args:
             x: the map, of half the size in an up-sampling layer.
             w: this layer's row of ws.
-            noise: before its strength; None for none.
+            noise: of the whole map, before its strength; None for none.
             gain: behind the activation.
+            windows: of its map to compute, one for each of `x`, which then holds all that they read (`windows.Part`).
         """
         scale = gain * GAIN
-        x = self._modulated(x, self.affine(w)[0], scale)
+        x = self._modulated(x, self.affine(w)[0], scale, windows)
         if noise is not None:
+            noise = noise if windows is None else torch.stack([noise[w.rows, w.columns] for w in windows])[:, None]
             x = x.add_(noise * (self.noise_strength * scale))
         x = F.leaky_relu_(x, SLOPE)
         if self.clamp is None:
@@ -85,15 +93,17 @@ class StyledConv(nn.Module):
         bound = self.clamp * gain
         return x.clamp(-bound, bound) if x.requires_grad else x.clamp_(-bound, bound)
 
-    def _modulated(self, x: Tensor, style: Float[Tensor, " channels_in"], scale: float) -> Tensor:
+    def _modulated(
+        self, x: Tensor, style: Float[Tensor, " channels_in"], scale: float, windows: Sequence[Window] | None
+    ) -> Tensor:
         """The convolution, demodulated, with its bias, all times `scale`."""
         factors, bias = self._demodulation(style) * scale, self.bias * scale
         pixels = x.shape[2] * x.shape[3] * (4 if self.up else 1)
         if pixels > ARRANGE_ABOVE:
             x = arranged(x)
         if pixels > FOLD_ABOVE and not torch.is_grad_enabled():
-            return self._convolve(x, self.weight * (factors[:, None] * style)[:, :, None, None], bias)
-        x = self._convolve(x * style[:, None, None], self.weight, None)
+            return self._convolve(x, self.weight * (factors[:, None] * style)[:, :, None, None], bias, windows)
+        x = self._convolve(x * style[:, None, None], self.weight, None, windows)
         return (x * factors[:, None, None]).add_(bias[:, None, None])
 
     def _demodulation(self, style: Float[Tensor, " channels_in"]) -> Float[Tensor, " channels_out"]:
@@ -101,10 +111,11 @@ class StyledConv(nn.Module):
         weight = self.weight.flatten(2)
         return (torch.einsum("oik,oik->oi", weight, weight) @ style.square() + EPSILON).rsqrt()
 
-    def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None, windows: Sequence[Window] | None) -> Tensor:
         if self.up:
-            return upsampled_conv(x, weight, self.resample_filter, bias)
-        return F.conv2d(x, weight, bias, padding=1)
+            size = None if windows is None else (windows[0].height, windows[0].width)
+            return upsampled_conv(x, weight, self.resample_filter, bias, size)
+        return F.conv2d(x, weight, bias, padding=1 if windows is None else 0)
 
 
 class ToRGB(nn.Module):
@@ -139,6 +150,11 @@ class Bypass(nn.Module):
         self.register_buffer("resample_filter", filter_of(config.resample_filter))
         self._weight_gain = before**-0.5
 
-    def forward(self, x: Float[Tensor, "1 before h w"], gain: float) -> Float[Tensor, "1 after _ _"]:
-        """The doubled map times `gain`; up-sampling comes last, where the maps are fewer or as many."""
-        return upsample(F.conv2d(x, self.weight * (self._weight_gain * gain)), self.resample_filter)
+    def forward(
+        self, x: Float[Tensor, "parts before h w"], gain: float, size: tuple[int, int] | None = None
+    ) -> Float[Tensor, "parts after _ _"]:
+        """The doubled map times `gain`; up-sampling comes last, where the maps are fewer or as many.
+
+        With `size`, x are frames of windows of that size (`windows.Part`).
+        """
+        return upsample(F.conv2d(x, self.weight * (self._weight_gain * gain)), self.resample_filter, size)

@@ -25,10 +25,14 @@ def filter_of(taps: tuple[float, ...]) -> Float[Tensor, "taps taps"]:
     return torch.tensor([[along * down / total for along in taps] for down in taps], dtype=torch.float32)
 
 
-def upsample(x: Float[Tensor, "batch channels h w"], taps: Float[Tensor, "t t"]) -> Float[Tensor, "batch channels _ _"]:
-    """A map of twice the size."""
+def upsample(
+    x: Float[Tensor, "batch channels h w"], taps: Float[Tensor, "t t"], size: tuple[int, int] | None = None
+) -> Float[Tensor, "batch channels _ _"]:
+    """A map of twice the size; with `size` what a frame of it gives (`upsampled_conv`)."""
     channels, length = x.shape[1], len(taps)
     full = F.conv_transpose2d(arranged(x), _depthwise(taps, channels), stride=2, groups=channels)
+    if size is not None:
+        return _cut(full, length - 1 + _first(length), size)
     before = length - 1 - (length + 1) // 2  # rows of the full result that the padding would leave out
     return _cut(full, before, (2 * x.shape[2], 2 * x.shape[3]))
 
@@ -38,14 +42,27 @@ def upsampled_conv(
     weight: Float[Tensor, "out channels 3 3"],
     taps: Float[Tensor, "t t"],
     bias: Float[Tensor, " out"] | None = None,
+    size: tuple[int, int] | None = None,
 ) -> Float[Tensor, "batch out _ _"]:
-    """A 3 x 3 convolution, in the strict sense of the word, of the doubled map; nothing is cut off between the two."""
-    spread = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
+    """A 3 x 3 convolution, in the strict sense of the word, of the doubled map; nothing is cut off between the two.
+
+    With `size`, x are frames: all that `size` outputs from an even row and column on read (`windows.reach`).
+    """
     before, after = (len(taps) - 1) // 2, len(taps) // 2 - 1
     kernel = _depthwise(taps.flip(0, 1), len(weight))
+    if size is not None:
+        spread = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2, padding=1)  # the outermost lack a neighbour
+        rows, columns = (slice(_first(len(taps)), _first(len(taps)) + side + len(taps) - 1) for side in size)
+        return F.conv2d(spread[:, :, rows, columns], kernel, bias, groups=len(weight))
+    spread = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
     if after < 0 or before != after:
         spread, before = F.pad(spread, (before, after, before, after)), 0
     return F.conv2d(spread, kernel, bias, padding=before, groups=len(weight))
+
+
+def _first(taps: int) -> int:
+    """Rows of a frame's spread values in front of the first that an even output reads."""
+    return ((taps - 1) // 2 + 1) % 2
 
 
 def _depthwise(taps: Tensor, channels: int) -> Float[Tensor, "channels 1 t t"]:

@@ -1,0 +1,198 @@
+"""Which windows of the lower blocks some windows of a block need, and whether computing only those is less work.
+
+A block doubles the map below it by an up-sampling convolution and a filter, then convolves 3 x 3 once more. What lies
+outside a map is zero, so a window at a border needs no more than there is. Geometry only: no tensor is touched here.
+"""
+
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from draggan_widget.geometry import Window
+
+Size = tuple[int, int]  # height, width
+CALL = 24  # px: what reading the weights of one more convolution costs, in px computed with them; measured on a CPU
+PAYS = 0.75  # of the whole map's cost that windows may have: the whole map also draws and is more regular work
+PLANS = 256  # kept: a handle that stays needs the windows it needed before
+
+
+@dataclass(frozen=True)
+class Pyramid:
+    """The numbers of a synthesis whose blocks double the map.
+
+    Attributes:
+        start_size: (height, width) of block 0.
+        channels: of each block's features.
+        taps: length of the up-sampling filter.
+    """
+
+    start_size: Size
+    channels: tuple[int, ...]
+    taps: int
+
+    def size(self, block: int) -> Size:
+        """(height, width) of a block's map."""
+        return self.start_size[0] * 2**block, self.start_size[1] * 2**block
+
+
+@dataclass(frozen=True)
+class Part:
+    """Equal windows of one block, computed together.
+
+    Attributes:
+        outputs: of the block's map.
+        rings: what its last convolution reads for them; may stick out of the map.
+        inner: what its first convolution computes for those; corners and sizes are even.
+        frames: what that one reads of the map below; may stick out of it.
+        below: the frames' parts inside that map, of one size.
+    """
+
+    outputs: tuple[Window, ...]
+    rings: tuple[Window, ...]
+    inner: tuple[Window, ...]
+    frames: tuple[Window, ...]
+    below: tuple[Window, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How windows of a block are computed: lower blocks whole, from `lowest` on by parts.
+
+    Attributes:
+        lowest: the lowest block of which only windows are computed.
+        stages: the parts of each block from there on.
+        cost: multiplications, with those of the whole blocks.
+    """
+
+    lowest: int
+    stages: tuple[tuple[Part, ...], ...]
+    cost: float
+
+
+def reach(start: int, length: int, taps: int) -> tuple[int, int]:
+    """What the up-sampling convolution reads along an axis for `length` of its outputs from an even `start` on.
+
+    Source: the transposed convolution sets value i at 2 i, 2 i + 1 and 2 i + 2; the filter then reads from
+    (taps - 1) // 2 before an output to taps // 2 behind it.
+    """
+    first = (start - (taps - 1) // 2 - 1) // 2
+    last = (start + length - 1 + taps // 2) // 2
+    return first, last - first + 1
+
+
+def part_of(pyramid: Pyramid, block: int, outputs: Sequence[Window]) -> Part:
+    """What equal windows inside a block's map need, down to the map below."""
+    rings = tuple(Window(w.y - 1, w.x - 1, w.height + 2, w.width + 2) for w in outputs)
+    inner = _equal(rings, pyramid.size(block), 2)
+    frames = tuple(_frame(window, pyramid.taps) for window in inner)
+    return Part(tuple(outputs), rings, inner, frames, _equal(frames, pyramid.size(block - 1), 1))
+
+
+def merged(windows: Iterable[Window], pyramid: Pyramid, block: int) -> tuple[Window, ...]:
+    """The windows, with any two replaced by one around both where that one costs less than they do."""
+    kept: list[Window] = []
+    waiting = list(windows)[::-1]
+    while waiting:
+        window = waiting.pop()
+        for other in kept:
+            both = _around(window, other)
+            if _work(both, pyramid, block) <= _work(window, pyramid, block) + _work(other, pyramid, block):
+                kept.remove(other)
+                waiting.append(both)
+                break
+        else:
+            kept.append(window)
+    return tuple(kept)
+
+
+def stage(pyramid: Pyramid, block: int, windows: Sequence[Window]) -> tuple[Part, ...]:
+    """The parts that cover `windows` of a block, apart or merged, whichever costs less."""
+    apart = _parts(pyramid, block, tuple(dict.fromkeys(windows)))
+    together = _parts(pyramid, block, merged(windows, pyramid, block))
+    return min(apart, together, key=lambda parts: _stage_cost(pyramid, block, parts))
+
+
+@lru_cache(PLANS)
+def plan(pyramid: Pyramid, block: int, windows: tuple[Window, ...]) -> Plan | None:
+    """The cheapest way to `windows` of a block; None where the whole map is about as cheap."""
+    best, cost = None, PAYS * whole_cost(pyramid, block)
+    stages: tuple[tuple[Part, ...], ...] = ()
+    wanted: Sequence[Window] = windows
+    above = 0.0
+    for lowest in range(block, 0, -1):
+        parts = stage(pyramid, lowest, wanted)
+        stages, above = (parts, *stages), above + _stage_cost(pyramid, lowest, parts)
+        wanted = [window for part in parts for window in part.below]
+        total = above + whole_cost(pyramid, lowest - 1)
+        if total < cost:
+            best, cost = Plan(lowest, stages, total), total
+    return best
+
+
+def whole_cost(pyramid: Pyramid, block: int) -> float:
+    """Multiplications of the whole maps up to a block; reading its weights counts as `CALL` px."""
+    total = (CALL + math.prod(pyramid.size(0))) * _channels(pyramid, 0)[1]
+    for number in range(1, block + 1):
+        first, second = _channels(pyramid, number)
+        below, own = math.prod(pyramid.size(number - 1)), math.prod(pyramid.size(number))
+        total += first * (CALL + below) + second * (CALL + own)
+    return total
+
+
+def _stage_cost(pyramid: Pyramid, block: int, parts: tuple[Part, ...]) -> float:
+    first, second = _channels(pyramid, block)
+    return sum(first * (CALL + _pixels(p.frames)) + second * (CALL + _pixels(p.outputs)) for p in parts)
+
+
+def _work(window: Window, pyramid: Pyramid, block: int) -> float:
+    """Of one window in one block, wherever it lies."""
+    first, second = _channels(pyramid, block)
+    height, width = (reach(0, side + 3 - (side + 1) % 2, pyramid.taps)[1] for side in (window.height, window.width))
+    return first * height * width + second * window.height * window.width
+
+
+def _channels(pyramid: Pyramid, block: int) -> tuple[int, int]:
+    """Weights of a block's two convolutions."""
+    before, after = pyramid.channels[max(block - 1, 0)], pyramid.channels[block]
+    return 9 * before * after, 9 * after * after
+
+
+def _pixels(windows: tuple[Window, ...]) -> int:
+    return len(windows) * windows[0].height * windows[0].width
+
+
+def _parts(pyramid: Pyramid, block: int, windows: tuple[Window, ...]) -> tuple[Part, ...]:
+    """One part for all windows of a size."""
+    ordered = sorted(windows, key=_size)
+    return tuple(part_of(pyramid, block, tuple(equal)) for _, equal in itertools.groupby(ordered, key=_size))
+
+
+def _size(window: Window) -> Size:
+    return window.height, window.width
+
+
+def _around(one: Window, other: Window) -> Window:
+    y, x = min(one.y, other.y), min(one.x, other.x)
+    height = max(one.y + one.height, other.y + other.height) - y
+    return Window(y, x, height, max(one.x + one.width, other.x + other.width) - x)
+
+
+def _frame(window: Window, taps: int) -> Window:
+    (y, height), (x, width) = reach(window.y, window.height, taps), reach(window.x, window.width, taps)
+    return Window(y, x, height, width)
+
+
+def _equal(windows: Sequence[Window], size: Size, step: int) -> tuple[Window, ...]:
+    """The parts of windows inside a map, widened to one size; corners and size are multiples of `step`."""
+    ys, height = _equal_axis([(w.y, w.height) for w in windows], size[0], step)
+    xs, width = _equal_axis([(w.x, w.width) for w in windows], size[1], step)
+    return tuple(Window(y, x, height, width) for y, x in zip(ys, xs, strict=True))
+
+
+def _equal_axis(spans: Sequence[tuple[int, int]], side: int, step: int) -> tuple[list[int], int]:
+    starts = [max(start, 0) // step * step for start, _ in spans]
+    ends = [min(start + length, side) for start, length in spans]
+    length = -(-max(end - start for start, end in zip(starts, ends, strict=True)) // step) * step
+    return [min(start, side - length) for start in starts], length
