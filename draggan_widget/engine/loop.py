@@ -1,7 +1,8 @@
 """The drag (Pan et al. 2023, section 3.2): synthesise, track, yield, supervise, step.
 
 Differs from the official engine: 1. the optimised leaf is the difference to the start latent, so that a start whose
-rows differ stays whole; 2. it stops by itself; 3. a changed edit can be sent in at any step.
+rows differ stays whole; 2. it stops by itself; 3. a changed edit can be sent in at any step; 4. where the generator
+can, only the windows of the map that a step reads are computed: the same steps up to rounding.
 """
 
 import math
@@ -20,8 +21,9 @@ from draggan_widget.engine.faults import NotFinite
 from draggan_widget.engine.mask import FixedPart, fixed_part, mask_loss
 from draggan_widget.engine.motion import motion_loss
 from draggan_widget.engine.record import CurrentFeatures, DragStep
-from draggan_widget.engine.references import References, follow_edit
+from draggan_widget.engine.references import References, follow_edit, matches
 from draggan_widget.engine.tracking import track
+from draggan_widget.engine.windows import step_windows
 from draggan_widget.errors import ConfigError, EditError
 from draggan_widget.generators.generator import FeatureMap, Generator
 from draggan_widget.geometry import distance, unit_vector
@@ -60,16 +62,17 @@ def drag(
     mean = generator.mean_features(config.block) if config.mean_removal else None
     started = time.perf_counter()
     while True:
+        windows = step_windows(generator, references, edit, config)
         with torch.enable_grad():
             current = _latent(base, leaf, generator.drag_rows)
-            features = generator.features(current, config.block)
+            features = generator.features(current, config.block, windows)
         still = features.detach()
         if not all(bool(torch.isfinite(values).all()) for values in still.values):
             raise NotFinite("feature map", index, max(index - 1, 0))
         references = follow_edit(references, edit, still, config, generator.image_size)
         references = _track(references, still, config, generator.image_size, mean)
         progress.add(_distances(references, edit), references.errors)
-        newest = CurrentFeatures(still)
+        newest = _current(generator, current.detach(), still)
         step = DragStep(
             index=index,
             ws=current.detach(),
@@ -92,6 +95,12 @@ def drag(
             if config.retake_references and len(sent) != len(edit):
                 references = None
             edit, fixed, progress = sent, fixed_part(sent, generator, config), Progress(config)
+            if not features.is_whole and _reads_elsewhere(references, edit, fixed):
+                with torch.enable_grad():
+                    features = generator.features(
+                        current, config.block, step_windows(generator, references, edit, config)
+                    )
+                still = features.detach()
             references = follow_edit(references, edit, still, config, generator.image_size)
         with torch.enable_grad():
             total = _loss(features, references, edit, config, generator.image_size, fixed)
@@ -126,6 +135,19 @@ def _latent(base: Tensor, leaf: Tensor, rows: tuple[int, ...]) -> Float[Tensor, 
     current = base.clone()
     current[:, index] = base[:, index] + leaf
     return current
+
+
+def _reads_elsewhere(references: References | None, edit: Edit, fixed: FixedPart | None) -> bool:
+    """Whether a changed edit reads more of the map than what lies around the handles known."""
+    return references is None or fixed is not None or any(match is None for match in matches(references, edit))
+
+
+def _current(generator: Generator, ws: Tensor, features: FeatureMap) -> CurrentFeatures:
+    """The step's map for pictures: made on demand where only windows of it were computed."""
+    if features.is_whole:
+        return CurrentFeatures(features)
+    block = features.block
+    return CurrentFeatures(None, lambda: generator.features(ws, block))
 
 
 def _track(

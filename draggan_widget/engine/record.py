@@ -1,5 +1,6 @@
 """One step of a drag, and the record of many."""
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,18 +23,37 @@ from draggan_widget.images import to_uint8
 
 
 class CurrentFeatures:
-    """The features of a step, as long as no later step was begun."""
+    """The whole feature map of a step, as long as no later step was begun.
 
-    def __init__(self, features: FeatureMap | None):
-        self._features = features
+    Args:
+        features: the whole map; None where the step computed windows of it only.
+        make: computes it then, for whoever asks.
+    """
+
+    def __init__(self, features: FeatureMap | None, make: Callable[[], FeatureMap] | None = None):
+        self._features, self._make = features, make
+        self._lock = threading.Lock()
 
     def get(self) -> FeatureMap | None:
-        """The whole map, or None once the drag went on."""
+        """The whole map where it is held; None once the drag went on, or where nobody computed it."""
         return self._features
+
+    def whole(self) -> FeatureMap | None:
+        """The whole map, computed and kept where it is not held; None once the drag went on."""
+        features, make = self._features, self._make
+        if features is not None or make is None:
+            return features
+        with torch.no_grad():
+            features = make()
+        with self._lock:
+            if self._make is make:
+                self._features = features
+        return features
 
     def clear(self) -> None:
         """Let the map go."""
-        self._features = None
+        with self._lock:
+            self._features = self._make = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +114,7 @@ class DragStep:
         Raises:
             ConfigError: the drag went on, or the generator has no preview for its block.
         """
-        features = self.current.get()
+        features = self.current.whole()
         if features is None:
             raise ConfigError(f"step {self.index} is no longer the current one; expected that; take picture() instead")
         return self._drawn_by().preview(features, self.ws)

@@ -67,10 +67,26 @@ def take_reference(features: FeatureMap, handle: Point, radius: float, image_siz
     """Reference of a handle from the current map (no graph)."""
     reach = disc_reach(radius)
     steps = range(-reach, reach + 1)
-    x = min(max(handle[0], 0.0), image_size[1] - 1.0)  # a handle may lie on the outer half of a border pixel
-    y = min(max(handle[1], 0.0), image_size[0] - 1.0)
+    x, y = placed(handle, image_size)
     patch = read_grid(features, [x + o for o in steps], [y + o for o in steps], image_size)
     return PointReference(handle, (x, y), (x, y), read_point(features, (x, y), image_size), patch)
+
+
+def placed(handle: Point, image_size: tuple[int, int]) -> Point:
+    """A handle inside the picture: it may lie on the outer half of a border pixel."""
+    return min(max(handle[0], 0.0), image_size[1] - 1.0), min(max(handle[1], 0.0), image_size[0] - 1.0)
+
+
+def matches(references: References | None, edit: Edit) -> list[PointReference | None]:
+    """For each handle of an edit the reference known for it; None for a new or moved one."""
+    known = list(references.points) if references is not None else []
+    found = []
+    for handle in edit.handles:
+        match = next((point for point in known if point.origin == handle), None)
+        if match is not None:
+            known.remove(match)
+        found.append(match)
+    return found
 
 
 def follow_edit(
@@ -80,16 +96,13 @@ def follow_edit(
 
     What was taken of another block, or with another radius, is taken anew where the handle is now.
     """
-    known = list(references.points) if references is not None else []
     same_block = references is not None and references.start.block == features.block
     side = 2 * disc_reach(config.supervision_radius) + 1
     points = []
-    for handle in edit.handles:
-        match = next((point for point in known if point.origin == handle), None)
+    for handle, match in zip(edit.handles, matches(references, edit), strict=True):
         if match is None:
             points.append(take_reference(features, handle, config.supervision_radius, image_size))
             continue
-        known.remove(match)
         if not same_block or match.patch.shape[1] != side:
             anew = take_reference(features, match.position, config.supervision_radius, image_size)
             match = dataclasses.replace(anew, origin=match.origin)

@@ -45,6 +45,11 @@ class FeatureMap:
         return cls(block, (height, width), (Window(0, 0, height, width),), (values,), picture)
 
     @property
+    def is_whole(self) -> bool:
+        """Whether the whole map is held, as one."""
+        return self.windows == (Window(0, 0, *self.size),)
+
+    @property
     def whole(self) -> Float[Tensor, "channels height width"]:
         """The whole map; ValueError when only windows of it are held."""
         return self.read(Window(0, 0, *self.size))

@@ -206,9 +206,8 @@ class StyleGAN2(Generator):
 
     def _resumed(self, features: FeatureMap) -> Drawn | None:
         """Where a synthesis may go on; None when the features are not whole or their picture is missing."""
-        whole = features.windows == (Window(0, 0, *features.size),)
         draws = self.config.architecture == "skip" or features.block == self.num_blocks - 1
-        if not whole or (draws and features.picture is None):
+        if not features.is_whole or (draws and features.picture is None):
             return None
         picture = None if features.picture is None else features.picture[None]
         return Drawn(features.block, _batch_of(features.whole.detach()), picture)

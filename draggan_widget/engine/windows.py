@@ -1,0 +1,59 @@
+"""Which windows of the feature map one step reads: so much around each handle, whatever way it goes.
+
+Every point's window has one size, which follows from the settings and the fraction of a px its handle lies at, so that
+shapes stay the same from step to step.
+"""
+
+import math
+
+from draggan_widget.engine.config import DragConfig
+from draggan_widget.engine.edit import Edit
+from draggan_widget.engine.references import References, disc_reach, matches, placed
+from draggan_widget.generators.generator import Generator
+from draggan_widget.geometry import Window, image_to_feature
+
+ROUNDING = 1e-6  # image px: a sum of fractions may come out on either side of a whole px
+
+
+def step_windows(
+    generator: Generator, references: References | None, edit: Edit, config: DragConfig
+) -> tuple[Window, ...] | None:
+    """The windows of `config.block` that the next step towards an edit reads.
+
+    None where the whole map is due: references are to be taken, a part of the picture is fixed, or it costs no more.
+    """
+    if references is None or references.start.block != config.block:
+        return None
+    if edit.mask is not None and not edit.mask.all():
+        return None
+    known = matches(references, edit)
+    positions = [
+        placed(handle, generator.image_size) if match is None else match.position
+        for handle, match in zip(edit.handles, known, strict=True)
+    ]
+    size = generator.block_size(config.block)
+    columns = _axis([x for x, _ in positions], config, size[1], generator.image_size[1])
+    rows = _axis([y for _, y in positions], config, size[0], generator.image_size[0])
+    windows = tuple(Window(y, x, rows[1], columns[1]) for y, x in zip(rows[0], columns[0], strict=True))
+    return windows if generator.windows_pay(config.block, windows) else None
+
+
+def _axis(centres: list[float], config: DragConfig, side: int, image_side: int) -> tuple[list[int], int]:
+    """First cell of each window along an axis, and the cells all of them have."""
+    spans = [_pixels(centre, config) for centre in centres]
+    most = max(high - low for low, high in spans) * side / image_side
+    length = min(math.ceil(most) + 2, side)
+    firsts = (math.floor(image_to_feature(low, side, image_side)) for low, _ in spans)
+    return [min(max(first, 0), side - length) for first in firsts], length
+
+
+def _pixels(centre: float, config: DragConfig) -> tuple[int, int]:
+    """The outermost px around a handle that tracking and then supervision may read, without regard to the border."""
+    before = after = float(disc_reach(config.supervision_radius))
+    if config.disc == "official":  # its px lie up to one further towards 0 than they count as
+        before = max(before, centre - math.floor(centre - config.supervision_radius))
+        after = max(after, math.ceil(centre + config.supervision_radius) - 1 - centre)
+    moved = config.tracking_radius + config.step_length
+    exact = centre.is_integer() and moved.is_integer()
+    slack = 0.0 if exact else ROUNDING
+    return math.floor(centre - before - moved - slack), math.floor(centre + after + moved + slack) + 1
