@@ -107,3 +107,9 @@ def test_a_window_names_its_rows_and_columns():
 )
 def test_a_window_contains_what_lies_wholly_in_it(inner: Window, held: bool):
     assert Window(2, 5, 3, 4).contains(inner) is held
+
+
+def test_the_inside_of_a_window_is_what_lies_in_the_map():
+    assert Window(-2, 5, 4, 9).inside((8, 10)) == Window(0, 5, 2, 5)
+    assert Window(1, 2, 3, 4).inside((8, 10)) == Window(1, 2, 3, 4)
+    assert Window(-1, -1, 12, 12).inside((8, 10)) == Window(0, 0, 8, 10)
