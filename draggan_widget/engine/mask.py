@@ -4,13 +4,15 @@ Differs from the official engine: 1. Edit.mask is 1 where the picture may move; 
 over the fixed part only, so that lambda means the same for a small and a large one, and |F - F0| is taken at feature
 size, each cell weighted by the fixed px it feeds: an upper bound of the image-size sum, equal where F - F0 keeps its
 sign between neighbouring cells, at 1 / 256 of the work for a 64-px map under a 1024-px picture; 3. "mean" and "sum" are
-exact at image size, a strip of rows at a time: no image-size map is kept.
+exact at image size, in pieces that stay in the processor's cache: no image-size map is kept.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -19,7 +21,8 @@ from draggan_widget.engine.edit import Edit
 from draggan_widget.features.sample import taps
 from draggan_widget.generators.generator import FeatureMap, Generator
 
-STRIP_ROWS = 16  # image rows held at a time by the exact norms
+STRIP_ROWS = 16  # image rows held at a time where cells are no whole number of px
+CACHED = 2**17  # values of the map worked on at a time; half a MB of each of four such pieces
 
 
 @dataclass(frozen=True)
@@ -68,26 +71,72 @@ def mask_loss(features: FeatureMap, start: FeatureMap, part: FixedPart) -> Float
 
 
 class _FixedSum(torch.autograd.Function):
-    """Sum of |upsampled difference| over the fixed px; the gradient is taken in the same pass, strip by strip."""
+    """Sum of |upsampled difference| over the fixed px; value and gradient are taken in the same pass.
+
+    |.| grows in proportion, so the sum is the difference times its own gradient: only the gradient is summed up.
+    """
 
     @staticmethod
     def forward(ctx, difference: Tensor, part: FixedPart) -> Tensor:
-        total, gradient = difference.new_zeros(()), torch.zeros_like(difference)
-        for top in range(0, len(part.fixed), STRIP_ROWS):
-            fixed = part.fixed[top : top + STRIP_ROWS]
-            if not bool(fixed.any()):
-                continue
-            rows = part.rows[top : top + STRIP_ROWS]
-            strip = rows @ difference @ part.columns.T
-            total += (strip.abs() * fixed).sum()
-            gradient += rows.T @ (strip.sign() * fixed) @ part.columns
+        even = all(image % held == 0 for image, held in zip(part.fixed.shape, difference.shape[1:], strict=True))
+        gradient = _by_phases(difference, part) if even else _by_strips(difference, part)
         ctx.save_for_backward(gradient)
-        return total
+        return (difference * gradient).sum()
 
     @staticmethod
     def backward(ctx, *grads: Tensor) -> tuple[Tensor, None]:
         (gradient,) = ctx.saved_tensors
         return grads[0] * gradient, None
+
+
+def _by_strips(difference: Tensor, part: FixedPart) -> Float[Tensor, "channels height width"]:
+    """The gradient for any sizes, a strip of image rows at a time."""
+    gradient = torch.zeros_like(difference)
+    for top in range(0, len(part.fixed), STRIP_ROWS):
+        fixed = part.fixed[top : top + STRIP_ROWS]
+        if bool(fixed.any()):
+            rows = part.rows[top : top + STRIP_ROWS]
+            strip = rows @ difference @ part.columns.T
+            gradient += rows.T @ (strip.sign() * fixed) @ part.columns
+    return gradient
+
+
+def _by_phases(difference: Tensor, part: FixedPart) -> Float[Tensor, "channels height width"]:
+    """The gradient where a cell is a whole number of px: px at the same place in their cells are computed together.
+
+    Along an axis such a px lies by one fraction between two neighbouring cells, the outermost repeated. A few channels
+    at a time stay in the processor's cache.
+    """
+    channels, height, width = difference.shape
+    tall, wide = len(part.fixed) // height, part.fixed.shape[1] // width
+    fixed = part.fixed.view(height, tall, width, wide).permute(1, 3, 0, 2).contiguous()
+    padded = F.pad(difference.detach()[None], (1, 1, 1, 1), mode="replicate")[0]
+    gradient = torch.zeros_like(padded)
+    chunk = max(1, CACHED // (height * width))
+    for first in range(0, channels, chunk):
+        values, summed = padded[first : first + chunk], gradient[first : first + chunk]
+        for row in range(tall):
+            top, down = _place(row, tall)
+            above, below = values[:, top : top + height], values[:, top + 1 : top + 1 + height]
+            line, back = above.lerp(below, down), torch.zeros_like(above)
+            for column in range(wide):
+                left, across = _place(column, wide)
+                here, there = slice(left, left + width), slice(left + 1, left + 1 + width)
+                signs = line[..., here].lerp(line[..., there], across).sign_().mul_(fixed[row, column])
+                back[..., here].add_(signs, alpha=1 - across)
+                back[..., there].add_(signs, alpha=across)
+            summed[:, top : top + height].add_(back, alpha=1 - down)
+            summed[:, top + 1 : top + 1 + height].add_(back, alpha=down)
+    for edge, inner in ((0, 1), (-1, -2)):
+        gradient[:, inner] += gradient[:, edge]
+        gradient[:, :, inner] += gradient[:, :, edge]
+    return gradient[:, 1:-1, 1:-1]
+
+
+def _place(phase: int, count: int) -> tuple[int, float]:
+    """The first of a px's two cells, counted from the cell before its own, and how far it lies towards the second."""
+    position = (phase + 0.5) / count + 0.5
+    return math.floor(position), position - math.floor(position)
 
 
 def _upsampling(feature_side: int, image_side: int) -> np.ndarray:

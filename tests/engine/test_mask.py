@@ -6,6 +6,7 @@ from analytic import BlobGenerator
 from engine.oracle import fed_pixels
 
 from draggan_widget import DragConfig, Edit, FeatureMap
+from draggan_widget.engine import mask as masking
 from draggan_widget.engine.mask import FixedPart, fixed_part, mask_loss
 
 AT = ((1.0, 2.0),)
@@ -83,9 +84,11 @@ def test_the_loss_means_the_same_for_a_small_and_a_large_fixed_part():
 
 
 @pytest.mark.parametrize("wide", [1, 2])
+@pytest.mark.parametrize("side", [16, 32, 40, 48])  # 40: cells of two and a half px
 @pytest.mark.parametrize("norm", ["mean", "sum"])
-def test_the_exact_norms_equal_the_upsampled_map_in_value_and_gradient(norm: str, wide: int):
-    mask = random_mask(48, 48 * wide)
+def test_the_exact_norms_equal_the_upsampled_map_in_value_and_gradient(norm: str, side: int, wide: int, monkeypatch):
+    monkeypatch.setattr(masking, "CACHED", 2 * 16 * 16)  # two channels of the narrow map at a time
+    mask = random_mask(side, side * wide)
     values = torch.randn(3, 16, 16 * wide, generator=torch.Generator().manual_seed(4)).double().requires_grad_()
     start = FeatureMap.of(2, torch.zeros_like(values))
     generator = BlobGenerator(side=64, wide=wide, dtype=torch.float64)
