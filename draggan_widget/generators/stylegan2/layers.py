@@ -5,10 +5,13 @@ Each computes a whole map or equal windows of it, one a sample of the batch.
 Modulation multiplies the weights of a convolution by a style, one factor an input channel; demodulation divides them by
 their norm, one factor an output channel. Differs from the paper: 1. the weights stay as they are: the factors go to the
 maps before and after the convolution instead, so that no gradient of weights is ever formed; 2. large maps made without
-a graph take the factors in their weights, which is then less work; 3. a gain behind the activation is moved in front.
+a graph take the factors in their weights, which is then less work; 3. a gain behind the activation is moved in front;
+4. what follows from the weights alone is made once (`Prepared`).
 """
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -16,13 +19,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from draggan_widget.generators.stylegan2.config import StyleGAN2Config
-from draggan_widget.generators.stylegan2.resample import arranged, filter_of, upsample, upsampled_conv
+from draggan_widget.generators.stylegan2.resample import arranged, depthwise, filter_of, upsample, upsampled_conv
 from draggan_widget.geometry import Window
 
 SLOPE = 0.2  # of every leaky ReLU
 GAIN = 2**0.5  # keeps the mean square of a leaky ReLU's output near its input's
 EPSILON = 1e-8  # in demodulation
-FOLD_ABOVE = 128 * 128  # px of a map above which the weights take the factors; measured on a CPU
+FOLD_ABOVE = 128 * 128  # px of a whole map above which the weights take the factors; measured on a CPU
 ARRANGE_ABOVE = 32 * 32  # px of a map above which `arranged` pays; measured
 
 
@@ -45,6 +48,22 @@ class Dense(nn.Module):
         return F.leaky_relu_(torch.addmm(self.bias, x, self.weight.t(), beta=beta, alpha=alpha), SLOPE)
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What follows from a convolution's weights alone.
+
+    Attributes:
+        weight: as PyTorch's convolution takes it, (in, out, 3, 3) in an up-sampling layer, channels side by side in
+            memory on a CPU: otherwise it would be copied so at every call, which takes as long as a small window.
+        squares: of each pair of channels summed over the kernel: the norms of eq. 3 need no more.
+        kernel: the up-sampling filter, one a channel.
+    """
+
+    weight: Float[Tensor, "_ _ 3 3"]
+    squares: Float[Tensor, "channels_out channels_in"]
+    kernel: Float[Tensor, "channels_out 1 t t"]
+
+
 class StyledConv(nn.Module):
     """Modulated 3 x 3 convolution, perhaps of the doubled map; then noise, bias and leaky ReLU."""
 
@@ -57,6 +76,8 @@ class StyledConv(nn.Module):
         after = config.channels[block]
         before = config.channels[block - 1] if up else after
         self.up, self.clamp = up, config.conv_clamp
+        self._pixels = math.prod(config.block_size(block))
+        self._kept: tuple[tuple[int, int], Prepared] | None = None
         self.weight = nn.Parameter(torch.empty(after, before, 3, 3))
         self.bias = nn.Parameter(torch.empty(after))
         self.affine = Dense(config.w_dim, before)
@@ -97,25 +118,38 @@ class StyledConv(nn.Module):
         self, x: Tensor, style: Float[Tensor, " channels_in"], scale: float, windows: Sequence[Window] | None
     ) -> Tensor:
         """The convolution, demodulated, with its bias, all times `scale`."""
-        factors, bias = self._demodulation(style) * scale, self.bias * scale
-        pixels = x.shape[2] * x.shape[3] * (4 if self.up else 1)
-        if pixels > ARRANGE_ABOVE:
+        prepared = self._prepared()
+        factors = (prepared.squares @ style.square() + EPSILON).rsqrt() * scale
+        bias = self.bias * scale
+        if x.shape[2] * x.shape[3] * (4 if self.up else 1) > ARRANGE_ABOVE:
             x = arranged(x)
-        if pixels > FOLD_ABOVE and not torch.is_grad_enabled():
-            return self._convolve(x, self.weight * (factors[:, None] * style)[:, :, None, None], bias, windows)
-        x = self._convolve(x * style[:, None, None], self.weight, None, windows)
+        if self._pixels > FOLD_ABOVE and not torch.is_grad_enabled():
+            folded = style[:, None] * factors if self.up else factors[:, None] * style
+            return self._convolve(x, prepared.weight * folded[:, :, None, None], prepared.kernel, bias, windows)
+        x = self._convolve(x * style[:, None, None], prepared.weight, prepared.kernel, None, windows)
         return (x * factors[:, None, None]).add_(bias[:, None, None])
 
-    def _demodulation(self, style: Float[Tensor, " channels_in"]) -> Float[Tensor, " channels_out"]:
-        """1 / norm of each output channel's modulated weights (eq. 3)."""
-        weight = self.weight.flatten(2)
-        return (torch.einsum("oik,oik->oi", weight, weight) @ style.square() + EPSILON).rsqrt()
-
-    def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None, windows: Sequence[Window] | None) -> Tensor:
+    def _convolve(
+        self, x: Tensor, weight: Tensor, kernel: Tensor, bias: Tensor | None, windows: Sequence[Window] | None
+    ) -> Tensor:
         if self.up:
             size = None if windows is None else (windows[0].height, windows[0].width)
-            return upsampled_conv(x, weight, self.resample_filter, bias, size)
+            return upsampled_conv(x, weight, kernel, bias, size)
         return F.conv2d(x, weight, bias, padding=1 if windows is None else 0)
+
+    def _prepared(self) -> Prepared:
+        """Made on first use, and again when somebody changed the weights."""
+        state = (self.weight.data_ptr(), self.weight._version)
+        if self._kept is None or self._kept[0] != state:
+            with torch.inference_mode(False), torch.no_grad():
+                self._kept = (state, self._prepare())
+        return self._kept[1]
+
+    def _prepare(self) -> Prepared:
+        weight, taps = self.weight, self.resample_filter.flip(0, 1)
+        squares = torch.einsum("oikl,oikl->oi", weight, weight)
+        given = weight.transpose(0, 1) if self.up else weight
+        return Prepared(arranged(given), squares, depthwise(taps, len(weight)).contiguous())
 
 
 class ToRGB(nn.Module):

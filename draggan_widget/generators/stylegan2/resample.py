@@ -30,7 +30,7 @@ def upsample(
 ) -> Float[Tensor, "batch channels _ _"]:
     """A map of twice the size; with `size` what a frame of it gives (`upsampled_conv`)."""
     channels, length = x.shape[1], len(taps)
-    full = F.conv_transpose2d(arranged(x), _depthwise(taps, channels), stride=2, groups=channels)
+    full = F.conv_transpose2d(arranged(x), depthwise(taps, channels), stride=2, groups=channels)
     if size is not None:
         return _cut(full, length - 1 + _first(length), size)
     before = length - 1 - (length + 1) // 2  # rows of the full result that the padding would leave out
@@ -39,25 +39,26 @@ def upsample(
 
 def upsampled_conv(
     x: Float[Tensor, "batch channels h w"],
-    weight: Float[Tensor, "out channels 3 3"],
-    taps: Float[Tensor, "t t"],
+    weight: Float[Tensor, "channels out 3 3"],
+    kernel: Float[Tensor, "out 1 t t"],
     bias: Float[Tensor, " out"] | None = None,
     size: tuple[int, int] | None = None,
 ) -> Float[Tensor, "batch out _ _"]:
     """A 3 x 3 convolution, in the strict sense of the word, of the doubled map; nothing is cut off between the two.
 
-    With `size`, x are frames: all that `size` outputs from an even row and column on read (`windows.reach`).
+    `kernel` is `depthwise` of the flipped filter. With `size`, x are frames: all that `size` outputs from an even row
+    and column on read (`windows.reach`).
     """
-    before, after = (len(taps) - 1) // 2, len(taps) // 2 - 1
-    kernel = _depthwise(taps.flip(0, 1), len(weight))
+    channels, length = weight.shape[1], kernel.shape[2]
+    before, after = (length - 1) // 2, length // 2 - 1
     if size is not None:
-        spread = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2, padding=1)  # the outermost lack a neighbour
-        rows, columns = (slice(_first(len(taps)), _first(len(taps)) + side + len(taps) - 1) for side in size)
-        return F.conv2d(spread[:, :, rows, columns], kernel, bias, groups=len(weight))
-    spread = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
+        spread = F.conv_transpose2d(x, weight, stride=2, padding=1)  # the outermost lack a neighbour
+        rows, columns = (slice(_first(length), _first(length) + side + length - 1) for side in size)
+        return F.conv2d(spread[:, :, rows, columns], kernel, bias, groups=channels)
+    spread = F.conv_transpose2d(x, weight, stride=2)
     if after < 0 or before != after:
         spread, before = F.pad(spread, (before, after, before, after)), 0
-    return F.conv2d(spread, kernel, bias, padding=before, groups=len(weight))
+    return F.conv2d(spread, kernel, bias, padding=before, groups=channels)
 
 
 def _first(taps: int) -> int:
@@ -65,7 +66,8 @@ def _first(taps: int) -> int:
     return ((taps - 1) // 2 + 1) % 2
 
 
-def _depthwise(taps: Tensor, channels: int) -> Float[Tensor, "channels 1 t t"]:
+def depthwise(taps: Float[Tensor, "t t"], channels: int) -> Float[Tensor, "channels 1 t t"]:
+    """The filter with the gain of up-sampling, one a channel."""
     return (GAIN * taps).expand(channels, 1, -1, -1)
 
 
