@@ -68,7 +68,7 @@ class FeatureMap:
         top, left = held.y - window.y, held.x - window.x
         below, right = window.height - held.height - top, window.width - held.width - left
         values = self.read(held)
-        return F.pad(values, (left, right, top, below)) if any((top, left, below, right)) else values
+        return F.pad(values[None], (left, right, top, below))[0] if any((top, left, below, right)) else values
 
     def cut(self, windows: Sequence[Window]) -> "FeatureMap":
         """The same map reduced to `windows`."""

@@ -6,15 +6,15 @@ outside a map is zero, so a window at a border needs no more than there is. Geom
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from draggan_widget.geometry import Window
 
 Size = tuple[int, int]  # height, width
-CALL = 24  # px: what reading the weights of one more convolution costs, in px computed with them; measured on a CPU
-PAYS = 0.75  # of the whole map's cost that windows may have: the whole map also draws and is more regular work
+CALL = 76  # px: what one more convolution costs, in px computed by it; fitted by `python -m benchmarks.windows`
+PAYS = 0.9  # of the whole map's cost that windows may have: twice as far from it as the costs are off the times
 PLANS = 256  # kept: a handle that stays needs the windows it needed before
 
 
@@ -63,12 +63,10 @@ class Plan:
     Attributes:
         lowest: the lowest block of which only windows are computed.
         stages: the parts of each block from there on.
-        cost: multiplications, with those of the whole blocks.
     """
 
     lowest: int
     stages: tuple[tuple[Part, ...], ...]
-    cost: float
 
 
 def reach(start: int, length: int, taps: int) -> tuple[int, int]:
@@ -114,21 +112,42 @@ def stage(pyramid: Pyramid, block: int, windows: Sequence[Window]) -> tuple[Part
     return min(apart, together, key=lambda parts: _stage_cost(pyramid, block, parts))
 
 
+def plans(pyramid: Pyramid, block: int, windows: Sequence[Window]) -> Iterator[Plan]:
+    """Every way to `windows` of a block, from its own windows alone to windows of every block but the first."""
+    stages: tuple[tuple[Part, ...], ...] = ()
+    wanted = windows
+    for lowest in range(block, 0, -1):
+        stages = (stage(pyramid, lowest, wanted), *stages)
+        wanted = [window for part in stages[0] for window in part.below]
+        yield Plan(lowest, stages)
+
+
+def chain(pyramid: Pyramid, below: int, window: Window) -> tuple[tuple[Part], ...]:
+    """The parts of one window of the last block, from the block over `below` on."""
+    stages: tuple[tuple[Part], ...] = ()
+    for block in range(len(pyramid.channels) - 1, below, -1):
+        part = part_of(pyramid, block, [window])
+        stages, (window,) = ((part,), *stages), part.below
+    return stages
+
+
+def tiles(size: Size, side: int) -> Iterator[Window]:
+    """Windows of at most `side` px that make up a map."""
+    for y, x in itertools.product(range(0, size[0], side), range(0, size[1], side)):
+        yield Window(y, x, min(side, size[0] - y), min(side, size[1] - x))
+
+
 @lru_cache(PLANS)
 def plan(pyramid: Pyramid, block: int, windows: tuple[Window, ...]) -> Plan | None:
     """The cheapest way to `windows` of a block; None where the whole map is about as cheap."""
-    best, cost = None, PAYS * whole_cost(pyramid, block)
-    stages: tuple[tuple[Part, ...], ...] = ()
-    wanted: Sequence[Window] = windows
-    above = 0.0
-    for lowest in range(block, 0, -1):
-        parts = stage(pyramid, lowest, wanted)
-        stages, above = (parts, *stages), above + _stage_cost(pyramid, lowest, parts)
-        wanted = [window for part in parts for window in part.below]
-        total = above + whole_cost(pyramid, lowest - 1)
-        if total < cost:
-            best, cost = Plan(lowest, stages, total), total
-    return best
+    best = min(plans(pyramid, block, windows), key=lambda way: cost_of(pyramid, way), default=None)
+    return best if best is not None and cost_of(pyramid, best) < PAYS * whole_cost(pyramid, block) else None
+
+
+def cost_of(pyramid: Pyramid, way: Plan) -> float:
+    """Multiplications of a plan, those of the whole blocks too; reading weights counts as `CALL` px."""
+    blocks = enumerate(way.stages, start=way.lowest)
+    return whole_cost(pyramid, way.lowest - 1) + sum(_stage_cost(pyramid, block, parts) for block, parts in blocks)
 
 
 def whole_cost(pyramid: Pyramid, block: int) -> float:

@@ -13,7 +13,7 @@ from generators.tiny_stylegan2 import TINY, plain_config, random_tensors, tiny_c
 from draggan_widget import DragConfig, Edit, drag
 from draggan_widget.errors import Cancelled, ConfigError
 from draggan_widget.generators.generator import FeatureMap
-from draggan_widget.generators.stylegan2 import layers
+from draggan_widget.generators.stylegan2 import layers, synthesis
 from draggan_widget.generators.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.stylegan2.generator import StyleGAN2
 from draggan_widget.geometry import Window
@@ -198,6 +198,31 @@ def test_a_picture_that_goes_on_from_features_is_the_same(kind: str):
             found = generator.image(ws, held)
             assert torch.equal(found, due) if exactly else (found - due).abs().max() < 1e-5
             assert not found.requires_grad
+
+
+@pytest.mark.parametrize(
+    "kind", ["skip", "resnet", "orig", "upright", "across", "one tap", "six taps", "256 px", "clamped"]
+)
+@pytest.mark.parametrize("side", [5, 16])
+def test_a_picture_by_tiles_is_the_same(kind: str, side: int, monkeypatch: pytest.MonkeyPatch):
+    generator = made(plain_config(**KINDS[kind]))
+    ws = random_ws(generator, 4)
+    monkeypatch.setattr(synthesis, "TILE_ABOVE", 10**9)
+    due = generator.image(ws)
+    monkeypatch.setattr(synthesis, "TILE_ABOVE", 32 * 32 if kind == "256 px" else 30)
+    monkeypatch.setattr(synthesis, "TILE", 8 * side if kind == "256 px" else side)
+    torch.testing.assert_close(generator.image(ws), due, atol=1e-5, rtol=1e-5)
+
+
+def test_changed_weights_are_seen_at_once():
+    generator = made(TINY)
+    ws = random_ws(generator)
+    generator.image(ws)
+    changed = made(TINY)
+    for one in (generator, changed):
+        for conv in one.network.synthesis.convs():
+            conv.weight.add_(0.3)
+    assert torch.equal(generator.image(ws), changed.image(ws))
 
 
 def blocks_called(generator: StyleGAN2, monkeypatch: pytest.MonkeyPatch) -> list[int]:

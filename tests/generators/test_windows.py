@@ -13,7 +13,20 @@ from hypothesis import strategies as st
 from draggan_widget.generators import windows as planning
 from draggan_widget.generators.generator import FeatureMap
 from draggan_widget.generators.stylegan2.generator import StyleGAN2
-from draggan_widget.generators.windows import Part, Plan, Pyramid, merged, plan, reach, stage, whole_cost
+from draggan_widget.generators.windows import (
+    Part,
+    Plan,
+    Pyramid,
+    chain,
+    cost_of,
+    merged,
+    plan,
+    plans,
+    reach,
+    stage,
+    tiles,
+    whole_cost,
+)
 from draggan_widget.geometry import Window
 
 TAPS = {1: [1], 2: [1, 1], 3: [1, 2, 1], 4: [1, 4, 2, -1], 5: [1, 4, 6, 4, 1], 6: [1, 5, 10, 10, 5, 2]}
@@ -139,7 +152,10 @@ def test_more_points_begin_later_and_many_take_the_whole_map():
     assert five is not None
     assert twenty is not None
     assert one.lowest <= five.lowest <= twenty.lowest <= 5
-    assert one.cost < five.cost < twenty.cost < whole_cost(Pyramid((4, 4), (512,) * 5 + (256,), 4), 5)
+    pyramid = Pyramid((4, 4), (512,) * 5 + (256,), 4)
+    costs = [cost_of(pyramid, way) for way in (one, five, twenty)]
+    assert costs == sorted(costs)
+    assert costs[-1] < whole_cost(pyramid, 5)
     assert planned(64) is None
     assert planned(1, side=112) is None
 
@@ -156,7 +172,7 @@ def test_a_window_of_the_whole_map_and_one_of_block_0_are_the_whole_map():
 def check_equal(generator: StyleGAN2, block: int, windows: tuple[Window, ...], lowest: int, bound: float) -> None:
     """Values and gradient, computed from block `lowest` on by windows, against cuts of the whole map."""
     pyramid = Pyramid(generator.config.start_size, generator.config.channels, len(generator.config.resample_filter))
-    steps = chain(pyramid, block, windows, lowest)
+    steps = next(way for way in plans(pyramid, block, windows) if way.lowest == lowest)
     ws = random_ws(generator, 1)
     one, other = ws.clone().requires_grad_(), ws.clone().requires_grad_()
     found = generator.network.synthesis.windows(one, generator._noises, steps, windows)
@@ -179,14 +195,22 @@ def check_equal(generator: StyleGAN2, block: int, windows: tuple[Window, ...], l
         )
 
 
-def chain(pyramid: Pyramid, block: int, windows: tuple[Window, ...], lowest: int) -> Plan:
-    """From `lowest` on by windows, whatever it costs."""
-    stages: tuple[tuple[Part, ...], ...] = ()
-    wanted = windows
-    for number in range(block, lowest - 1, -1):
-        parts = stage(pyramid, number, wanted)
-        stages, wanted = (parts, *stages), tuple(window for part in parts for window in part.below)
-    return Plan(lowest, stages, 0.0)
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 40))
+@settings(deadline=None, max_examples=30)
+def test_tiles_make_up_a_map(height: int, width: int, side: int):
+    found = tuple(tiles((height, width), side))
+    assert sum(w.height * w.width for w in found) == height * width == len(covered(found))
+
+
+@given(draws_of_windows, st.integers(0, 3))
+@settings(deadline=None, max_examples=30)
+def test_a_chain_s_parts_read_what_those_below_them_give(draws, below: int):
+    pyramid = Pyramid((4, 4), (8,) * 5, 4)
+    window = window_in(SIDE, SIDE, draws[0])
+    stages = chain(pyramid, below, window)
+    assert len(stages) == 4 - below
+    assert stages[-1][0].outputs == (window,)
+    assert all(low.outputs == high.below for (low,), (high,) in itertools.pairwise(stages))
 
 
 KINDS: dict[str, dict[str, Any]] = {

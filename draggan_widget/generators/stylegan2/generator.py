@@ -14,7 +14,7 @@ from draggan_widget.generators.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.stylegan2.mapping import MappingNetwork
 from draggan_widget.generators.stylegan2.synthesis import Drawn, Noises, Synthesis
 from draggan_widget.generators.stylegan2.tensors import fitted
-from draggan_widget.generators.windows import Plan, Pyramid, plan
+from draggan_widget.generators.windows import Plan, plan
 from draggan_widget.geometry import Window
 
 NOISE_MODES = ("const", "random", "none")
@@ -162,8 +162,7 @@ class StyleGAN2(Generator):
         for window in windows:
             if not whole.contains(window):
                 raise ValueError(f"{window} sticks out of block {block} of {self.name}, a map of {whole}")
-        pyramid = Pyramid(self.config.start_size, self.config.channels, len(self.config.resample_filter))
-        return plan(pyramid, block, tuple(windows)) if windows else None
+        return plan(self.network.synthesis.pyramid, block, tuple(windows)) if windows else None
 
     @torch.no_grad()
     def image(
@@ -174,8 +173,8 @@ class StyleGAN2(Generator):
     ) -> Float[Tensor, "batch 3 height width"]:
         """The picture (`Generator.image`); drawn from `ws` alone when `features` lack what was drawn up to them."""
         start = None if features is None else self._resumed(features)
-        last = self.num_blocks - 1
-        pictures = (self._run(ws[i : i + 1], last, start, cancelled).picture for i in range(len(ws)))
+        draw = self.network.synthesis.picture
+        pictures = (draw(ws[i : i + 1], self._noises, start, cancelled) for i in range(len(ws)))
         return torch.cat([_coloured(picture) for picture in pictures])
 
     @torch.no_grad()

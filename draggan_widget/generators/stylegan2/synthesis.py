@@ -4,7 +4,8 @@ Differs from the paper: 1. it can stop at any block, and go on from there; 2. it
 exactly (`Synthesis.windows`).
 """
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,10 +17,12 @@ from draggan_widget.generators.generator import FeatureMap
 from draggan_widget.generators.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.stylegan2.layers import Bypass, StyledConv, ToRGB
 from draggan_widget.generators.stylegan2.resample import filter_of, upsample
-from draggan_widget.generators.windows import Part, Plan
+from draggan_widget.generators.windows import Part, Plan, Pyramid, chain, tiles
 from draggan_widget.geometry import Window
 
 Noises = Sequence[Tensor | None]  # before its strength, for each convolution in order; None for none
+TILE_ABOVE = 128 * 128  # px of a map above which pictures are drawn by tiles
+TILE = 256  # px: side of a tile of the picture; measured
 HALVES = 0.5**0.5  # of the two ways through a "resnet" block, so that their sum keeps its size
 
 
@@ -80,16 +83,16 @@ class Block(nn.Module):
     def _read(self, values: Tensor, part: Part, windows: Sequence[Window]) -> Tensor:
         """A window, perhaps sticking out of the map, of each of the inner ones."""
         held = zip(values, part.inner, windows, strict=True)
-        return torch.stack([FeatureMap(self.number, self.size, (at,), (x,)).padded(window) for x, at, window in held])
+        return _batch([FeatureMap(self.number, self.size, (at,), (x,)).padded(window) for x, at, window in held])
 
-    @torch.no_grad()
-    def draw(self, picture: Tensor | None, x: Tensor, ws: Float[Tensor, "1 num_ws w_dim"]) -> Tensor | None:
-        """The picture after this block, without a graph."""
-        if self.torgb is None:
-            return None
+    def rgb(self, x: Tensor, ws: Float[Tensor, "1 num_ws w_dim"]) -> Tensor | None:
+        """What this block adds to the picture; None where only the last block draws."""
         row = self.first_row + (1 if self.conv0 is None else 2)  # shared with the next block's first convolution
-        own = self.torgb(x.detach(), ws[:, row])
-        return own if picture is None else own.add_(upsample(picture, self.resample_filter))
+        return None if self.torgb is None else self.torgb(x, ws[:, row])
+
+    def drawn(self, picture: Tensor | None, own: Tensor | None) -> Tensor | None:
+        """The picture after this block, from that before it and what it adds."""
+        return own if picture is None or own is None else own.add_(upsample(picture, self.resample_filter))
 
 
 class Synthesis(nn.Module):
@@ -97,6 +100,7 @@ class Synthesis(nn.Module):
 
     def __init__(self, config: StyleGAN2Config):
         super().__init__()
+        self.pyramid = Pyramid(config.start_size, config.channels, len(config.resample_filter))
         for block in range(config.num_blocks):
             self.add_module(config.block_name(block), Block(config, block))
 
@@ -126,7 +130,8 @@ class Synthesis(nn.Module):
             module = blocks[block]
             assert isinstance(module, Block)
             x = module(x, ws, noises)
-            picture = module.draw(picture, x, ws)
+            with torch.no_grad():
+                picture = module.drawn(picture, module.rgb(x.detach(), ws))
         assert x is not None
         return Drawn(block, x, picture)
 
@@ -134,13 +139,55 @@ class Synthesis(nn.Module):
         self, ws: Float[Tensor, "1 num_ws w_dim"], noises: Noises, plan: Plan, wanted: Sequence[Window]
     ) -> FeatureMap:
         """`wanted` windows of a block as planned: exact, values and gradient, up to rounding."""
-        blocks = list(self.children())
         drawn = self.run(ws, noises, plan.lowest - 1)
-        held = FeatureMap.of(drawn.block, drawn.x[0])
-        for number, parts in enumerate(plan.stages, start=plan.lowest):
-            block = blocks[number]
-            assert isinstance(block, Block)
-            found = [block(torch.stack([held.padded(f) for f in part.frames]), ws, noises, part) for part in parts]
-            windows = tuple(window for part in parts for window in part.outputs)
-            held = FeatureMap(number, block.size, windows, tuple(x for values in found for x in values))
+        *_, (_, held) = self._by_parts(FeatureMap.of(drawn.block, drawn.x[0]), ws, noises, plan.stages)
         return held.cut(wanted)
+
+    def picture(
+        self,
+        ws: Float[Tensor, "1 num_ws w_dim"],
+        noises: Noises,
+        start: Drawn | None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Float[Tensor, "1 colours height width"]:
+        """The picture; blocks too large for the processor's cache are computed by tiles of it.
+
+        Raises:
+            Cancelled: `cancelled` answered True before a block or a tile.
+        """
+        blocks = [block for block in self.children() if isinstance(block, Block)]
+        small = [block.number for block in blocks if math.prod(block.size) <= TILE_ABOVE]
+        drawn = self.run(ws, noises, max([0, *small] if start is None else [start.block, *small]), start, cancelled)
+        picture, tiled = drawn.picture, blocks[drawn.block + 1 :]
+        if tiled:
+            own = {b.number: drawn.x.new_empty(1, len(b.torgb.bias), *b.size) for b in tiled if b.torgb is not None}
+            held = FeatureMap.of(drawn.block, drawn.x[0])
+            for tile in tiles(tiled[-1].size, TILE):
+                if cancelled is not None and cancelled():
+                    raise Cancelled(f"the picture was dropped before {tile}: nobody waits for it")
+                for block, found in self._by_parts(held, ws, noises, chain(self.pyramid, drawn.block, tile)):
+                    colours = block.rgb(found.values[0][None], ws)
+                    if colours is not None:
+                        (at,) = found.windows
+                        own[block.number][:, :, at.rows, at.columns] = colours
+            for block in tiled:
+                picture = block.drawn(picture, own.get(block.number))
+        assert picture is not None
+        return picture
+
+    def _by_parts(
+        self, held: FeatureMap, ws: Tensor, noises: Noises, stages: Sequence[Sequence[Part]]
+    ) -> Iterator[tuple[Block, FeatureMap]]:
+        """Each block above the held one with the windows of it that its parts give."""
+        blocks = list(self.children())[held.block + 1 :]
+        for block, parts in zip(blocks, stages, strict=False):
+            assert isinstance(block, Block)
+            found = [block(_batch([held.padded(f) for f in part.frames]), ws, noises, part) for part in parts]
+            windows = tuple(window for part in parts for window in part.outputs)
+            held = FeatureMap(block.number, block.size, windows, tuple(x for values in found for x in values))
+            yield block, held
+
+
+def _batch(maps: Sequence[Float[Tensor, "channels h w"]]) -> Float[Tensor, "maps channels h w"]:
+    """Equal maps as one batch, in the order of memory they have; one alone is not copied."""
+    return torch.cat([x[None] for x in maps]) if len(maps) > 1 else maps[0][None]
