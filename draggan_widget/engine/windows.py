@@ -54,6 +54,5 @@ def _pixels(centre: float, config: DragConfig) -> tuple[int, int]:
         before = max(before, centre - math.floor(centre - config.supervision_radius))
         after = max(after, math.ceil(centre + config.supervision_radius) - 1 - centre)
     moved = config.tracking_radius + config.step_length
-    exact = centre.is_integer() and moved.is_integer()
-    slack = 0.0 if exact else ROUNDING
+    slack = 0.0 if centre % 1 == 0 == moved % 1 else ROUNDING
     return math.floor(centre - before - moved - slack), math.floor(centre + after + moved + slack) + 1

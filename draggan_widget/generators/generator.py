@@ -68,7 +68,7 @@ class FeatureMap:
         top, left = held.y - window.y, held.x - window.x
         below, right = window.height - held.height - top, window.width - held.width - left
         values = self.read(held)
-        return F.pad(values[None], (left, right, top, below))[0] if any((top, left, below, right)) else values
+        return F.pad(batch_of(values), (left, right, top, below))[0] if any((top, left, below, right)) else values
 
     def cut(self, windows: Sequence[Window]) -> "FeatureMap":
         """The same map reduced to `windows`."""
@@ -77,6 +77,11 @@ class FeatureMap:
     def detach(self) -> "FeatureMap":
         """The same values without their graph."""
         return dataclasses.replace(self, values=tuple(v.detach() for v in self.values))
+
+
+def batch_of(x: Float[Tensor, "channels height width"]) -> Float[Tensor, "1 channels height width"]:
+    """The map as the layers had it, down to the stride of the batch, by which PyTorch tells the order in memory."""
+    return x.as_strided((1, *x.shape), (max(s * n for s, n in zip(x.stride(), x.shape, strict=True)), *x.stride()))
 
 
 MEAN_SEEDS = range(100_000, 100_100)  # pictures whose features make `Generator.mean_features`

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from draggan_widget.checkpoints.checkpoint import Checkpoint
 from draggan_widget.errors import CheckpointError, ConfigError
-from draggan_widget.generators.generator import FeatureMap, Generator
+from draggan_widget.generators.generator import FeatureMap, Generator, batch_of
 from draggan_widget.generators.stylegan2.carried import NOTHING, Carried, is_carried
 from draggan_widget.generators.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.stylegan2.mapping import MappingNetwork
@@ -209,16 +209,11 @@ class StyleGAN2(Generator):
         if not features.is_whole or (draws and features.picture is None):
             return None
         picture = None if features.picture is None else features.picture[None]
-        return Drawn(features.block, _batch_of(features.whole.detach()), picture)
+        return Drawn(features.block, batch_of(features.whole.detach()), picture)
 
 
 def _feature_map(drawn: Drawn) -> FeatureMap:
     return FeatureMap.of(drawn.block, drawn.x[0], None if drawn.picture is None else drawn.picture[0])
-
-
-def _batch_of(x: Float[Tensor, "channels height width"]) -> Float[Tensor, "1 channels height width"]:
-    """The map as the layers had it, down to the stride of the batch, by which PyTorch chooses how it rounds."""
-    return x.as_strided((1, *x.shape), (x.numel(), *x.stride()))
 
 
 def _coloured(picture: Tensor | None) -> Float[Tensor, "1 3 height width"]:

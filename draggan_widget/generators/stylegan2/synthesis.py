@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from draggan_widget.errors import Cancelled
-from draggan_widget.generators.generator import FeatureMap
+from draggan_widget.generators.generator import FeatureMap, batch_of
 from draggan_widget.generators.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.stylegan2.layers import Bypass, StyledConv, ToRGB
 from draggan_widget.generators.stylegan2.resample import filter_of, upsample
@@ -166,7 +166,7 @@ class Synthesis(nn.Module):
                 if cancelled is not None and cancelled():
                     raise Cancelled(f"the picture was dropped before {tile}: nobody waits for it")
                 for block, found in self._by_parts(held, ws, noises, chain(self.pyramid, drawn.block, tile)):
-                    colours = block.rgb(found.values[0][None], ws)
+                    colours = block.rgb(batch_of(found.values[0]), ws)
                     if colours is not None:
                         (at,) = found.windows
                         own[block.number][:, :, at.rows, at.columns] = colours
@@ -190,4 +190,4 @@ class Synthesis(nn.Module):
 
 def _batch(maps: Sequence[Float[Tensor, "channels h w"]]) -> Float[Tensor, "maps channels h w"]:
     """Equal maps as one batch, in the order of memory they have; one alone is not copied."""
-    return torch.cat([x[None] for x in maps]) if len(maps) > 1 else maps[0][None]
+    return torch.cat([batch_of(x) for x in maps]) if len(maps) > 1 else batch_of(maps[0])
