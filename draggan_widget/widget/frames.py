@@ -1,6 +1,7 @@
 """Frames on credit: one subscriber of a session, drawing, encoding and sending on its worker.
 
 While a drag runs: a preview each step that has credit, the full picture where it costs less than a quarter of the time.
+A step that computed windows of its feature map only has no map to preview: computing it may cost another quarter.
 At rest: the full picture at once, the lossless one a moment later.
 """
 
@@ -9,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,9 +24,28 @@ from draggan_widget.widget.credit import Credit
 from draggan_widget.widget.messages import pairs
 
 Send = Callable[[dict[str, Any], list[bytes]], None]
-FULL_SHARE = 0.25  # of the time of a running drag that full pictures may take
+SHARE = 0.25  # of the time of a running drag that full pictures may take, and again previews without a map
 REST_SECONDS = 0.3  # after the last step the lossless picture follows
 RATE_WINDOW = 2.0  # seconds over which steps per second are counted
+
+
+@dataclass
+class _Pace:
+    """When something may be drawn again, so that it takes at most `SHARE` of the time.
+
+    Attributes:
+        cost: of the last one, seconds; 0 before the first.
+        ended: when that was done.
+    """
+
+    cost: float = 0.0
+    ended: float = float("-inf")
+
+    def due(self, now: float) -> bool:
+        return now - self.ended >= self.cost * (1 / SHARE - 1)
+
+    def took(self, began: float, ended: float) -> None:
+        self.cost, self.ended = ended - began, ended
 
 
 class Frames:
@@ -54,7 +75,7 @@ class Frames:
         self._owed = self._asked = False
         self._colab = False
         self._slot: tuple[dict[str, Any], list[bytes]] | None = None
-        self._full_cost, self._full_ended = 0.0, float("-inf")
+        self._pictures, self._previews = _Pace(), _Pace()
         self._step_times: deque[float] = deque(maxlen=256)
 
     # From the browser: cheap, any thread
@@ -112,13 +133,13 @@ class Frames:
         self._step_times.append(now)
         if step.ended is not None or not self._allowed():
             return
-        due = now - self._full_ended >= self._full_cost * (1 / FULL_SHARE - 1)
+        due = self._pictures.due(now)
         with contextlib.suppress(Cancelled):
             try:
-                if due and self._full_cost > 0:
+                if due and self._pictures.cost > 0:
                     self._emit("picture", step, self._full(step))
-                else:
-                    self._emit("preview", step, to_uint8(step.preview()))
+                elif step.current.get() is not None or self._previews.due(now):
+                    self._emit("preview", step, self._preview(step))
             except ConfigError:  # this block has no preview: full pictures only, at their own pace
                 if due:
                     self._emit("picture", step, self._full(step))
@@ -180,8 +201,14 @@ class Frames:
         session = self._session
         began = self._clock()
         pixels = step.pixels(cancelled=lambda: session.runner.closed or not self._shows(step))
-        self._full_ended = self._clock()
-        self._full_cost = self._full_ended - began
+        self._pictures.took(began, self._clock())
+        return pixels
+
+    def _preview(self, step: DragStep) -> np.ndarray:
+        held, began = step.current.get() is not None, self._clock()
+        pixels = to_uint8(step.preview())
+        if not held:
+            self._previews.took(began, self._clock())
         return pixels
 
     def _emit(self, kind: str, step: DragStep, pixels: np.ndarray) -> None:

@@ -106,6 +106,16 @@ def test_the_windows_of_a_drag_keep_their_size():
     assert {len(windows) for windows in others} == {2}
 
 
+def test_a_handle_given_in_whole_numbers_has_the_same_windows():
+    asked = []
+    for number in (int, float):
+        generator = WindowedBlob()
+        edit = Edit(((number(24), number(30)),), ((number(42), number(37)),))
+        list(itertools.islice(drag(generator, generator.ws_at(25.0, 29.0), edit, settings_of(generator)), 3))
+        asked.append(generator.asked)
+    assert asked[0] == asked[1]
+
+
 def stylegan2(side: int) -> StyleGAN2:
     return made(plain_config(channels=CHANNELS[side]))
 

@@ -8,7 +8,18 @@ import pytest
 from analytic import BlobGenerator
 from PIL import Image
 from session.helpers import BOUND, EDIT, OTHER, Gate, edit_of, endless, opened, until
-from widget.helpers import CLIENT, GOLDEN, BlindBlob, BrokenPicture, Clock, HeldPicture, TimedBlob, Wire, settle
+from widget.helpers import (
+    CLIENT,
+    GOLDEN,
+    BlindBlob,
+    BrokenPicture,
+    Clock,
+    HeldPicture,
+    TimedBlob,
+    WindowedBlob,
+    Wire,
+    settle,
+)
 
 from draggan_widget.engine.edit import Edit
 from draggan_widget.session.session import DragSession
@@ -246,6 +257,20 @@ def test_full_pictures_take_under_a_quarter_of_the_time():
         share = (len(pictures) * 0.5) / (80 * 0.125 + len(pictures) * 0.5)
         assert 0.15 < share < 0.26
         assert generator.spent - spent <= (clock.now - began) * 0.26 + 0.6
+
+
+def test_a_preview_for_which_the_map_must_be_computed_takes_under_a_quarter_of_the_time():
+    clock = Clock()
+    generator = WindowedBlob(clock, step=1.0, picture=1e6)
+    with stage(opened(generator, learning_rate=1e-7, stall_steps=10**6), clock) as s:
+        s.rest()
+        s.wire.confirm = s.frames
+        began = clock.now
+        s.session.step(200)
+        previews = [frame["step"] for frame in s.wire.of("frame") if frame["kind"] == "preview"]
+        assert len(previews) >= 6
+        assert previews[:2] == [0, 1]  # the start holds its map
+        assert (len(previews) - 1) * 1.0 <= 0.26 * (clock.now - began)
 
 
 def test_a_generator_without_a_preview_still_shows_pictures():

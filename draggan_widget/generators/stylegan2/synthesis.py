@@ -21,8 +21,8 @@ from draggan_widget.generators.windows import Part, Plan, Pyramid, chain, tiles
 from draggan_widget.geometry import Window
 
 Noises = Sequence[Tensor | None]  # before its strength, for each convolution in order; None for none
-TILE_ABOVE = 128 * 128  # px of a map above which pictures are drawn by tiles
-TILE = 256  # px: side of a tile of the picture; measured
+TILE_ABOVE = 256 * 256  # px of a map above which pictures are drawn by tiles; measured, as below
+TILE = 256  # px: side of a tile of the picture; 128 and 512 take longer
 HALVES = 0.5**0.5  # of the two ways through a "resnet" block, so that their sum keeps its size
 
 
