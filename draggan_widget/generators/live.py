@@ -30,7 +30,7 @@ class LiveStyleGAN2(StyleGAN2):
 
     def refreshed(self) -> Generator:
         """The module read again: what was copied (other dtype or device) or replaced is taken anew."""
-        return from_module(self.module, self.device)
+        return from_module(self.module, self.device).with_half_pictures(self.picture_dtype is not None)
 
 
 def from_module(module: nn.Module, device: torch.device | None = None) -> LiveStyleGAN2:

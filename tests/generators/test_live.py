@@ -9,6 +9,7 @@ from torch import nn
 
 from draggan_widget import DragSession, Edit, load_generator
 from draggan_widget.errors import CheckpointError, ConfigError
+from draggan_widget.generators.live import LiveStyleGAN2
 from draggan_widget.generators.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.stylegan2.generator import StyleGAN2
 from tests.checkpoints import nvidia_writer
@@ -24,6 +25,15 @@ def test_a_live_generator_draws_what_its_checkpoint_draws():
     assert torch.equal(ws, due.ws_from_seed(3, 0.7))
     assert torch.equal(generator.image(ws), due.image(ws))
     assert generator.family == "stylegan2"
+
+
+def test_half_pictures_stay_so_when_a_live_module_is_read_again():
+    live = load_generator(live_module(CONFIG), "cpu")
+    assert isinstance(live, LiveStyleGAN2)
+    again = live.with_half_pictures().refreshed()
+    assert isinstance(again, LiveStyleGAN2)
+    assert again.picture_dtype == torch.bfloat16
+    assert live.picture_dtype is None
 
 
 @pytest.mark.parametrize("training", [False, True])

@@ -214,6 +214,26 @@ def test_a_picture_by_tiles_is_the_same(kind: str, side: int, monkeypatch: pytes
     torch.testing.assert_close(generator.image(ws), due, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["skip", "resnet", "orig", "clamped"])
+@pytest.mark.parametrize("tiled", [30, 10**9])
+def test_half_pictures_are_near_the_others_and_change_nothing_else(kind: str, tiled: int, monkeypatch):
+    monkeypatch.setattr(synthesis, "HALF_ABOVE", 8 * 8)
+    monkeypatch.setattr(layers, "FOLD_ABOVE", 8 * 8)
+    monkeypatch.setattr(synthesis, "TILE_ABOVE", tiled)
+    generator = made(plain_config(**KINDS[kind]))
+    half, ws = generator.with_half_pictures(), random_ws(generator, 4)
+    due, found = generator.image(ws), half.image(ws)
+    assert found.dtype == due.dtype == torch.float32
+    assert 0 < float((found - due).abs().max()) < 0.02 * float(due.abs().max())
+    for block in (0, 1, 3):
+        features = half.features(ws, block)
+        assert torch.equal(features.whole, generator.features(ws, block).whole)
+        assert torch.equal(half.image(ws, features), found), block
+    assert torch.equal(half.with_noise("const").image(ws), found)
+    assert torch.equal(half.with_half_pictures(False).image(ws), due)
+    assert torch.equal(generator.image(ws), due)
+
+
 def test_changed_weights_are_seen_at_once():
     generator = made(TINY)
     ws = random_ws(generator)

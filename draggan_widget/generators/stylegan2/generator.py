@@ -1,5 +1,6 @@
 """StyleGAN2 as a `Generator`."""
 
+import copy
 from collections.abc import Callable, Sequence
 
 import torch
@@ -40,10 +41,12 @@ class StyleGAN2(Generator):
         network: its weights, by the names of the checkpoint.
         noise_mode: "const" (the noise trained with it), "random" (drawn once for this object, so that a step's picture
             stays the same) or "none".
+        picture_dtype: in which pictures are drawn above 128 px; None for that of the weights.
     """
 
     family = "stylegan2"
     latent_spaces = ("W+", "W")
+    picture_dtype: torch.dtype | None = None
 
     def __init__(
         self, network: Network, name: str, noise_mode: str = "const", noise_seed: int = 0, carried: Carried = NOTHING
@@ -103,7 +106,20 @@ class StyleGAN2(Generator):
         Raises:
             ConfigError: no such noise mode.
         """
-        return StyleGAN2(self.network, self.name, noise_mode, noise_seed, self._carried)
+        other = StyleGAN2(self.network, self.name, noise_mode, noise_seed, self._carried)
+        other.picture_dtype = self.picture_dtype
+        return other
+
+    def with_half_pictures(self, half: bool = True) -> "StyleGAN2":
+        """The same generator drawing what is above 128 px in bfloat16 on a CPU, in float16 elsewhere.
+
+        Features, drags and previews stay in the dtype of the weights. Faster only where the processor computes
+        bfloat16 (`docs/benchmarks.md`); `half` False takes it back.
+        """
+        other = copy.copy(self)
+        kind = torch.bfloat16 if self.device.type == "cpu" else torch.float16
+        other.picture_dtype = kind if half else None
+        return other
 
     def block_size(self, block: int) -> tuple[int, int]:
         """(height, width) of a block's feature map."""
@@ -173,9 +189,13 @@ class StyleGAN2(Generator):
     ) -> Float[Tensor, "batch 3 height width"]:
         """The picture (`Generator.image`); drawn from `ws` alone when `features` lack what was drawn up to them."""
         start = None if features is None else self._resumed(features)
-        draw = self.network.synthesis.picture
-        pictures = (draw(ws[i : i + 1], self._noises, start, cancelled) for i in range(len(ws)))
-        return torch.cat([_coloured(picture) for picture in pictures])
+        return torch.cat([_coloured(self._draw(ws[i : i + 1], start, cancelled)) for i in range(len(ws))])
+
+    def _draw(self, ws: Tensor, start: Drawn | None, cancelled: Callable[[], bool] | None) -> Tensor:
+        synthesis = self.network.synthesis
+        if self.picture_dtype is not None:
+            start = synthesis.halved(ws, self._noises, start, self.picture_dtype, cancelled)
+        return synthesis.picture(ws, self._noises, start, cancelled)
 
     @torch.no_grad()
     def preview(

@@ -97,7 +97,8 @@ class StyledConv(nn.Module):
         """One layer, differentiable in `x` and `w`.
 
         Args:
-            x: the map, of half the size in an up-sampling layer.
+            x: the map, of half the size in an up-sampling layer; a large one without a graph may be of another dtype
+                than the weights, and the result is of that.
             w: this layer's row of ws.
             noise: of the whole map, before its strength; None for none.
             gain: behind the activation.
@@ -107,7 +108,7 @@ class StyledConv(nn.Module):
         x = self._modulated(x, self.affine(w)[0], scale, windows)
         if noise is not None:
             noise = noise if windows is None else torch.stack([noise[w.rows, w.columns] for w in windows])[:, None]
-            x = x.add_(noise * (self.noise_strength * scale))
+            x = x.add_((noise * (self.noise_strength * scale)).to(x.dtype))
         x = F.leaky_relu_(x, SLOPE)
         if self.clamp is None:
             return x
@@ -125,7 +126,8 @@ class StyledConv(nn.Module):
             x = arranged(x)
         if self._pixels > FOLD_ABOVE and not torch.is_grad_enabled():
             folded = style[:, None] * factors if self.up else factors[:, None] * style
-            return self._convolve(x, prepared.weight * folded[:, :, None, None], prepared.kernel, bias, windows)
+            weight = (prepared.weight * folded[:, :, None, None]).to(x.dtype)
+            return self._convolve(x, weight, prepared.kernel.to(x.dtype), bias.to(x.dtype), windows)
         x = self._convolve(x * style[:, None, None], prepared.weight, prepared.kernel, None, windows)
         return (x * factors[:, None, None]).add_(bias[:, None, None])
 
@@ -166,9 +168,10 @@ class ToRGB(nn.Module):
     def forward(
         self, x: Float[Tensor, "1 channels height width"], w: Float[Tensor, "1 w_dim"]
     ) -> Float[Tensor, "1 colours height width"]:
-        """What the block adds to the picture."""
+        """What the block adds to the picture, in the dtype of the weights."""
         style = self.affine(w)[0] * self._gain
-        y = torch.addmm(self.bias[:, None], self.weight.flatten(1) * style, x[0].flatten(1)).view(1, -1, *x.shape[2:])
+        given = (self.bias[:, None].to(x.dtype), (self.weight.flatten(1) * style).to(x.dtype))
+        y = torch.addmm(*given, x[0].flatten(1)).view(1, -1, *x.shape[2:]).to(self.weight.dtype)
         return y if self.clamp is None else y.clamp(-self.clamp, self.clamp)
 
 
@@ -191,4 +194,5 @@ class Bypass(nn.Module):
 
         With `size`, x are frames of windows of that size (`windows.Part`).
         """
-        return upsample(F.conv2d(x, self.weight * (self._weight_gain * gain)), self.resample_filter, size)
+        weight, taps = self.weight * (self._weight_gain * gain), self.resample_filter
+        return upsample(F.conv2d(x, weight.to(x.dtype)), taps.to(x.dtype), size)

@@ -6,7 +6,7 @@ exactly (`Synthesis.windows`).
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -15,12 +15,13 @@ from torch import Tensor, nn
 from draggan_widget.errors import Cancelled
 from draggan_widget.generators.generator import FeatureMap, batch_of
 from draggan_widget.generators.stylegan2.config import StyleGAN2Config
-from draggan_widget.generators.stylegan2.layers import Bypass, StyledConv, ToRGB
+from draggan_widget.generators.stylegan2.layers import FOLD_ABOVE, Bypass, StyledConv, ToRGB
 from draggan_widget.generators.stylegan2.resample import filter_of, upsample
 from draggan_widget.generators.windows import Part, Plan, Pyramid, chain, tiles
 from draggan_widget.geometry import Window
 
 Noises = Sequence[Tensor | None]  # before its strength, for each convolution in order; None for none
+HALF_ABOVE = FOLD_ABOVE  # px of a map above which a picture may be drawn in half precision; drags read those below
 TILE_ABOVE = 256 * 256  # px of a map above which pictures are drawn by tiles; measured, as below
 TILE = 256  # px: side of a tile of the picture; 128 and 512 take longer
 HALVES = 0.5**0.5  # of the two ways through a "resnet" block, so that their sum keeps its size
@@ -143,6 +144,28 @@ class Synthesis(nn.Module):
         *_, (_, held) = self._by_parts(FeatureMap.of(drawn.block, drawn.x[0]), ws, noises, plan.stages)
         return held.cut(wanted)
 
+    def halved(
+        self,
+        ws: Float[Tensor, "1 num_ws w_dim"],
+        noises: Noises,
+        start: Drawn | None,
+        dtype: torch.dtype,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Drawn:
+        """The last block of at most `HALF_ABOVE` px with its features in `dtype`, for a picture to go on from.
+
+        Raises:
+            Cancelled: `cancelled` answered True before a block.
+        """
+        last = self._last_of(HALF_ABOVE)
+        drawn = self.run(ws, noises, last, start if start is not None and start.block <= last else None, cancelled)
+        return replace(drawn, x=drawn.x.to(dtype))
+
+    def _last_of(self, pixels: int) -> int:
+        """The last block whose map has at most so many px; 0 where none has."""
+        sizes = enumerate(map(self.pyramid.size, range(len(self.pyramid.channels))))
+        return max([0, *(block for block, size in sizes if math.prod(size) <= pixels)])
+
     def picture(
         self,
         ws: Float[Tensor, "1 num_ws w_dim"],
@@ -152,15 +175,16 @@ class Synthesis(nn.Module):
     ) -> Float[Tensor, "1 colours height width"]:
         """The picture; blocks too large for the processor's cache are computed by tiles of it.
 
+        They are computed in the dtype of the features it starts from.
+
         Raises:
             Cancelled: `cancelled` answered True before a block or a tile.
         """
         blocks = [block for block in self.children() if isinstance(block, Block)]
-        small = [block.number for block in blocks if math.prod(block.size) <= TILE_ABOVE]
-        drawn = self.run(ws, noises, max([0, *small] if start is None else [start.block, *small]), start, cancelled)
+        drawn = self.run(ws, noises, self._last_of(TILE_ABOVE), start, cancelled)
         picture, tiled = drawn.picture, blocks[drawn.block + 1 :]
         if tiled:
-            own = {b.number: drawn.x.new_empty(1, len(b.torgb.bias), *b.size) for b in tiled if b.torgb is not None}
+            own = {b.number: ws.new_empty(1, len(b.torgb.bias), *b.size) for b in tiled if b.torgb is not None}
             held = FeatureMap.of(drawn.block, drawn.x[0])
             for tile in tiles(tiled[-1].size, TILE):
                 if cancelled is not None and cancelled():
