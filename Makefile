@@ -6,7 +6,7 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints-c
 NODE_STAMP := js/node_modules/.package-lock.json
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test check lint unit js kernel browser notebooks real wheel bundle docs pictures readme-animation study-landmarks fuzz heads-data heads-train heads-judge clean
+.PHONY: demo test check lint unit js kernel browser notebooks real wheel bundle docs pictures readme-animation study-landmarks bench fuzz heads-data heads-train heads-judge clean
 
 demo: $(VENV)/.demo
 	$(PY) tools/demo.py $(if $(HEADLESS),--headless)
@@ -47,6 +47,9 @@ js: $(NODE_STAMP)
 
 bundle: $(NODE_STAMP)
 	cd js && npm run --silent build
+
+bench: $(VENV)/.dev
+	for px in 256 512 1024; do $(PY) -m benchmarks.step --resolution $$px --json bench/step-$$px.json || exit 1; done
 
 study-landmarks: $(VENV)/.dev
 	$(PIP) -e '.[study]'

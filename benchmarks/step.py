@@ -1,89 +1,67 @@
 """The drag's step against a reference: `python -m benchmarks.step --resolution 256 512 1024 --json FILE`.
 
-The reference is written from the method's description alone: convolutions with modulated weights of their own, a graph
-through the whole picture and the weights, the feature map enlarged to the picture's size, a picture each step. Both
-take the same steps in turns in one process with one thread: random weights of the official widths (half as many
-channels at 256 px), preset "official", W+. The table shows medians of CPU time with the whole spread, and the median
-ratio of neighbours. A step of ours with a picture is its step and the picture's own time, a quarter of that for a
-picture every fourth step. The start, which takes references, is not counted. Peak memory is of ours alone in a fresh
-process.
+Ours and the reference (`benchmarks.reference`) take the same steps in turns in one process with one thread: random
+weights of the official widths (half as many channels at 256 px), preset "official", W+. The start, which takes
+references, and the next, which plans windows, are not counted. The table shows medians of processor time with the whole
+spread. A step of ours with a picture is its step and the picture's own time, a quarter of that for a picture every
+fourth step; the reference draws each step. Peak memory is of fresh processes.
+
+The published ratio is the smaller one of two: against the reference as measured (the median ratio of neighbours), and
+against the official code's known seconds, which are scaled by how fast a plain convolution runs between the steps.
 """
 
 import argparse
 import itertools
 import json
 import statistics
-import subprocess
-import sys
-import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from benchmarks.synthesis import grouped_maps, random_generator
+from benchmarks.machine import Plain, Took, in_fresh_process, peak_mb, timed
+from benchmarks.reference import Reference
+from benchmarks.synthesis import random_generator
 from draggan_widget import DragConfig, Edit, drag
 from draggan_widget.generators.stylegan2.generator import StyleGAN2
 
-PICTURES = {"never": 0.0, "every 4th": 0.25, "each": 1.0}  # of ours; the reference draws each step
+PICTURES = {"never": 0.0, "every 4th": 0.25, "each": 1.0}  # of ours
+OFFICIAL = {  # seconds of an official step on an idle machine: without a mask, with one
+    256: (0.74, 0.85),
+    512: (3.1, 4.6),
+    1024: (6.7, 12.0),
+}
+OFFICIAL_GFLOPS = 205.0  # of the plain convolution on that machine; docs/benchmarks.md says how it was found
 
 
-class Reference:
-    """The published loop, step by step, with the official constants."""
+@dataclass(frozen=True)
+class Case:
+    """What is timed."""
 
-    def __init__(self, generator: StyleGAN2, ws: Tensor, edit: Edit, config: DragConfig):
-        self.generator, self.edit, self.config = generator, edit, config
-        self.leaf, self.rest = ws[:, :6].clone().requires_grad_(), ws[:, 6:]
-        self.adam = torch.optim.Adam([self.leaf], lr=config.learning_rate)
-        self.handles = [(int(x), int(y)) for x, y in edit.handles]
-        self.start: Tensor | None = None
+    resolution: int
+    points: int
+    mask: bool
+    device: str = "cpu"
 
-    def step(self) -> None:
-        """Draw, track, supervise, step."""
-        side, config = self.generator.resolution, self.config
-        features, picture = grouped_maps(self.generator, torch.cat([self.leaf, self.rest], 1), config.block)
-        large = F.interpolate(features, size=(side, side), mode="bilinear")
-        still = large.detach()
-        if self.start is None:
-            self.start = still
-            self.known = [still[0, :, y, x] for x, y in self.handles]
-        self.handles = [self.tracked(still, *pair) for pair in zip(self.handles, self.known, strict=True)]
-        (picture.detach()[0] * 127.5 + 128).clamp(0, 255).to(torch.uint8)
-        loss = torch.stack(
-            [self.motion(large, *pair) for pair in zip(self.handles, self.edit.targets, strict=True)]
-        ).sum()
-        if self.edit.mask is not None:
-            fixed = torch.from_numpy(~self.edit.mask).float()
-            loss = loss + config.mask_weight * ((large - self.start) * fixed).abs().mean()
-        self.adam.zero_grad()
-        loss.backward()
-        self.adam.step()
+    def made(self) -> tuple[StyleGAN2, Tensor, Edit, DragConfig]:
+        """Generator, start, edit and settings."""
+        base = 16384 if self.resolution <= 256 else 32768
+        generator = random_generator(self.resolution, base, self.device)
+        config = DragConfig.for_generator(generator, "official").replace(latent_space="W+")
+        return generator, generator.ws_from_seed(0, 0.7), edit_of(self.points, self.resolution, self.mask), config
 
-    def tracked(self, still: Tensor, handle: tuple[int, int], known: Tensor) -> tuple[int, int]:
-        """The px of the square most like the known feature."""
-        (x, y), reach = handle, int(self.config.tracking_radius)
-        left, top = max(x - reach, 0), max(y - reach, 0)
-        square = still[0, :, top : y + reach + 1, left : x + reach + 1]
-        best = int(torch.linalg.vector_norm(square - known[:, None, None], dim=0).argmin())
-        row, column = divmod(best, square.shape[2])
-        return left + column, top + row
-
-    def motion(self, large: Tensor, handle: tuple[int, int], target: tuple[float, float]) -> Tensor:
-        """One point's motion supervision over the official disc."""
-        side = self.generator.resolution
-        line = torch.linspace(0, side, side)
-        inside = (line - handle[0]).square()[None] + (line - handle[1]).square()[
-            :, None
-        ] < self.config.supervision_radius**2
-        rows, columns = inside.nonzero(as_tuple=True)
-        way = torch.tensor(target) - torch.tensor(handle)
-        x, y = (way / way.norm()).tolist()
-        places = torch.stack([columns + x, rows + y], 1) / (side - 1) * 2 - 1
-        moved = F.grid_sample(large, places[None, None], align_corners=True)[0, :, 0]
-        return (large.detach()[0][:, rows, columns] - moved).abs().mean()
+    def is_of(self, row: dict[str, Any]) -> bool:
+        """Whether a row of a file belongs to it."""
+        return (row["resolution"], row["points"], row["mask"], row["device"]) == (
+            self.resolution,
+            self.points,
+            self.mask,
+            self.device,
+        )
 
 
 def edit_of(points: int, side: int, mask: bool) -> Edit:
@@ -97,101 +75,154 @@ def edit_of(points: int, side: int, mask: bool) -> Edit:
     return Edit(handles, [(x + side // 5, y) for x, y in handles], free)
 
 
-def timed(work: Any) -> tuple[float, Any]:
-    began = time.process_time()
-    found = work()
-    return 1000 * (time.process_time() - began), found
-
-
-def case(resolution: int, points: int, mask: bool) -> tuple[StyleGAN2, Tensor, Edit, DragConfig]:
-    generator = random_generator(resolution, 16384 if resolution <= 256 else 32768)
-    config = DragConfig.for_generator(generator, "official").replace(latent_space="W+")
-    return generator, generator.ws_from_seed(0, 0.7), edit_of(points, resolution, mask), config
-
-
-def measured(resolution: int, points: int, mask: bool, steps: int) -> list[dict[str, Any]]:
-    peaks = memory(resolution, points, mask)
-    generator, ws, edit, config = case(resolution, points, mask)
-    for module in generator.network.synthesis.convs():
-        module.weight.requires_grad_()
-    reference = Reference(generator, ws, edit, config)
-    ours = drag(random_generator(resolution, 16384 if resolution <= 256 else 32768), ws, edit, config)
+def measured(case: Case, steps: int) -> list[dict[str, Any]]:
+    """The rows of a case."""
+    peaks, reference_peak = in_fresh_process(our_peaks, case), in_fresh_process(reference_peak_of, case)
+    generator, ws, edit, config = case.made()
+    reference, ours = Reference(generator, ws, edit, config), drag(generator, ws, edit, config)
+    device, plain = generator.device, Plain(generator.device)
     reference.step()
     next(ours)
-    theirs, own, drawn = [], [], []
-    for index in range(steps + 1):
-        took, _ = timed(reference.step)
-        mine, step = timed(lambda: next(ours))
-        picture, _ = timed(step.pixels)
-        if index:  # the first plans its windows
-            theirs, own, drawn = [*theirs, took], [*own, mine], [*drawn, picture]
-    same = list(step.handles) == [tuple(map(float, handle)) for handle in reference.handles]
-    rows = []
-    for kind, share in PICTURES.items():
-        total = [a + share * b for a, b in zip(own, drawn, strict=True)]
-        ratio = statistics.median(a / b for a, b in zip(theirs, total, strict=True))
-        rows.append(
-            {
-                "resolution": resolution,
-                "points": points,
-                "mask": mask,
-                "picture": kind,
-                "reference_ms": statistics.median(theirs),
-                "ours_ms": statistics.median(total),
-                "ratio": ratio,
-                "peak_mb": peaks[0 if share == 0 else 1],
-                "reference_spread_ms": max(theirs) - min(theirs),
-                "ours_spread_ms": max(total) - min(total),
-                "same_handles": same,
-            }
-        )
-    return rows
+    theirs: list[Took[Any]] = []
+    own: list[Took[Any]] = []
+    drawn: list[Took[Any]] = []
+    speeds: list[float] = []
+    for _ in range(steps + 1):
+        theirs.append(timed(reference.step, device))
+        speeds.append(plain.gflops())
+        own.append(timed(lambda: next(ours), device))
+        drawn.append(timed(own[-1].result.pixels, device))
+    same = list(own[-1].result.handles) == [tuple(map(float, handle)) for handle in reference.handles]
+    return [
+        {
+            "resolution": case.resolution,
+            "points": case.points,
+            "mask": case.mask,
+            "picture": picture,
+            **figures(theirs[1:], own[1:], drawn[1:], share),
+            **official(case, statistics.median(speeds)),
+            "peak_mb": peaks[0 if share == 0 else 1],
+            "reference_peak_mb": reference_peak,
+            "same_handles": same,
+            "device": case.device,
+        }
+        for picture, share in PICTURES.items()
+    ]
 
 
-def memory(resolution: int, points: int, mask: bool) -> list[int]:
-    """Peak MB of a fresh process that makes three steps, and then draws a picture."""
-    command = [sys.executable, "-m", "benchmarks.step", "--peak", str(resolution), str(points), str(int(mask))]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+def figures(theirs: Sequence[Took], own: Sequence[Took], drawn: Sequence[Took], share: float) -> dict[str, Any]:
+    """Medians and spreads with this share of the pictures' time."""
+    total = [step.ms + share * picture.ms for step, picture in zip(own, drawn, strict=True)]
+    walls = [step.wall_ms + share * picture.wall_ms for step, picture in zip(own, drawn, strict=True)]
+    times = [step.ms for step in theirs]
+    return {
+        "reference_ms": statistics.median(times),
+        "ours_ms": statistics.median(total),
+        "ratio_measured": statistics.median(a / b for a, b in zip(times, total, strict=True)),
+        "reference_spread_ms": max(times) - min(times),
+        "ours_spread_ms": max(total) - min(total),
+        "reference_wall_ms": statistics.median(step.wall_ms for step in theirs),
+        "ours_wall_ms": statistics.median(walls),
+    }
 
 
-def peak(resolution: int, points: int, mask: bool) -> None:
-    generator, ws, edit, config = case(resolution, points, mask)
+def official(case: Case, gflops: float) -> dict[str, Any]:
+    """What the official step would take on this machine now; None where nothing is known."""
+    known = OFFICIAL.get(case.resolution) if case.device == "cpu" else None
+    seconds = None if known is None else known[case.mask]
+    scaled = None if seconds is None else 1000 * seconds * OFFICIAL_GFLOPS / gflops
+    return {"plain_gflops": gflops, "official_s": seconds, "official_scaled_ms": scaled}
+
+
+def with_ratio(row: dict[str, Any]) -> dict[str, Any]:
+    """The published ratio: against the faster of reference and official code."""
+    official_ms = row["official_scaled_ms"]
+    against = [row["ratio_measured"], *([] if official_ms is None else [official_ms / row["ours_ms"]])]
+    return {**row, "ratio": min(against)}
+
+
+def our_peaks(case: Case) -> list[int]:
+    """Peak MB of a process that makes three steps, and then draws a picture."""
+    torch.set_num_threads(1)
+    generator, ws, edit, config = case.made()
     steps = list(itertools.islice(drag(generator, ws, edit, config), 3))
-    before = high_water()
+    before = peak_mb(generator.device)
     steps[-1].pixels()
-    print(json.dumps([before, high_water()]))
+    return [before, peak_mb(generator.device)]
 
 
-def high_water() -> int:
-    """Peak MB of this program alone, on Linux: `ru_maxrss` would begin with what its parent holds."""
-    status = Path("/proc/self/status").read_text()
-    return next(int(line.split()[1]) // 1024 for line in status.splitlines() if line.startswith("VmHWM"))
+def reference_peak_of(case: Case) -> int:
+    """Peak MB of a process that makes two steps of the reference."""
+    torch.set_num_threads(1)
+    reference = Reference(*case.made())
+    reference.step()
+    reference.step()
+    return peak_mb(reference.generator.device)
+
+
+COLUMNS = {
+    "px": "{resolution}",
+    "points": "{points}",
+    "mask": "{mask}",
+    "picture": "{picture}",
+    "reference, ms (spread)": "{reference_ms:.0f} ({reference_spread_ms:.0f})",
+    "ours, ms (spread)": "{ours_ms:.0f} ({ours_spread_ms:.0f})",
+    "wall, ms": "{reference_wall_ms:.0f} / {ours_wall_ms:.0f}",
+    "measured": "{ratio_measured:.1f}",
+    "ratio": "**{ratio:.1f}**",
+    "peak, MB": "{reference_peak_mb} / {peak_mb}",
+}
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """The rows for docs/benchmarks.md."""
+    lines = [list(COLUMNS), ["---"] * len(COLUMNS)]
+    lines += [
+        [shown.format(**{**row, "mask": "yes" if row["mask"] else "no"}) for shown in COLUMNS.values()] for row in rows
+    ]
+    speeds = [row["plain_gflops"] for row in rows]
+    known = {row["resolution"]: row for row in rows if row["official_s"] is not None and not row["mask"]}
+    notes = [f"Plain convolution: {min(speeds):.0f} to {max(speeds):.0f} GFLOP/s."]
+    notes += [
+        f"{px} px: the official code took {row['official_s']} s, here {row['official_scaled_ms'] / 1000:.2f} s."
+        for px, row in known.items()
+    ]
+    return "\n".join(["| " + " | ".join(line) + " |" for line in lines] + ["", " ".join(notes), ""])
+
+
+def device_of(gpu: bool) -> str:
+    """Where it runs; CUDA then computes in full float32."""
+    if not gpu:
+        return "cpu"
+    if not torch.cuda.is_available():
+        raise SystemExit("--gpu: PyTorch finds no CUDA device here; expected one; leave the flag out")
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    return "cuda"
 
 
 def main() -> None:
-    """Print the table; with --json write the rows too."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Print the table; with --json write the rows too, and the table beside them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--resolution", nargs="+", type=int, default=[256, 512, 1024])
-    parser.add_argument("--cases", nargs="+", default=["1", "5", "1m"], help="points, with an m for a mask")
+    parser.add_argument("--cases", nargs="+", default=["1", "5", "1m", "5m"], help="points, with an m for a mask")
     parser.add_argument("--steps", type=int, default=5)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--peak", nargs=3, type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--gpu", action="store_true")
+    parser.add_argument("--json", type=Path, help="cases it already holds are not measured again")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    if chosen.peak:
-        peak(chosen.peak[0], chosen.peak[1], bool(chosen.peak[2]))
-        return
-    rows: list[dict[str, Any]] = []
+    device = device_of(chosen.gpu)
+    rows = json.loads(chosen.json.read_text()) if chosen.json is not None and chosen.json.exists() else []
     for resolution, which in itertools.product(chosen.resolution, chosen.cases):
-        found = measured(resolution, int(which.rstrip("m")), which.endswith("m"), chosen.steps)
-        for row in found:
-            print(
-                " | ".join(f"{value:.1f}" if isinstance(value, float) else str(value) for value in row.values()),
-                flush=True,
-            )
+        case = Case(resolution, int(which.rstrip("m")), which.endswith("m"), device)
+        if any(case.is_of(row) for row in rows):
+            continue
+        found = [with_ratio(row) for row in measured(case, chosen.steps)]
+        print(table(found), flush=True)
         rows += found
         if chosen.json is not None:
+            chosen.json.parent.mkdir(parents=True, exist_ok=True)
             chosen.json.write_text(json.dumps(rows, indent=1))
+            chosen.json.with_suffix(".md").write_text(table(rows))
 
 
 if __name__ == "__main__":

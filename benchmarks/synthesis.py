@@ -21,7 +21,7 @@ from draggan_widget.generators.stylegan2.layers import StyledConv, ToRGB
 from draggan_widget.generators.stylegan2.synthesis import Block
 
 
-def random_generator(resolution: int, channel_base: int = 32768) -> StyleGAN2:
+def random_generator(resolution: int, channel_base: int = 32768, device: str = "cpu") -> StyleGAN2:
     config = StyleGAN2Config.of_size(resolution, channel_base)
     source = torch.Generator().manual_seed(0)
     tensors = {}
@@ -29,7 +29,7 @@ def random_generator(resolution: int, channel_base: int = 32768) -> StyleGAN2:
         if not name.endswith("resample_filter"):
             tensors[name] = torch.randn(empty.shape, generator=source)
     return StyleGAN2.from_checkpoint(
-        Checkpoint("stylegan2", config.to_dict(), tensors, {}), "random", torch.device("cpu")
+        Checkpoint("stylegan2", config.to_dict(), tensors, {}), "random", torch.device(device)
     )
 
 
@@ -66,13 +66,7 @@ def grouped_rgb(layer: ToRGB, x: Tensor, w: Tensor) -> Tensor:
 @torch.no_grad()
 def grouped(generator: StyleGAN2, ws: Tensor) -> Tensor:
     """The picture of the "skip" architecture."""
-    return grouped_maps(generator, ws, 0)[1]
-
-
-def grouped_maps(generator: StyleGAN2, ws: Tensor, kept: int) -> tuple[Tensor, Tensor]:
-    """The features of block `kept`, and the picture."""
     x, picture, row, noises = torch.empty(0), torch.empty(0), 0, generator._noises
-    features = x
     for block in generator.network.synthesis.children():
         assert isinstance(block, Block)
         assert isinstance(block.torgb, ToRGB)
@@ -84,10 +78,9 @@ def grouped_maps(generator: StyleGAN2, ws: Tensor, kept: int) -> tuple[Tensor, T
             row += 1
         x = grouped_conv(block.conv1, x, ws[:, row], noises[row])
         row += 1
-        features = x if block.number == kept else features
         own = grouped_rgb(block.torgb, x, ws[:, row])
         picture = own if block.conv0 is None else own + spread(picture, block.resample_filter)
-    return features, picture
+    return picture
 
 
 def spread(picture: Tensor, taps: Tensor) -> Tensor:

@@ -1,0 +1,150 @@
+"""How a step's cost grows, and what is left over the arithmetic: `python -m benchmarks.growth --json FILE`.
+
+Random weights of the official widths, preset "official", W+, one thread, no picture; medians of processor time. A
+step's arithmetic is the multiplications and additions of the features that it computes, forward and backward; they
+would take "bound" at the speed that a plain convolution reaches between the steps. Forward is features alone, backward
+from their sum to the latent; the rest is tracking, losses and Adam.
+"""
+
+import argparse
+import json
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.machine import Plain, timed
+from benchmarks.step import Case
+from draggan_widget import DragConfig, Edit, drag
+from draggan_widget.engine.record import DragStep
+from draggan_widget.engine.windows import step_windows
+from draggan_widget.generators import windows as planning
+from draggan_widget.generators.stylegan2.generator import StyleGAN2
+from draggan_widget.geometry import Window
+
+POINTS = (1, 2, 5, 10, 20, 40, 64)
+RESOLUTIONS = (128, 256, 512, 1024)
+FIXED = (0.0, 0.05, 0.25, 0.5, 0.75, 1.0)  # share of the picture that a mask holds still
+
+
+def row_of(case: Case, fixed: float, rounds: int) -> dict[str, Any]:
+    """One line of a table."""
+    generator, ws, edit, config = case.made()
+    edit = Edit(edit.handles, edit.targets, held(case.resolution, fixed))
+    steps, plain = drag(generator, ws, edit, config), Plain(generator.device)
+    next(steps)
+    step = next(steps)
+    windows = step_windows(generator, step.references, edit, config)
+    took: list[list[float]] = []
+    for _ in range(rounds):
+        whole = timed(lambda: next(steps), generator.device)
+        forward, backward = parts(generator, whole.result, config)
+        took.append([whole.ms, forward, backward, plain.gflops()])
+    ms, forward, backward, gflops = (statistics.median(column) for column in zip(*took, strict=True))
+    return {
+        "resolution": case.resolution,
+        "points": case.points,
+        "fixed": fixed,
+        "way": "whole map" if windows is None else f"{len(windows)} windows",
+        "ms": ms,
+        "forward_ms": forward,
+        "backward_ms": backward,
+        "rest_ms": ms - forward - backward,
+        "bound_ms": 4 * multiplications(generator, config.block, windows) / gflops / 1e6,
+        "plain_gflops": gflops,
+    }
+
+
+def held(side: int, fixed: float) -> np.ndarray | None:
+    """A mask whose left part, so large a share, stays."""
+    if fixed == 0:
+        return None
+    free = np.ones((side, side), bool)
+    free[:, : round(fixed * side)] = False
+    return free
+
+
+def parts(generator: StyleGAN2, step: DragStep, config: DragConfig) -> tuple[float, float]:
+    """Milliseconds of a step's features, forward and backward."""
+    windows = step_windows(generator, step.references, step.edit, config)
+    ws = step.ws.clone().requires_grad_()
+    forward = timed(lambda: generator.features(ws, config.block, windows), generator.device)
+    total = torch.stack([values.sum() for values in forward.result.values]).sum()
+    return forward.ms, timed(lambda: torch.autograd.grad(total, ws), generator.device).ms
+
+
+def multiplications(generator: StyleGAN2, block: int, windows: Sequence[Window] | None) -> float:
+    """Of the convolutions of a block's features, once forward."""
+    pyramid = generator.network.synthesis.pyramid
+    way = None if windows is None else planning.plan(pyramid, block, tuple(windows))
+    with weights_free():
+        return planning.whole_cost(pyramid, block) if way is None else planning.cost_of(pyramid, way)
+
+
+@contextmanager
+def weights_free() -> Iterator[None]:
+    """Costs count multiplications alone, without the reading of weights."""
+    before, planning.CALL = planning.CALL, 0
+    try:
+        yield
+    finally:
+        planning.CALL = before
+
+
+COLUMNS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "px": lambda row: str(row["resolution"]),
+    "points": lambda row: str(row["points"]),
+    "held still": lambda row: f"{row['fixed']:.0%}",
+    "computes": lambda row: row["way"],
+    "step, ms": lambda row: f"{row['ms']:.0f}",
+    "forward": lambda row: f"{row['forward_ms']:.0f}",
+    "backward": lambda row: f"{row['backward_ms']:.0f}",
+    "rest": lambda row: f"{row['rest_ms']:.0f}",
+    "bound": lambda row: f"{row['bound_ms']:.0f}",
+    "step / bound": lambda row: f"{row['ms'] / row['bound_ms']:.1f}",
+}
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """The rows for docs/benchmarks.md."""
+    lines = [list(COLUMNS), ["---"] * len(COLUMNS), *([show(row) for show in COLUMNS.values()] for row in rows)]
+    speeds = [row["plain_gflops"] for row in rows]
+    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return f"{text}\n\nPlain convolution: {min(speeds):.0f} to {max(speeds):.0f} GFLOP/s.\n"
+
+
+def cases(resolution: int) -> list[tuple[Case, float]]:
+    """Points and mask at one resolution; one point at the others."""
+    found = [(Case(resolution, points, False), 0.0) for points in POINTS]
+    found += [(Case(resolution, 1, False), fixed) for fixed in FIXED if fixed]
+    return found + [(Case(px, 1, False), 0.0) for px in RESOLUTIONS if px != resolution]
+
+
+def main() -> None:
+    """Print the table; with --json write the rows too, and the table beside them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--resolution", type=int, default=512, help="px at which points and mask grow")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", type=Path, help="rows it already holds are not measured again")
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    rows = json.loads(chosen.json.read_text()) if chosen.json is not None and chosen.json.exists() else []
+    known = {(row["resolution"], row["points"], row["fixed"]) for row in rows}
+    for case, fixed in cases(chosen.resolution):
+        if (case.resolution, case.points, fixed) in known:
+            continue
+        rows.append(row_of(case, fixed, chosen.rounds))
+        print(table(rows[-1:]), flush=True)
+        if chosen.json is not None:
+            chosen.json.parent.mkdir(parents=True, exist_ok=True)
+            chosen.json.write_text(json.dumps(rows, indent=1))
+            chosen.json.with_suffix(".md").write_text(table(rows))
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""What the machine gives: CPU and wall time of some work, peak memory, and the speed of a plain convolution."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import torch
+import torch.nn.functional as F
+
+T = TypeVar("T")
+MAP, WEIGHT = (1, 256, 64, 64), (256, 256, 3, 3)  # of the plain convolution, like those of a step
+FLOPS = 2 * 64 * 64 * 256 * 256 * 9
+
+
+@dataclass(frozen=True)
+class Took(Generic[T]):
+    """Some work, done.
+
+    Attributes:
+        ms: the processor's time, or by events the GPU's.
+        wall_ms: by the clock.
+        result: what the work gave.
+    """
+
+    ms: float
+    wall_ms: float
+    result: T
+
+
+def timed(work: Callable[[], T], device: torch.device) -> Took[T]:
+    """Do it once."""
+    if device.type == "cuda":
+        return _by_events(work)
+    wall, own = time.perf_counter(), time.process_time()
+    result = work()
+    return Took(1000 * (time.process_time() - own), 1000 * (time.perf_counter() - wall), result)
+
+
+def _by_events(work: Callable[[], T]) -> Took[T]:
+    first, last = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+    torch.cuda.synchronize()
+    wall = time.perf_counter()
+    first.record()
+    result = work()
+    last.record()
+    torch.cuda.synchronize()
+    return Took(first.elapsed_time(last), 1000 * (time.perf_counter() - wall), result)
+
+
+class Plain:
+    """A plain 3 x 3 convolution of 256 channels of 64 x 64."""
+
+    def __init__(self, device: torch.device):
+        self._device = device
+        self._map, self._weight = torch.randn(MAP, device=device), torch.randn(WEIGHT, device=device)
+
+    def gflops(self) -> float:
+        """1e9 multiplications and additions a second, now."""
+        took = timed(lambda: F.conv2d(self._map, self._weight, padding=1), self._device)
+        return FLOPS / took.ms / 1e6
+
+
+def peak_mb(device: torch.device) -> int:
+    """Peak MB of this process, on Linux (`ru_maxrss` would begin with what its parent holds), or of the GPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated() // 2**20
+    status = Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) // 1024 for line in status.splitlines() if line.startswith("VmHWM"))
+
+
+def in_fresh_process(work: Callable[..., T], *given: Any) -> T:
+    """What a function of a module gives in a process of its own."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(work, *given).result()
