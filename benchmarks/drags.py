@@ -7,6 +7,7 @@ picture: by dlib on faces (the extra "study"), by the regressor of `make heads-j
 
 import argparse
 import json
+import math
 import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -121,7 +122,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
             f"| {name} | {'now' if now else 'whole map'} | {len(own)}, {sum(r['ended'] == 'arrived' for r in own)} | "
             f"{statistics.mean(row['by_windows'] for row in own):.0%} | {medians['steps']:.0f} | {rate:.1f} | "
             f"{medians['seconds']:.1f} ({medians['wall_seconds']:.1f}) | "
-            f"{statistics.mean(row['handle_px'] for row in own):.2f} | {statistics.mean(seen):.2f} |"
+            f"{statistics.mean(row['handle_px'] for row in own):.2f} | {statistics.mean(seen or [math.nan]):.2f} |"
         )
     return "\n".join(lines) + "\n"
 
