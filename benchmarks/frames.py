@@ -10,6 +10,7 @@ import json
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def row_of(case: Case, seconds: float, delay: float) -> dict[str, Any]:
     """One drag watched for some seconds."""
     generator, ws, edit, config = case.made()
     steps: list[float] = []
-    with Browser(delay, generator, ws=ws, config=config) as widget:
+    with closing(Browser(delay, generator, ws=ws, config=config)) as widget:
         widget.session.edit = edit
         widget.wish({"type": "hello", "client": CLIENT, "colab": False})
         _wait(widget.rested)
@@ -106,7 +107,8 @@ COLUMNS = {
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """The rows for docs/benchmarks.md."""
     lines = [list(COLUMNS), ["---"] * len(COLUMNS)]
-    lines += [[shown.format(**row) for shown in COLUMNS.values()] for row in rows]
+    said = [{**row, "mask": "yes" if row["mask"] else "no"} for row in rows]
+    lines += [[shown.format(**row) for shown in COLUMNS.values()] for row in said]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
