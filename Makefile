@@ -6,7 +6,7 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints-c
 NODE_STAMP := js/node_modules/.package-lock.json
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test check lint unit js kernel browser notebooks real wheel bundle docs pictures readme-animation study-landmarks bench fuzz heads-data heads-train heads-judge clean
+.PHONY: demo test check lint unit js kernel browser notebooks real long wheel bundle docs pictures readme-animation study-landmarks bench fuzz heads-data heads-train heads-judge clean
 
 demo: $(VENV)/.demo
 	$(PY) tools/demo.py $(if $(HEADLESS),--headless)
@@ -26,6 +26,9 @@ unit: $(VENV)/.dev
 
 kernel: $(VENV)/.dev
 	$(PY) -m pytest -q tests/kernel
+
+long: $(VENV)/.dev
+	$(PY) -m pytest -q --long tests/engine/test_official.py
 
 real: $(VENV)/.dev
 	$(PY) -m pytest -q -m real --ignore=tests/kernel --ignore=tests/browser --ignore=tests/notebooks
