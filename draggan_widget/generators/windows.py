@@ -14,6 +14,7 @@ from draggan_widget.geometry import Window
 
 Size = tuple[int, int]  # height, width
 CALL = 76  # px: what one more convolution costs, in px computed by it; fitted by `python -m benchmarks.windows`
+ALONE = 750  # products: what a separable convolution does to each value alone; from here up all fit about as well
 PAYS = 0.75  # of the whole map's cost that windows may have: so far plans were timed, and the whole map also draws
 PLANS = 256  # kept: a handle that stays needs the windows it needed before
 
@@ -25,12 +26,15 @@ class Pyramid:
     Attributes:
         start_size: (height, width) of block 0.
         channels: of each block's features.
-        taps: length of the up-sampling filter.
+        taps: length of the up-sampling filter; 2 where each cell becomes four px, which a 3 x 3 convolution then reads.
+        separable: whether each convolution is one of each channel and then a product across channels; the first one of
+            a block then reads a quarter of the channels.
     """
 
     start_size: Size
     channels: tuple[int, ...]
     taps: int
+    separable: bool = False
 
     def size(self, block: int) -> Size:
         """(height, width) of a block's map."""
@@ -67,6 +71,18 @@ class Plan:
 
     lowest: int
     stages: tuple[tuple[Part, ...], ...]
+
+
+def check_inside(windows: Iterable[Window], size: Size, of: str) -> None:
+    """Refuse windows that stick out of a map, named for the text.
+
+    Raises:
+        ValueError: one sticks out.
+    """
+    whole = Window(0, 0, *size)
+    for window in windows:
+        if not whole.contains(window):
+            raise ValueError(f"{window} sticks out of {of}, a map of {whole}")
 
 
 def reach(start: int, length: int, taps: int) -> tuple[int, int]:
@@ -161,20 +177,24 @@ def whole_cost(pyramid: Pyramid, block: int) -> float:
 
 
 def _stage_cost(pyramid: Pyramid, block: int, parts: tuple[Part, ...]) -> float:
-    first, second = _channels(pyramid, block)
-    return sum(first * (CALL + _pixels(p.frames)) + second * (CALL + _pixels(p.outputs)) for p in parts)
+    first, second = _channels(pyramid, block)  # a separable convolution takes its time for what it reads
+    read = [(_pixels(p.frames), _pixels(p.rings if pyramid.separable else p.outputs)) for p in parts]
+    return sum(first * (CALL + below) + second * (CALL + own) for below, own in read)
 
 
 def _work(window: Window, pyramid: Pyramid, block: int) -> float:
     """Of one window in one block, wherever it lies."""
     first, second = _channels(pyramid, block)
     height, width = (reach(0, side + 3 - (side + 1) % 2, pyramid.taps)[1] for side in (window.height, window.width))
-    return first * height * width + second * window.height * window.width
+    edge = 2 if pyramid.separable else 0
+    return first * height * width + second * (window.height + edge) * (window.width + edge)
 
 
 def _channels(pyramid: Pyramid, block: int) -> tuple[int, int]:
-    """Weights of a block's two convolutions."""
+    """Weights of a block's two convolutions, the first's for each cell of the map below."""
     before, after = pyramid.channels[max(block - 1, 0)], pyramid.channels[block]
+    if pyramid.separable and block > 0:
+        return before * (ALONE + after), after * (ALONE + after)
     return 9 * before * after, 9 * after * after
 
 

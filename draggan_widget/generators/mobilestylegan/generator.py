@@ -11,6 +11,7 @@ from draggan_widget.checkpoints.checkpoint import Checkpoint
 from draggan_widget.errors import CheckpointError, ConfigError
 from draggan_widget.generators.generator import FeatureMap, Generator
 from draggan_widget.generators.mobilestylegan.network import MobileStyleGANConfig, Network
+from draggan_widget.generators.windows import Plan, check_inside, plan
 from draggan_widget.geometry import Window
 
 # Found by dragging faces of the FFHQ checkpoint; lengths in px of its 1024 x 1024 picture (docs/accuracy.md).
@@ -24,7 +25,7 @@ DRAG_DEFAULTS: dict[str, float | int | str] = {
     "confidence_gate": 0.55,
     "mean_removal": 0.4,
 }
-PREVIEW_BLOCK = 5  # 128 px: two thirds of a step's time, and its head draws a face one can judge
+PREVIEW_BLOCK = 5  # 128 px: its head draws a face one can judge
 DRAG_BLOCKS = 4  # the drag moves the styles of blocks 4 x 4 .. 32 x 32; freeing more fogs the picture
 
 
@@ -112,10 +113,25 @@ class MobileStyleGAN(Generator):
     def features(
         self, ws: Float[Tensor, "1 num_ws w_dim"], block: int, windows: Sequence[Window] | None = None
     ) -> FeatureMap:
-        """Synthesise up to `block` (`Generator.features`); windows are cut from the whole map."""
+        """Synthesise up to `block` (`Generator.features`): of higher blocks only what `windows` need, where that pays.
+
+        Raises:
+            ValueError: a window sticks out of the map.
+        """
         self.block_size(block)
+        steps = None if windows is None else self._plan(block, windows)
+        if windows is not None and steps is not None:
+            return self.network.windows(ws, steps, windows)
         whole = FeatureMap.of(block, self.network.run(ws, block)[0])
         return whole if windows is None else whole.cut(windows)
+
+    def windows_pay(self, block: int, windows: Sequence[Window]) -> bool:
+        """By the multiplications of either way (`Generator.windows_pay`)."""
+        return self._plan(block, windows) is not None
+
+    def _plan(self, block: int, windows: Sequence[Window]) -> Plan | None:
+        check_inside(windows, self.block_size(block), f"block {block} of {self.name}")
+        return plan(self.network.pyramid, block, tuple(windows)) if windows else None
 
     def mean_features(self, block: int) -> FeatureMap:
         """The mean map of a block (`Generator.mean_features`), stored for the drag's own block."""
@@ -130,7 +146,7 @@ class MobileStyleGAN(Generator):
     ) -> Float[Tensor, "batch 3 height width"]:
         """The picture (`Generator.image`)."""
         start = None if features is None else (features.block, features.whole.detach()[None])
-        return self.network.picture(ws, start, cancelled)
+        return torch.cat([self.network.picture(ws[i : i + 1], start, cancelled) for i in range(len(ws))])
 
     @torch.no_grad()
     def preview(

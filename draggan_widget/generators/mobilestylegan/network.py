@@ -7,7 +7,7 @@ shuffle instead of eight transposed convolutions; 3. every style affine takes it
 """
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,13 +16,16 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from draggan_widget.errors import Cancelled
+from draggan_widget.generators.generator import FeatureMap
+from draggan_widget.generators.parts import by_parts, reread
+from draggan_widget.generators.windows import Part, Plan, Pyramid, chain
+from draggan_widget.geometry import Window
 
 SLOPE = 0.2  # of every leaky ReLU
 MAPPING_GAIN = 2**0.5  # after every leaky ReLU of the mapping
 MAPPING_LAYERS = 8
 STRIP_BLOCKS = 2  # blocks at the top that `picture` draws in strips
-STRIP_ROWS = 32  # feature rows a strip, counted below the strips; measured on two cores
-STRIP_HALO = 2  # such rows beside a strip that reach into it: two 3 x 3 convolutions at each doubling
+STRIP_ROWS = 16  # feature rows a strip, counted below the strips; measured on two cores
 
 
 @dataclass(frozen=True)
@@ -87,15 +90,25 @@ class StyledConv(nn.Module):
         self.noise = nn.Parameter(torch.empty(side, side))
         self.bias = nn.Parameter(torch.empty(channels_out))
 
-    def forward(self, x: Tensor, style: Float[Tensor, "batch channels 1 1"], top: int = 0) -> Tensor:
-        """One layer, differentiable in `x` and `style`; `x` may be a strip of rows that begins at row `top`."""
-        x = x * style
+    def forward(
+        self,
+        x: Float[Tensor, "parts channels_in _ _"],
+        style: Float[Tensor, "batch channels_in 1 1"],
+        windows: Sequence[Window] | None = None,
+    ) -> Float[Tensor, "parts channels_out _ _"]:
+        """One layer, differentiable in `x` and `style`.
+
+        With `windows` it computes those of its map, one for each of `x`, which then holds all that they read.
+        """
+        x, padding = x * style, 1 if windows is None else 0
         if self.separable:
-            x = F.conv2d(x, self.depthwise, padding=1, groups=x.shape[1])
+            x = F.conv2d(x, self.depthwise, padding=padding, groups=x.shape[1])
             x = F.conv2d(x, self.pointwise[:, :, None, None], self.bias)
         else:
-            x = F.conv2d(x, self.weight, self.bias, padding=1)
-        noise = self.noise[top : top + x.shape[2]]
+            x = F.conv2d(x, self.weight, self.bias, padding=padding)
+        noise = self.noise
+        if windows is not None:
+            noise = torch.stack([noise[w.rows, w.columns] for w in windows])[:, None]
         return F.leaky_relu(x.add_(noise), SLOPE, inplace=True)
 
 
@@ -119,6 +132,7 @@ class Network(nn.Module):
         self.conv = nn.ModuleList(convs)
         self.to_rgb = nn.Linear(channels[-1], 12)
         self.register_buffer("w_avg", torch.zeros(config.w_dim))
+        self.pyramid = Pyramid((4, 4), channels, taps=2, separable=True)
         self.requires_grad_(False)
 
     def map(self, z: Float[Tensor, "batch z_dim"]) -> Float[Tensor, "batch w_dim"]:
@@ -132,17 +146,34 @@ class Network(nn.Module):
         """The channel scales that one row of ws asks for."""
         return self.affine[row](ws[:, row])[:, :, None, None]
 
-    def block(self, block: int, x: Tensor | None, ws: Float[Tensor, "batch num_ws w_dim"], top: int = 0) -> Tensor:
+    def block(
+        self, block: int, x: Tensor | None, ws: Float[Tensor, "batch num_ws w_dim"], part: Part | None = None
+    ) -> Tensor:
         """One block's features from those of the block before (None for the first).
 
-        `x` may be a strip of rows whose result begins at row `top`; rows nearer to a cut than two are then wrong.
+        With `part` its outputs, one a sample of the batch, from the frames it needs of the block before.
         """
         if x is None:
             return self.conv[0](self.input.expand(ws.shape[0], -1, -1, -1), self.style(0, ws))
         row = 3 * block - 2
         x = inverse_haar(x * (0.5 * self.style(row, ws)))
-        x = self.conv[2 * block - 1](x, self.style(row + 1, ws), top)
-        return self.conv[2 * block](x, self.style(row + 2, ws), top)
+        first, second = self.conv[2 * block - 1], self.conv[2 * block]
+        if part is None:
+            return second(first(x, self.style(row + 1, ws)), self.style(row + 2, ws))
+        x = x[:, :, 1:-1, 1:-1]  # frames are whole cells, of which the convolution reads the nearer half
+        inner: Tensor = first(x, self.style(row + 1, ws), part.inner)
+        rings = reread(inner, part, part.rings, self.pyramid.size(block))
+        return second(rings, self.style(row + 2, ws), part.outputs)
+
+    def windows(self, ws: Float[Tensor, "1 num_ws w_dim"], plan: Plan, wanted: Sequence[Window]) -> FeatureMap:
+        """`wanted` windows of a block as planned: exact, values and gradient, up to rounding."""
+        below = plan.lowest - 1
+        return self._last(FeatureMap.of(below, self.run(ws, below)[0]), ws, plan.stages).cut(wanted)
+
+    def _last(self, held: FeatureMap, ws: Tensor, stages: Sequence[Sequence[Part]]) -> FeatureMap:
+        """What parts of the blocks above the held one come to."""
+        *_, last = by_parts(held, stages, lambda block, frames, part: self.block(block, frames, ws, part))
+        return last
 
     def run(
         self,
@@ -163,30 +194,26 @@ class Network(nn.Module):
 
     def picture(
         self,
-        ws: Float[Tensor, "batch num_ws w_dim"],
+        ws: Float[Tensor, "1 num_ws w_dim"],
         start: tuple[int, Tensor] | None = None,
         cancelled: Callable[[], bool] | None = None,
-    ) -> Float[Tensor, "batch 3 height width"]:
+    ) -> Float[Tensor, "1 3 height width"]:
         """The picture; the two largest blocks are drawn in strips that stay small enough to be kept in cache."""
         last = len(self.config.channels) - 1
         whole = max(last - STRIP_BLOCKS, 0 if start is None else start[0])
-        x = self.run(ws, whole, start, cancelled)
-        strips = []
-        for top in range(0, x.shape[2], STRIP_ROWS):
+        held = FeatureMap.of(whole, self.run(ws, whole, start, cancelled)[0])
+        side, scale, strips = held.size[0], 2 ** (last - whole), []
+        for top in range(0, side, STRIP_ROWS):
             if cancelled is not None and cancelled():
-                raise Cancelled(f"the picture was dropped at row {top} of {x.shape[2]}: nobody waits for it")
-            strips.append(self._strip(x, whole, top, min(top + STRIP_ROWS, x.shape[2]), ws))
+                raise Cancelled(f"the picture was dropped at row {top} of {side}: nobody waits for it")
+            rows = min(STRIP_ROWS, side - top)
+            strips.append(self._strip(held, Window(top * scale, 0, rows * scale, side * scale), ws))
         return torch.cat(strips, dim=2)
 
-    def _strip(self, x: Tensor, block: int, top: int, bottom: int, ws: Tensor) -> Tensor:
-        """Picture rows under the feature rows top .. bottom of `block`: computed from a halo, then cut."""
-        side, last = x.shape[2], len(self.config.channels) - 1
-        first, after = max(top - STRIP_HALO, 0), min(bottom + STRIP_HALO, side)
-        strip = x[:, :, first:after]
-        for following in range(block + 1, last + 1):
-            strip = self.block(following, strip, ws, first * 2 ** (following - block))
-        scale = 2 ** (last - block)
-        strip = strip[:, :, (top - first) * scale : (bottom - first) * scale]
-        scaled = strip * (0.5 * self.style(self.config.num_ws - 1, ws))
+    def _strip(self, held: FeatureMap, window: Window, ws: Tensor) -> Tensor:
+        """The picture over a window of the last block's map."""
+        stages = chain(self.pyramid, held.block, window)
+        found = self._last(held, ws, stages) if stages else held
+        scaled = found.read(window)[None] * (0.5 * self.style(self.config.num_ws - 1, ws))
         rgb = F.conv2d(scaled, self.to_rgb.weight[:, :, None, None], 0.5 * self.to_rgb.bias)
         return inverse_haar(rgb)

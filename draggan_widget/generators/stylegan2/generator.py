@@ -15,7 +15,7 @@ from draggan_widget.generators.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.stylegan2.mapping import MappingNetwork
 from draggan_widget.generators.stylegan2.synthesis import Drawn, Noises, Synthesis
 from draggan_widget.generators.stylegan2.tensors import fitted
-from draggan_widget.generators.windows import Plan, plan
+from draggan_widget.generators.windows import Plan, check_inside, plan
 from draggan_widget.geometry import Window
 
 NOISE_MODES = ("const", "random", "none")
@@ -174,10 +174,7 @@ class StyleGAN2(Generator):
         return self._plan(block, windows) is not None
 
     def _plan(self, block: int, windows: Sequence[Window]) -> Plan | None:
-        whole = Window(0, 0, *self.block_size(block))
-        for window in windows:
-            if not whole.contains(window):
-                raise ValueError(f"{window} sticks out of block {block} of {self.name}, a map of {whole}")
+        check_inside(windows, self.block_size(block), f"block {block} of {self.name}")
         return plan(self.network.synthesis.pyramid, block, tuple(windows)) if windows else None
 
     @torch.no_grad()

@@ -5,7 +5,7 @@ exactly (`Synthesis.windows`).
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from draggan_widget.errors import Cancelled
 from draggan_widget.generators.generator import FeatureMap, batch_of
+from draggan_widget.generators.parts import Compute, by_parts, reread
 from draggan_widget.generators.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.stylegan2.layers import FOLD_ABOVE, Bypass, StyledConv, ToRGB
 from draggan_widget.generators.stylegan2.resample import filter_of, upsample
@@ -74,17 +75,12 @@ class Block(nn.Module):
         assert x is not None
         inner, outputs = (None, None) if part is None else (part.inner, part.outputs)
         y = self.conv0(x, ws[:, row], noises[row], windows=inner)
-        y = y if part is None else self._read(y, part, part.rings)
+        y = y if part is None else reread(y, part, part.rings, self.size)
         if self.skip is None:
             return self.conv1(y, ws[:, row + 1], noises[row + 1], windows=outputs)
         beside = self.skip(x, HALVES, None if inner is None else (inner[0].height, inner[0].width))
-        beside = beside if part is None else self._read(beside, part, part.outputs)
+        beside = beside if part is None else reread(beside, part, part.outputs, self.size)
         return self.conv1(y, ws[:, row + 1], noises[row + 1], HALVES, outputs) + beside
-
-    def _read(self, values: Tensor, part: Part, windows: Sequence[Window]) -> Tensor:
-        """A window, perhaps sticking out of the map, of each of the inner ones."""
-        held = zip(values, part.inner, windows, strict=True)
-        return _batch([FeatureMap(self.number, self.size, (at,), (x,)).padded(window) for x, at, window in held])
 
     def rgb(self, x: Tensor, ws: Float[Tensor, "1 num_ws w_dim"]) -> Tensor | None:
         """What this block adds to the picture; None where only the last block draws."""
@@ -141,7 +137,7 @@ class Synthesis(nn.Module):
     ) -> FeatureMap:
         """`wanted` windows of a block as planned: exact, values and gradient, up to rounding."""
         drawn = self.run(ws, noises, plan.lowest - 1)
-        *_, (_, held) = self._by_parts(FeatureMap.of(drawn.block, drawn.x[0]), ws, noises, plan.stages)
+        *_, held = by_parts(FeatureMap.of(drawn.block, drawn.x[0]), plan.stages, self._compute(ws, noises))
         return held.cut(wanted)
 
     def halved(
@@ -189,7 +185,8 @@ class Synthesis(nn.Module):
             for tile in tiles(tiled[-1].size, TILE):
                 if cancelled is not None and cancelled():
                     raise Cancelled(f"the picture was dropped before {tile}: nobody waits for it")
-                for block, found in self._by_parts(held, ws, noises, chain(self.pyramid, drawn.block, tile)):
+                stages = chain(self.pyramid, drawn.block, tile)
+                for block, found in zip(tiled, by_parts(held, stages, self._compute(ws, noises)), strict=True):
                     colours = block.rgb(batch_of(found.values[0]), ws)
                     if colours is not None:
                         (at,) = found.windows
@@ -199,19 +196,6 @@ class Synthesis(nn.Module):
         assert picture is not None
         return picture
 
-    def _by_parts(
-        self, held: FeatureMap, ws: Tensor, noises: Noises, stages: Sequence[Sequence[Part]]
-    ) -> Iterator[tuple[Block, FeatureMap]]:
-        """Each block above the held one with the windows of it that its parts give."""
-        blocks = list(self.children())[held.block + 1 :]
-        for block, parts in zip(blocks, stages, strict=False):
-            assert isinstance(block, Block)
-            found = [block(_batch([held.padded(f) for f in part.frames]), ws, noises, part) for part in parts]
-            windows = tuple(window for part in parts for window in part.outputs)
-            held = FeatureMap(block.number, block.size, windows, tuple(x for values in found for x in values))
-            yield block, held
-
-
-def _batch(maps: Sequence[Float[Tensor, "channels h w"]]) -> Float[Tensor, "maps channels h w"]:
-    """Equal maps as one batch, in the order of memory they have; one alone is not copied."""
-    return torch.cat([batch_of(x) for x in maps]) if len(maps) > 1 else batch_of(maps[0])
+    def _compute(self, ws: Tensor, noises: Noises) -> Compute:
+        blocks = list(self.children())
+        return lambda block, frames, part: blocks[block](frames, ws, noises, part)
