@@ -64,11 +64,13 @@ heads-data: $(VENV)/.training
 
 heads-train: $(VENV)/.training
 	$(PY) -m training.train training/runs/heads --data training/runs/train
+	$(PY) -m training.export training/runs/heads training/runs/heads.safetensors --drag-rows 4 --drag-defaults \
+		'{"block": 3, "learning_rate": 0.01, "supervision_radius": 3, "tracking_radius": 6, "step_length": 1, "stop_distance": 1}'
 
 heads-judge: $(VENV)/.training
 	$(PY) -m training.regressor training/runs/regressor --data training/runs/train
 	$(PY) -m training.judge draggan_widget/generators/bundled/heads.safetensors --held-out training/runs/held \
-		--train training/runs/train --regressor training/runs/regressor --out training/runs/judged
+		--train training/runs/train --regressor training/runs/regressor/regressor.safetensors --out training/runs/judged
 
 docs: $(VENV)/.dev
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet

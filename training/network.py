@@ -13,7 +13,7 @@ from torch import Tensor
 from draggan_widget.generators.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.stylegan2.generator import Network
 from draggan_widget.generators.stylegan2.layers import EPSILON, GAIN, SLOPE, StyledConv, ToRGB
-from draggan_widget.generators.stylegan2.resample import upsample, upsampled_conv
+from draggan_widget.generators.stylegan2.resample import depthwise, upsample, upsampled_conv
 from draggan_widget.generators.stylegan2.synthesis import Block
 
 
@@ -121,7 +121,11 @@ def convolve(layer: StyledConv, x: Tensor, w: Tensor) -> Tensor:
     factors = (norms + EPSILON).rsqrt() * GAIN
     x = (x * style[:, :, None, None].to(x.dtype)).contiguous(memory_format=torch.channels_last)
     weight = layer.weight.to(x.dtype)
-    x = upsampled_conv(x, weight, layer.resample_filter.to(x.dtype)) if layer.up else F.conv2d(x, weight, padding=1)
+    if layer.up:
+        kernel = depthwise(layer.resample_filter.flip(0, 1).to(x.dtype), len(weight))
+        x = upsampled_conv(x, weight.transpose(0, 1), kernel)
+    else:
+        x = F.conv2d(x, weight, padding=1)
     x = torch.addcmul((layer.bias * GAIN)[:, None, None].to(x.dtype), x, factors[:, :, None, None].to(x.dtype))
     return F.leaky_relu(x, SLOPE)
 

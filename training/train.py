@@ -2,7 +2,8 @@
 
 The renderer gives for every picture the vector it was made from. So the generator is taught what a vector looks like:
 z is the vector, and its picture is compared with the rendered one. It begins small and is doubled. State is kept every
-two minutes, so a run that was cut off goes on where it stopped; a checkpoint that the package reads lies beside it.
+two minutes, so a run that was cut off goes on where it stopped; `training.export` makes of it, at any moment, a
+checkpoint that the package reads.
 """
 
 import argparse
@@ -50,12 +51,12 @@ class Plan:
         seed: of weights and batches.
     """
 
-    channels: tuple[int, ...] = (256, 256, 128, 64, 32)
+    channels: tuple[int, ...] = (256, 192, 128, 64, 32)
     start_size: int = 8
     w_dim: int = 256
     mapping_layers: int = 3
     mapping_lr_multiplier: float = 1.0
-    stages: tuple[tuple[int, int], ...] = ((64, 150_000), (128, 100_000))
+    stages: tuple[tuple[int, int], ...] = ((64, 30_000), (128, 220_000))
     batch: int = 8
     learning_rate: float = 2e-2
     adversary_from: int = 200_000
@@ -187,7 +188,7 @@ class Run:
         return psnr.item(), (y - x).abs().mean().item()
 
     def save(self) -> None:
-        """The state to go on from, and a sheet of validation pictures."""
+        """The state to go on from; the log says how good the averaged weights are."""
         psnr, error = self.validate()
         self._log(f"validation PSNR {psnr:.2f} error {error:.4f}")
         state = {

@@ -34,6 +34,9 @@ class CurrentFeatures:
         self._features, self._make = features, make
         self._lock = threading.Lock()
 
+    def __reduce__(self) -> tuple:
+        return CurrentFeatures, (self._features,)  # a copy does not compute
+
     def get(self) -> FeatureMap | None:
         """The whole map where it is held; None once the drag went on, or where nobody computed it."""
         return self._features

@@ -22,7 +22,7 @@ class FeatureMap:
     """Synthesis activations of one block: the whole map, or some windows of it.
 
     Attributes:
-        block: counted from 0 at 4 x 4.
+        block: counted from 0, the smallest.
         size: (height, width) of the whole map, feature px.
         windows: which part each of `values` covers.
         values: one (channels, window height, window width) tensor a window.
@@ -101,7 +101,7 @@ class Generator(ABC):
         w_dim: columns of `ws`.
         z_dim: length of `z`.
         c_dim: classes of a conditional generator, else 0.
-        num_blocks: synthesis blocks, counted from 0 at 4 x 4.
+        num_blocks: synthesis blocks, counted from 0, the smallest.
         latent_spaces: the spaces a drag may optimise in, the preferred one first.
         drag_rows: rows of `ws` a drag may move.
         drag_defaults: this generator's own `DragConfig` values (lengths in px of its picture).

@@ -227,7 +227,9 @@ class DragSession(Held):
             state = self._core.state
             count = len(state.steps)
             if not -count <= position < count:
-                raise ConfigError(f"position is {position}; the record has {count} steps, 0 to {count - 1}")
+                raise ConfigError(
+                    f"position is {position}; the record has {count} steps, counted from 0; expected one of those"
+                )
             steps = state.steps[: position % count + 1]
             return dataclasses.replace(state, step=under_edit(steps[-1], state.edit), steps=steps)
 

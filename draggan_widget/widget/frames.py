@@ -1,7 +1,7 @@
 """Frames on credit: one subscriber of a session, drawing, encoding and sending on its worker.
 
 While a drag runs: a preview each step that has credit, the full picture where it costs less than a quarter of the time.
-A step that computed windows of its feature map only has no map to preview: computing it may cost another quarter.
+A step that computed windows of its feature map only has no map to preview: previews may then take half of the time.
 At rest: the full picture at once, the lossless one a moment later.
 """
 
@@ -24,25 +24,28 @@ from draggan_widget.widget.credit import Credit
 from draggan_widget.widget.messages import pairs
 
 Send = Callable[[dict[str, Any], list[bytes]], None]
-SHARE = 0.25  # of the time of a running drag that full pictures may take, and again previews without a map
+FULL_SHARE = 0.25  # of the time of a running drag that full pictures may take
+PREVIEW_SHARE = 0.5  # and previews for which the map must be computed
 REST_SECONDS = 0.3  # after the last step the lossless picture follows
 RATE_WINDOW = 2.0  # seconds over which steps per second are counted
 
 
 @dataclass
 class _Pace:
-    """When something may be drawn again, so that it takes at most `SHARE` of the time.
+    """When something may be drawn again, so that it takes at most its share of the time.
 
     Attributes:
+        share: of the time.
         cost: of the last one, seconds; 0 before the first.
         ended: when that was done.
     """
 
+    share: float
     cost: float = 0.0
     ended: float = float("-inf")
 
     def due(self, now: float) -> bool:
-        return now - self.ended >= self.cost * (1 / SHARE - 1)
+        return now - self.ended >= self.cost * (1 / self.share - 1)
 
     def took(self, began: float, ended: float) -> None:
         self.cost, self.ended = ended - began, ended
@@ -75,7 +78,7 @@ class Frames:
         self._owed = self._asked = False
         self._colab = False
         self._slot: tuple[dict[str, Any], list[bytes]] | None = None
-        self._pictures, self._previews = _Pace(), _Pace()
+        self._pictures, self._previews = _Pace(FULL_SHARE), _Pace(PREVIEW_SHARE)
         self._step_times: deque[float] = deque(maxlen=256)
 
     # From the browser: cheap, any thread
@@ -206,10 +209,11 @@ class Frames:
 
     def _preview(self, step: DragStep) -> np.ndarray:
         held, began = step.current.get() is not None, self._clock()
-        pixels = to_uint8(step.preview())
-        if not held:
-            self._previews.took(began, self._clock())
-        return pixels
+        try:
+            return to_uint8(step.preview())
+        finally:  # the map was computed even where nothing can be drawn from it
+            if not held:
+                self._previews.took(began, self._clock())
 
     def _emit(self, kind: str, step: DragStep, pixels: np.ndarray) -> None:
         mime = "image/png" if kind == "final" else "image/jpeg"

@@ -1,6 +1,9 @@
 """What a step keeps, and what a record of many says."""
 
+import copy
 import gc
+import itertools
+import pickle
 import sys
 import threading
 import types
@@ -177,6 +180,15 @@ def test_a_preview_belongs_to_the_current_step():
     with pytest.raises(ConfigError) as caught:
         first.preview()
     assert str(caught.value) == "step 0 is no longer the current one; expected that; take picture() instead"
+
+
+def test_the_current_step_can_be_copied_and_pickled():
+    for step in itertools.islice(tiny_drag(tiny_generator()), 2):
+        pickled = pickle.dumps(step)
+        for again in (copy.deepcopy(step), pickle.loads(pickled)):  # noqa: S301 - our own
+            assert torch.equal(again.ws, step.ws)
+            assert again.handles == step.handles
+            assert np.array_equal(again.pixels(), step.pixels())
 
 
 def test_features_of_any_block_can_be_read_at_any_time():

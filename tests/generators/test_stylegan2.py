@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import pickle
 from typing import Any
 
 import numpy as np
@@ -392,3 +393,22 @@ def test_a_drag_comes_nearer_its_target(kind: str, space: str):
     assert torch.equal(steps[-1].ws[:, 6:], steps[0].ws[:, 6:])
     kept = steps[3]
     assert np.array_equal(kept.pixels(), kept.pixels())
+
+
+def test_a_generator_loaded_in_inference_mode_draws():
+    with torch.inference_mode():
+        generator = made(plain_config())
+        ws = random_ws(generator)
+        inside = generator.image(ws).clone()
+    assert torch.equal(made(plain_config()).image(ws.clone()), inside)
+
+
+def test_a_copy_of_a_generator_that_was_used_is_no_larger():
+    generator = made(plain_config())
+    before = len(pickle.dumps(generator.network))
+    ws = random_ws(generator)
+    picture = generator.image(ws)
+    again = pickle.dumps(generator.network)
+    assert len(again) == before
+    network = pickle.loads(again)  # noqa: S301 - our own
+    assert torch.equal(StyleGAN2(network, "copy").image(ws), picture)

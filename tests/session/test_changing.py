@@ -377,7 +377,7 @@ def test_a_step_that_was_not_made_is_refused():
     with opened() as session:
         session.run()
         count = len(session.record)
-        words = rf"^position is {count}; the record has {count} steps, 0 to {count - 1}$"
+        words = rf"^position is {count}; the record has {count} steps, counted from 0; expected one of those$"
         with pytest.raises(ConfigError, match=words):
             session.go_to(count)
         assert len(session.record) == count

@@ -141,11 +141,15 @@ class StyledConv(nn.Module):
 
     def _prepared(self) -> Prepared:
         """Made on first use, and again when somebody changed the weights."""
-        state = (self.weight.data_ptr(), self.weight._version)
+        version = 0 if self.weight.is_inference() else self.weight._version  # such a tensor has none
+        state = (self.weight.data_ptr(), version)
         if self._kept is None or self._kept[0] != state:
             with torch.inference_mode(False), torch.no_grad():
                 self._kept = (state, self._prepare())
         return self._kept[1]
+
+    def __getstate__(self) -> dict:
+        return self.__dict__ | {"_kept": None}  # a copy makes its own
 
     def _prepare(self) -> Prepared:
         weight, taps = self.weight, self.resample_filter.flip(0, 1)
