@@ -50,8 +50,8 @@ class Adversary:
         steps: made so far.
     """
 
-    def __init__(self) -> None:
-        self.critic = Critic().to(memory_format=torch.channels_last)
+    def __init__(self, device: torch.device | str = "cpu") -> None:
+        self.critic = Critic().to(device, memory_format=torch.channels_last)
         self.optimiser = torch.optim.Adam(self.critic.parameters(), RATE, betas=(0.5, 0.99), fused=True)
         self.steps = 0
 
@@ -63,7 +63,7 @@ class Adversary:
             holds the renders.
         """
         drawn = y.detach().requires_grad_()
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(y.device.type, torch.bfloat16):
             of_drawn, of_rendered = self.critic(drawn), self.critic(x)
         apart = of_rendered - of_drawn
         (gradient,) = torch.autograd.grad(F.softplus(apart).mean(), drawn, retain_graph=True)

@@ -47,7 +47,7 @@ def unit(tensor: torch.Tensor, name: str) -> torch.Tensor:
 def trained(run: Path) -> Network:
     """The averaged network of a run."""
     plan = json.loads((run / "plan.json").read_text())
-    state = torch.load(run / "state.pt", weights_only=True)
+    state = torch.load(run / "state.pt", map_location="cpu", weights_only=True)
     side = plan["stages"][state["stage"]][0]
     first = state["ema"]["synthesis.b4.const"]
     config = StyleGAN2Config(

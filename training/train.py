@@ -79,18 +79,18 @@ class Plan:
 class Run:
     """A run and its state."""
 
-    def __init__(self, folder: Path, data: Pictures, plan: Plan):
-        self.folder, self.data, self.plan = folder, data, plan
+    def __init__(self, folder: Path, data: Pictures, plan: Plan, device: str = "cpu"):
+        self.folder, self.data, self.plan, self.device = folder, data, plan, torch.device(device)
         self.seen, self.minutes, self.stage = 0, 0.0, -1
         self.apart = 0.0
         self.open_mouths = data.open_mouths(VALIDATION)
         torch.manual_seed(plan.seed)
-        self.adversary = Adversary()
+        self.adversary = Adversary(self.device)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "plan.json").write_text(json.dumps(dataclasses.asdict(plan), indent=1))
         state = folder / "state.pt"
         if state.exists():
-            self._resume(torch.load(state, weights_only=True))
+            self._resume(torch.load(state, map_location=self.device, weights_only=True))
         else:
             self._grow(0)
 
@@ -149,7 +149,8 @@ class Run:
         half = plan.batch // 2  # else open mouths, which are rare, would be learned last
         indices[:half] = self.open_mouths[rng.integers(0, len(self.open_mouths), half)]
         indices = np.sort(indices)
-        x, z, landmarks = self.data.take(indices, self.side, rng.random(plan.batch) < 0.5)
+        taken = self.data.take(indices, self.side, rng.random(plan.batch) < 0.5)
+        x, z, landmarks = (part.to(self.device) for part in taken)
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate()
         y = synthesise(self.network, self.network.mapping(z, None), torch.bfloat16)
@@ -172,8 +173,8 @@ class Run:
         """(n, 1, side, side): 1, and more around eyes, brows, nose and mouth."""
         words = [name.split("_")[0] for name in self.data.landmark_names]
         chosen = [i for i, word in enumerate(words) if word in FEATURES]
-        more = torch.tensor([FEATURES[words[i]] for i in chosen])[:, None, None]
-        places = torch.arange(self.side).float()
+        more = landmarks.new_tensor([FEATURES[words[i]] for i in chosen])[:, None, None]
+        places = torch.arange(self.side).to(landmarks)
         spread = 2 * (0.035 * self.side) ** 2
         along = torch.exp(-((places - landmarks[:, chosen, 0, None]) ** 2) / spread)
         down = torch.exp(-((places - landmarks[:, chosen, 1, None]) ** 2) / spread)
@@ -182,7 +183,7 @@ class Run:
     @torch.no_grad()
     def validate(self) -> tuple[float, float]:
         """(PSNR, mean error) of the averaged weights on pictures never trained on."""
-        x, z, _ = self.data.take(np.arange(VALIDATION), self.side)
+        x, z, _ = (part.to(self.device) for part in self.data.take(np.arange(VALIDATION), self.side))
         y = torch.cat([synthesise(self.ema, self.ema.mapping(part, None)) for part in z.split(16)]).clamp(-1, 1)
         psnr = -10 * ((y - x) / 2).square().mean((1, 2, 3)).log10().mean()
         return psnr.item(), (y - x).abs().mean().item()
@@ -217,8 +218,8 @@ class Run:
         self._adopt(grown, copy.deepcopy(grown))
 
     def _adopt(self, network: Network, ema: Network) -> None:
-        self.network = network.to(memory_format=torch.channels_last).train()
-        self.ema = ema.requires_grad_(False)
+        self.network = network.to(self.device, memory_format=torch.channels_last).train()
+        self.ema = ema.to(self.device).requires_grad_(False)
         self.optimiser = torch.optim.Adam(
             self.network.parameters(), self.plan.learning_rate, betas=(0.9, 0.99), fused=True
         )
@@ -258,11 +259,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=math.inf)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda, on which it was never run")
     parser.add_argument("--plan", type=json.loads, default={}, help="JSON of what differs from the plan's defaults")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     plan = Plan(**{name: tuple(value) if isinstance(value, list) else value for name, value in chosen.plan.items()})
-    Run(chosen.run, Pictures(chosen.data), plan).train(chosen.minutes)
+    Run(chosen.run, Pictures(chosen.data), plan, chosen.device).train(chosen.minutes)
 
 
 if __name__ == "__main__":

@@ -146,6 +146,18 @@ def test_a_run_learns_and_grows(data: Path, tmp_path: Path):
     assert len((tmp_path / "run" / "log.txt").read_text().splitlines()) >= 2
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_run_on_a_gpu_learns_as_one_on_a_cpu(data: Path, tmp_path: Path):
+    runs = [Run(tmp_path / device, Pictures(data), PLAN, device) for device in ("cpu", "cuda")]
+    for run in runs:
+        run.advance(30)
+    ours, theirs = (run.validate()[0] for run in runs)
+    assert abs(ours - theirs) < 1, "dB"
+    runs[1].save()
+    assert Run(tmp_path / "cuda", Pictures(data), PLAN, "cuda").seen == runs[1].seen
+
+
 @pytest.mark.parametrize("steps", [20, 74])  # in the first stage; with the critic looking on
 def test_a_run_that_was_cut_off_ends_as_one_that_was_not(data: Path, tmp_path: Path, steps: int):
     whole, cut = (Run(tmp_path / name, Pictures(data), PLAN) for name in ("whole", "cut"))
