@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.machine import timed
+from benchmarks.machine import keep, timed
 from draggan_widget import DragConfig, Edit, Generator, drag, load_generator
 from draggan_widget.engine.record import DragStep
 from draggan_widget.engine.windows import step_windows
@@ -148,10 +148,7 @@ def main() -> None:
                 continue
             rows += [{"generator": name, "seed": seed, **row} for row in both(generator, *given, find)]
             print(json.dumps(rows[-2:]), flush=True)
-            if chosen.json is not None:
-                chosen.json.parent.mkdir(parents=True, exist_ok=True)
-                chosen.json.write_text(json.dumps(rows, indent=1))
-                chosen.json.with_suffix(".md").write_text(table(rows))
+            keep(chosen.json, rows, table(rows))
     print(table(rows))
 
 

@@ -6,7 +6,6 @@ the share of a processor that the process got.
 """
 
 import argparse
-import json
 import threading
 import time
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.machine import Plain
+from benchmarks.machine import Plain, keep, markdown
 from benchmarks.step import Case
 from draggan_widget.widget.widget import DragWidget
 
@@ -106,10 +105,7 @@ COLUMNS = {
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """The rows for docs/benchmarks.md."""
-    lines = [list(COLUMNS), ["---"] * len(COLUMNS)]
-    said = [{**row, "mask": "yes" if row["mask"] else "no"} for row in rows]
-    lines += [[shown.format(**row) for shown in COLUMNS.values()] for row in said]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+    return markdown(COLUMNS, [{**row, "mask": "yes" if row["mask"] else "no"} for row in rows]) + "\n"
 
 
 def main() -> None:
@@ -128,10 +124,7 @@ def main() -> None:
             case = Case(resolution, int(which.rstrip("m")), which.endswith("m"))
             rows.append(row_of(case, chosen.seconds, chosen.delay))
             print(table(rows[-1:]), flush=True)
-            if chosen.json is not None:
-                chosen.json.parent.mkdir(parents=True, exist_ok=True)
-                chosen.json.write_text(json.dumps(rows, indent=1))
-                chosen.json.with_suffix(".md").write_text(table(rows))
+            keep(chosen.json, rows, table(rows))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from benchmarks.machine import Plain, timed
+from benchmarks.machine import Plain, keep, timed
 from benchmarks.step import Case
 from draggan_widget import DragConfig, Edit, drag
 from draggan_widget.engine.record import DragStep
@@ -132,10 +132,7 @@ def main() -> None:
             continue
         rows.append(row_of(case, fixed, chosen.rounds))
         print(table(rows[-1:]), flush=True)
-        if chosen.json is not None:
-            chosen.json.parent.mkdir(parents=True, exist_ok=True)
-            chosen.json.write_text(json.dumps(rows, indent=1))
-            chosen.json.with_suffix(".md").write_text(table(rows))
+        keep(chosen.json, rows, table(rows))
     print(table(rows))
 
 

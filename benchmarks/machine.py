@@ -1,7 +1,8 @@
 """What the machine gives: CPU and wall time of some work, peak memory, and the speed of a plain convolution."""
 
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -70,6 +71,21 @@ def peak_mb(device: torch.device) -> int:
         return torch.cuda.max_memory_allocated() // 2**20
     status = Path("/proc/self/status").read_text()
     return next(int(line.split()[1]) // 1024 for line in status.splitlines() if line.startswith("VmHWM"))
+
+
+def markdown(columns: dict[str, str], rows: Sequence[dict[str, Any]]) -> str:
+    """A table of rows, each column filled in by its format."""
+    lines = [list(columns), ["---"] * len(columns)]
+    lines += [[shown.format(**row) for shown in columns.values()] for row in rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def keep(path: Path | None, rows: Sequence[dict[str, Any]], table: str) -> None:
+    """Write the rows and, beside them, the table."""
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(rows, indent=1))
+        path.with_suffix(".md").write_text(table)
 
 
 def in_fresh_process(work: Callable[..., T], *given: Any) -> T:

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.machine import Plain, Took, in_fresh_process, peak_mb, timed
+from benchmarks.machine import Plain, Took, in_fresh_process, keep, markdown, peak_mb, timed
 from benchmarks.reference import Reference
 from benchmarks.synthesis import random_generator
 from draggan_widget import DragConfig, Edit, drag
@@ -177,10 +177,8 @@ COLUMNS = {
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """The rows for docs/benchmarks.md."""
-    lines = [list(COLUMNS), ["---"] * len(COLUMNS)]
-    lines += [[shown.format(**_said(row)) for shown in COLUMNS.values()] for row in rows]
     speeds = [row["plain_gflops"] for row in rows]
-    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    text = markdown(COLUMNS, [_said(row) for row in rows])
     return f"{text}\n\nPlain convolution: {min(speeds):.0f} to {max(speeds):.0f} GFLOP/s.\n"
 
 
@@ -218,10 +216,7 @@ def main() -> None:
         found = [with_ratio(row) for row in measured(case, chosen.steps)]
         print(table(found), flush=True)
         rows += found
-        if chosen.json is not None:
-            chosen.json.parent.mkdir(parents=True, exist_ok=True)
-            chosen.json.write_text(json.dumps(rows, indent=1))
-            chosen.json.with_suffix(".md").write_text(table(rows))
+        keep(chosen.json, rows, table(rows))
 
 
 if __name__ == "__main__":

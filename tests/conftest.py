@@ -9,6 +9,7 @@ import torch
 
 from draggan_widget.checkpoints import hub
 from draggan_widget.errors import CheckpointError
+from draggan_widget.generators import windows as planning
 from draggan_widget.generators.generator import Generator
 from draggan_widget.generators.load import load_generator
 
@@ -29,6 +30,15 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def always(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Windows whatever they cost."""
+    monkeypatch.setattr(planning, "PAYS", 1e9)
+    planning.plan.cache_clear()
+    yield
+    planning.plan.cache_clear()
 
 
 @pytest.fixture

@@ -62,10 +62,9 @@ def drag(
     mean = generator.mean_features(config.block) if config.mean_removal else None
     started = time.perf_counter()
     while True:
-        windows = step_windows(generator, references, edit, config)
         with torch.enable_grad():
             current = _latent(base, leaf, generator.drag_rows)
-            features = generator.features(current, config.block, windows)
+        features = _features(generator, current, references, edit, config)
         still = features.detach()
         if not all(bool(torch.isfinite(values).all()) for values in still.values):
             raise NotFinite("feature map", index, max(index - 1, 0))
@@ -96,10 +95,7 @@ def drag(
                 references = None
             edit, fixed, progress = sent, fixed_part(sent, generator, config), Progress(config)
             if not features.is_whole and _reads_elsewhere(references, edit, fixed):
-                with torch.enable_grad():
-                    features = generator.features(
-                        current, config.block, step_windows(generator, references, edit, config)
-                    )
+                features = _features(generator, current, references, edit, config)
                 still = features.detach()
             references = follow_edit(references, edit, still, config, generator.image_size)
         with torch.enable_grad():
@@ -135,6 +131,14 @@ def _latent(base: Tensor, leaf: Tensor, rows: tuple[int, ...]) -> Float[Tensor, 
     current = base.clone()
     current[:, index] = base[:, index] + leaf
     return current
+
+
+def _features(
+    generator: Generator, current: Tensor, references: References | None, edit: Edit, config: DragConfig
+) -> FeatureMap:
+    """What a step reads of the map, with its graph."""
+    with torch.enable_grad():
+        return generator.features(current, config.block, step_windows(generator, references, edit, config))
 
 
 def _reads_elsewhere(references: References | None, edit: Edit, fixed: FixedPart | None) -> bool:

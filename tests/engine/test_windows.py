@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -22,7 +21,6 @@ from draggan_widget.engine.references import follow_edit
 from draggan_widget.engine.tracking import track
 from draggan_widget.engine.windows import step_windows
 from draggan_widget.errors import ConfigError
-from draggan_widget.generators import windows as planning
 from draggan_widget.generators.stylegan2.generator import StyleGAN2
 from draggan_widget.generators.stylegan2.synthesis import Synthesis
 from draggan_widget.geometry import unit_vector
@@ -128,15 +126,6 @@ def points(count: int, side: int) -> Edit:
         handles.append((float(source.randint(side)), float(source.randint(side)) + 0.25))
     targets = [(min(max(x + 14, 4), side - 5), min(max(y - 11, 4), side - 5)) for x, y in handles]
     return Edit(handles, targets)
-
-
-@pytest.fixture
-def always(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Windows whatever they cost."""
-    monkeypatch.setattr(planning, "PAYS", 1e9)
-    planning.plan.cache_clear()
-    yield
-    planning.plan.cache_clear()
 
 
 class WholeStyleGAN2(StyleGAN2):

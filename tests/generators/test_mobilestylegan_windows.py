@@ -1,13 +1,11 @@
 """Windows of a MobileStyleGAN's blocks equal the whole map, and so do drags by them."""
 
 import itertools
-from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from generators.test_windows import draws_of_windows, window_in
+from generators.test_windows import check_only_windows, draws_of_windows, window_in
 from generators.tiny import random_ws, tiny_generator
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -67,21 +65,7 @@ def test_windows_in_every_corner_equal_the_whole_map(lowest: int):
 
 def test_a_wide_generator_asked_for_windows_gives_them_without_the_whole_map(monkeypatch: pytest.MonkeyPatch):
     generator = tiny_generator(WIDE)
-    windows = (Window(0, 0, 5, 5), Window(40, 20, 5, 5))
-    assert generator.windows_pay(4, windows)
-    ws = random_ws(generator)
-    due = generator.features(ws, 4).cut(windows)
-    sides, convolve = [], torch.nn.functional.conv2d
-
-    def watched(x: torch.Tensor, *others: Any, **named: Any) -> torch.Tensor:
-        sides.append(x.shape[2])
-        return convolve(x, *others, **named)
-
-    monkeypatch.setattr(torch.nn.functional, "conv2d", watched)
-    found = generator.features(ws, 4, windows)
-    assert max(sides) < 40
-    for one, other in zip(found.values, due.values, strict=True):
-        torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
+    check_only_windows(generator, random_ws(generator), monkeypatch)
 
 
 def test_windows_that_do_not_pay_are_cut_from_the_whole_map():
@@ -120,15 +104,6 @@ class Whole(MobileStyleGAN):
 
     def windows_pay(self, block, windows):
         return False
-
-
-@pytest.fixture
-def always(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Windows whatever they cost."""
-    monkeypatch.setattr(planning, "PAYS", 1e9)
-    planning.plan.cache_clear()
-    yield
-    planning.plan.cache_clear()
 
 
 def edit_of(points: int) -> Edit:
