@@ -25,5 +25,9 @@ class RecordError(DragganError):
     """A record of a drag could not be read or drawn."""
 
 
+class ExportError(DragganError):
+    """Something of a drag could not be written to a file or read from one."""
+
+
 class Cancelled(DragganError):
     """A picture under way was dropped because nobody waits for it any more."""
