@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from draggan_widget.checkpoints.available import available_generators as available_generators
+    from draggan_widget.engine.about import about_drag as about_drag
     from draggan_widget.engine.config import DragConfig as DragConfig
     from draggan_widget.engine.edit import Edit as Edit
+    from draggan_widget.engine.keeping import Keep as Keep
     from draggan_widget.engine.loop import drag as drag
     from draggan_widget.engine.record import DragRecord as DragRecord
-    from draggan_widget.engine.record import DragStep as DragStep
+    from draggan_widget.engine.step import DragStep as DragStep
     from draggan_widget.errors import DragganError as DragganError
     from draggan_widget.generators.generator import FeatureMap as FeatureMap
     from draggan_widget.generators.generator import Generator as Generator
@@ -28,12 +30,14 @@ _HOMES = {
     "DragConfig": "engine.config",
     "DragRecord": "engine.record",
     "DragSession": "session.session",
-    "DragStep": "engine.record",
+    "DragStep": "engine.step",
     "DragWidget": "widget.widget",
     "DragganError": "errors",
     "Edit": "engine.edit",
     "FeatureMap": "generators.generator",
     "Generator": "generators.generator",
+    "Keep": "engine.keeping",
+    "about_drag": "engine.about",
     "available_generators": "checkpoints.available",
     "close_all": "widget.registry",
     "drag": "engine.loop",
@@ -51,7 +55,9 @@ __all__ = [
     "Edit",
     "FeatureMap",
     "Generator",
+    "Keep",
     "__version__",
+    "about_drag",
     "available_generators",
     "close_all",
     "drag",

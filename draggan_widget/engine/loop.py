@@ -5,7 +5,6 @@ rows differ stays whole; 2. it stops by itself; 3. a changed edit can be sent in
 can, only the windows of the map that a step reads are computed: the same steps up to rounding.
 """
 
-import math
 import time
 from collections.abc import Generator as Steps
 
@@ -13,20 +12,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from draggan_widget.engine.adam import Adam
 from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.edit import Edit
 from draggan_widget.engine.ending import Progress
 from draggan_widget.engine.faults import NotFinite
-from draggan_widget.engine.mask import FixedPart, fixed_part, mask_loss
-from draggan_widget.engine.motion import motion_loss
-from draggan_widget.engine.record import CurrentFeatures, DragStep
+from draggan_widget.engine.mask import FixedPart, fixed_part
 from draggan_widget.engine.references import References, follow_edit, matches
+from draggan_widget.engine.step import CurrentFeatures, DragStep
+from draggan_widget.engine.supervision import Descent, LossTerms, Supervision, fixed_term, is_gated, motion_terms
 from draggan_widget.engine.tracking import track
 from draggan_widget.engine.windows import step_windows
 from draggan_widget.errors import ConfigError, EditError
 from draggan_widget.generators.generator import FeatureMap, Generator
-from draggan_widget.geometry import distance, unit_vector
+from draggan_widget.geometry import distance
 
 
 def drag(
@@ -56,8 +54,8 @@ def drag(
     """
     base = _checked(generator, ws, edit, config)
     leaf = _leaf(generator, config)
-    adam = Adam(leaf)
-    references, loss, index, progress = resume, None, 0, Progress(config)
+    descent = Descent(leaf, generator.drag_rows)
+    references, made, index, progress = resume, Supervision(), 0, Progress(config)
     fixed = fixed_part(edit, generator, config)
     mean = generator.mean_features(config.block) if config.mean_removal else None
     started = time.perf_counter()
@@ -78,12 +76,15 @@ def drag(
             edit=edit,
             handles=references.handles,
             tracking_error=references.errors,
-            loss=loss,
+            loss=made.loss,
             ended=progress.ending(index),
             seconds=time.perf_counter() - started,
             references=references,
             generator=generator,
             current=newest,
+            motion_losses=made.motion_losses,
+            mask_loss=made.mask_loss,
+            gradient_norms=made.gradient_norms,
         )
         sent = yield step
         newest.clear()
@@ -99,8 +100,10 @@ def drag(
                 still = features.detach()
             references = follow_edit(references, edit, still, config, generator.image_size)
         with torch.enable_grad():
-            total = _loss(features, references, edit, config, generator.image_size, fixed)
-        loss = _adam_step(adam, total, _rate(references, config), index)
+            motion = motion_terms(features, references, edit, config, generator.image_size)
+            due = any(term is not None for term in motion)
+            held = fixed_term(features, references, config, fixed) if due else None
+        made = descent.step(current, LossTerms(motion, held), _rate(references, config), index)
         index += 1
 
 
@@ -169,44 +172,6 @@ def _distances(references: References, edit: Edit) -> tuple[float, ...]:
     return tuple(distance(p, t) for p, t in zip(references.handles, edit.targets, strict=True))
 
 
-def _gated(error: float, config: DragConfig) -> bool:
-    return config.confidence_gate is not None and error > config.confidence_gate
-
-
 def _rate(references: References, config: DragConfig) -> float:
-    lowered = any(_gated(error, config) for error in references.errors)
+    lowered = any(is_gated(error, config) for error in references.errors)
     return config.learning_rate * (config.gate_rate if lowered else 1.0)
-
-
-def _loss(
-    features: FeatureMap,
-    references: References,
-    edit: Edit,
-    config: DragConfig,
-    image_size: tuple[int, int],
-    fixed: FixedPart | None,
-) -> Tensor | None:
-    """L = L_motion + lambda L_fix; None when every point is at its target."""
-    terms = []
-    for point, target in zip(references.points, edit.targets, strict=True):
-        if config.rests(distance(point.position, target)):
-            continue
-        x, y = unit_vector(point.position, target)
-        shift = (x * config.step_length, y * config.step_length)
-        from_start = _gated(point.error, config)
-        terms.append(motion_loss(features, point, shift, config, image_size, from_start))
-    if terms and fixed is not None:
-        terms.append(config.mask_weight * mask_loss(features, references.start, fixed))
-    return torch.stack(terms).sum() if terms else None
-
-
-def _adam_step(adam: Adam, total: Tensor | None, rate: float, index: int) -> float | None:
-    """One step of Adam on the leaf; the loss it went down."""
-    if total is None:
-        return None
-    (gradient,) = torch.autograd.grad(total, adam.leaf)
-    loss = float(total.detach())
-    if not (math.isfinite(loss) and bool(torch.isfinite(gradient).all())):
-        raise NotFinite("loss or gradient", index, index)
-    adam.step(gradient, rate)
-    return loss

@@ -1,152 +1,75 @@
-"""One step of a drag, and the record of many."""
+"""The record of a drag's steps."""
 
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import overload
+from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from PIL import Image
-from torch import Tensor
 
-from draggan_widget.engine.edit import Edit
-from draggan_widget.engine.ending import Ending
-from draggan_widget.engine.faults import NotFinite
-from draggan_widget.engine.references import References
-from draggan_widget.errors import ConfigError, RecordError
-from draggan_widget.generators.generator import FeatureMap, Generator
-from draggan_widget.geometry import Point, distance
-from draggan_widget.images import to_uint8
+from draggan_widget.engine.keeping import Keep, Keeper
+from draggan_widget.engine.step import DragStep
+from draggan_widget.errors import RecordError
+from draggan_widget.generators.generator import Generator
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-class CurrentFeatures:
-    """The whole feature map of a step, as long as no later step was begun.
-
-    Args:
-        features: the whole map; None where the step computed windows of it only.
-        make: computes it then, for whoever asks.
-    """
-
-    def __init__(self, features: FeatureMap | None, make: Callable[[], FeatureMap] | None = None):
-        self._features, self._make = features, make
-        self._lock = threading.Lock()
-
-    def __reduce__(self) -> tuple:
-        return CurrentFeatures, (self._features,)  # a copy does not compute
-
-    def get(self) -> FeatureMap | None:
-        """The whole map where it is held; None once the drag went on, or where nobody computed it."""
-        return self._features
-
-    def whole(self) -> FeatureMap | None:
-        """The whole map, computed and kept where it is not held; None once the drag went on."""
-        features, make = self._features, self._make
-        if features is not None or make is None:
-            return features
-        with torch.no_grad():
-            features = make()
-        with self._lock:
-            if self._make is make:
-                self._features = features
-        return features
-
-    def clear(self) -> None:
-        """Let the map go."""
-        with self._lock:
-            self._features = self._make = None
+T = TypeVar("T")
 
 
-@dataclass(frozen=True, eq=False)
-class DragStep:
-    """One step of a drag; it owns its data and stays valid after the drag went on.
+class Lazily(Generic[T]):
+    """Something of each step of a record, had when it is asked for: by place, by slice, or one after another."""
 
-    Attributes:
-        index: counted from 0, the untouched start, within its drag.
-        ws: the latent, (1, num_ws, w_dim).
-        edit: what was asked for at this step.
-        handles: the tracked handles, (x, y) in image px.
-        tracking_error: e_i = ||F(p) - f|| / ||f|| of each handle.
-        loss: of the supervision that led here; None where there was none.
-        ended: why the drag is over, on its last step.
-        seconds: since the drag began.
-        references: anchors and tracked handles: hand them to `drag(..., resume=)` to go on from here; None in a
-            record read from a file.
-    """
+    def __init__(self, steps: Sequence[DragStep], get: Callable[[DragStep], T]):
+        self._steps, self._get = tuple(steps), get
 
-    index: int
-    ws: Float[Tensor, "1 num_ws w_dim"]
-    edit: Edit
-    handles: tuple[Point, ...]
-    tracking_error: tuple[float, ...]
-    loss: float | None
-    ended: Ending | None
-    seconds: float
-    references: References | None = field(default=None, repr=False)
-    generator: Generator | None = field(default=None, repr=False)
-    current: CurrentFeatures = field(default_factory=lambda: CurrentFeatures(None), repr=False)
+    def __len__(self) -> int:
+        return len(self._steps)
 
-    @property
-    def targets(self) -> tuple[Point, ...]:
-        """Where the handles should go, (x, y) in image px."""
-        return self.edit.targets
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Lazily[T]": ...
+    def __getitem__(self, index: int | slice) -> "T | Lazily[T]":
+        if isinstance(index, slice):
+            return Lazily(self._steps[index], self._get)
+        return self._get(self._steps[index])
 
-    @property
-    def distances(self) -> tuple[float, ...]:
-        """From each handle to its target, image px."""
-        return tuple(distance(p, t) for p, t in zip(self.handles, self.targets, strict=True))
-
-    def pixels(self, cancelled: Callable[[], bool] | None = None) -> np.ndarray:
-        """The picture as (height, width, 3) uint8; `cancelled` as in `Generator.image`."""
-        generator = self._drawn_by()
-        with torch.no_grad():
-            picture = generator.image(self.ws, self.current.get(), cancelled)[0]
-        if not bool(torch.isfinite(picture).all()):
-            raise NotFinite("picture", self.index, max(self.index - 1, 0))
-        return to_uint8(picture)
-
-    def picture(self) -> Image.Image:
-        """The picture: the same pixels at any time and on any thread."""
-        return Image.fromarray(self.pixels())
-
-    def preview(self) -> Float[Tensor, "3 height width"]:
-        """A cheap, smaller picture in [-1, 1], while this step is the current one.
-
-        Raises:
-            ConfigError: the drag went on, or the generator has no preview for its block.
-        """
-        features = self.current.whole()
-        if features is None:
-            raise ConfigError(f"step {self.index} is no longer the current one; expected that; take picture() instead")
-        return self._drawn_by().preview(features, self.ws)
-
-    def features(self, block: int) -> FeatureMap:
-        """The whole feature map of a block at this step, without a graph."""
-        held = self.current.get()
-        if held is not None and held.block == block:
-            return held
-        with torch.no_grad():
-            return self._drawn_by().features(self.ws, block)
-
-    def _drawn_by(self) -> Generator:
-        if self.generator is None:
-            raise RecordError("this step was read without its generator; call DragRecord.load(path, generator)")
-        return self.generator
+    def __iter__(self) -> Iterator[T]:
+        return map(self._get, self._steps)
 
 
 class DragRecord:
     """Every step of a drag and of its continuations, in order.
 
+    Latents and numbers are kept of every step; feature maps and pictures of those that `keep` names, and are
+    otherwise computed again from the latent when they are asked for.
+
     Attributes:
         steps: the steps so far.
-        about: generator, seed, configuration and versions, as plain values.
+        about: generator, seed, configuration and versions, as plain values (`about_drag`).
+        keeper: of maps and pictures; its `folder` says where those over the budget of memory went.
     """
 
-    def __init__(self, about: dict[str, object] | None = None, steps: list[DragStep] | None = None):
+    def __init__(
+        self,
+        about: dict[str, object] | None = None,
+        steps: Iterable[DragStep] = (),
+        keep: Keep | Keeper | None = None,
+    ):
+        """Begin a record.
+
+        Args:
+            about: what is known of how it is made.
+            steps: to begin with; they stay as they are.
+            keep: what `append` keeps beside latents and numbers.
+        """
         self.about = dict(about or {})
-        self.steps = list(steps or [])
+        self.steps = list(steps)
+        self.keeper = keep if isinstance(keep, Keeper) else Keeper(keep or Keep())
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -166,7 +89,17 @@ class DragRecord:
         return f"DragRecord({len(self)} steps{ended})"
 
     def append(self, step: DragStep) -> None:
-        """Note one step."""
+        """Note the newest step, and keep what is asked for of it.
+
+        Raises:
+            ConfigError: a block is to be kept that the generator lacks.
+            RecordError: a file is due and cannot be written; latent and numbers are kept.
+        """
+        self.note(step)
+        self.keeper.take(step, len(self.steps) - 1)
+
+    def note(self, step: DragStep) -> None:
+        """Note a step's latent and numbers alone."""
         self.steps.append(step)
 
     @property
@@ -180,6 +113,36 @@ class DragRecord:
         if not self.steps:
             raise RecordError("the record has 0 steps; expected at least one; start a drag first")
         return torch.cat([step.ws for step in self.steps]).cpu().numpy()
+
+    @property
+    def latents(self) -> Float[np.ndarray, "steps num_ws w_dim"]:
+        """Every latent; the same as `ws`."""
+        return self.ws
+
+    @property
+    def trajectories(self) -> "pd.DataFrame":
+        """One row a step and point: step, point, x, y, target_x, target_y, distance, tracking_error.
+
+        `step` is the place in the record, from 0; `point` counts from 1, as in the widget; lengths are image px. A
+        point that a step lacks has no row.
+        """
+        import pandas as pd
+
+        steps, points = np.nonzero(~np.isnan(self.handles[..., 0]))
+        columns = {"step": steps, "point": points + 1}
+        for prefix, values in (("", self.handles), ("target_", self.targets)):
+            columns |= {f"{prefix}{axis}": values[steps, points, place] for place, axis in enumerate("xy")}
+        columns |= {"distance": self.distances[steps, points], "tracking_error": self.tracking_error[steps, points]}
+        return pd.DataFrame(columns)
+
+    def features(self, block: int) -> "Lazily[Float[np.ndarray, 'channels height width']]":
+        """The whole feature maps of a block, one a step: kept, or computed when it is asked for."""
+        return Lazily(self.steps, lambda step: step.features(block).whole.cpu().numpy())
+
+    @property
+    def pictures(self) -> "Lazily[Image.Image]":
+        """The pictures, one a step: kept, or drawn when one is asked for."""
+        return Lazily(self.steps, DragStep.picture)
 
     @property
     def handles(self) -> Float[np.ndarray, "steps points 2"]:
@@ -205,6 +168,21 @@ class DragRecord:
     def loss(self) -> Float[np.ndarray, " steps"]:
         """Loss that led to each step; NaN where there was none."""
         return np.array([np.nan if step.loss is None else step.loss for step in self.steps])
+
+    @property
+    def motion_losses(self) -> Float[np.ndarray, "steps points"]:
+        """Each point's term of that loss; NaN where there was none."""
+        return self._padded([step.motion_losses for step in self.steps], 1)[..., 0]
+
+    @property
+    def mask_loss(self) -> Float[np.ndarray, " steps"]:
+        """The fixed part's term of that loss; NaN where there was none."""
+        return np.array([np.nan if step.mask_loss is None else step.mask_loss for step in self.steps])
+
+    @property
+    def gradient_norms(self) -> Float[np.ndarray, "steps num_ws"]:
+        """Norm of that loss's gradient in each row of the latent; NaN where there was none."""
+        return self._padded([step.gradient_norms for step in self.steps], 1)[..., 0]
 
     @property
     def seconds(self) -> Float[np.ndarray, " steps"]:

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from draggan_widget.engine.edit import Edit
-from draggan_widget.engine.record import DragRecord, DragStep
+from draggan_widget.engine.record import DragRecord
+from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import RecordError
 from draggan_widget.files import write_atomically
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from draggan_widget.generators.generator import Generator
 
 SCHEMA = "draggan-widget record"
-VERSION = 1
+VERSION = 2  # 1: without loss terms and gradient norms
 
 
 def save_record(record: DragRecord, path: Path) -> Path:
@@ -33,6 +34,8 @@ def save_record(record: DragRecord, path: Path) -> Path:
         "ws": record.ws,
         "handles": record.handles,
         "tracking_error": record.tracking_error,
+        "motion_losses": record.motion_losses,
+        "gradient_norms": record.gradient_norms,
         **{f"mask_{k}": edit.mask for k, edit in enumerate(edits) if edit.mask is not None},
     }
     try:
@@ -54,7 +57,14 @@ def _meta(record: DragRecord, edits: list[Edit], numbers: list[int]) -> dict[str
         "about": record.about,
         "edits": [{"handles": edit.handles, "targets": edit.targets, "locked": edit.locked} for edit in edits],
         "steps": [
-            {"index": s.index, "edit": number, "loss": s.loss, "ended": s.ended, "seconds": s.seconds}
+            {
+                "index": s.index,
+                "edit": number,
+                "loss": s.loss,
+                "mask_loss": s.mask_loss,
+                "ended": s.ended,
+                "seconds": s.seconds,
+            }
             for s, number in zip(record.steps, numbers, strict=True)
         ],
     }
@@ -112,6 +122,16 @@ def _record(arrays: dict[str, np.ndarray], generator: "Generator | None") -> Dra
                 ended=step["ended"],
                 seconds=float(step["seconds"]),
                 generator=generator,
+                mask_loss=None if step.get("mask_loss") is None else float(step["mask_loss"]),
+                **_losses(arrays, position, step, len(edit)),
             )
         )
     return record
+
+
+def _losses(arrays: dict[str, np.ndarray], position: int, step: dict[str, Any], points: int) -> dict[str, Any]:
+    """What only steps with a loss have, and only files from version 2 on."""
+    if step["loss"] is None or "motion_losses" not in arrays:
+        return {}
+    motion, norms = arrays["motion_losses"][position, :points], arrays["gradient_norms"][position]
+    return {"motion_losses": tuple(map(float, motion)), "gradient_norms": tuple(map(float, norms))}

@@ -16,7 +16,7 @@ from torch import Tensor
 from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.edit import Edit
 from draggan_widget.engine.loop import drag
-from draggan_widget.engine.record import DragStep
+from draggan_widget.engine.step import DragStep
 from draggan_widget.evaluation.faces import SIDE, FaceDetector
 from draggan_widget.generators.generator import Generator
 from draggan_widget.images import to_uint8

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from draggan_widget.errors import ConfigError
+from draggan_widget.generators.identity import weights_sha256
 from draggan_widget.geometry import Window
 
 
@@ -88,6 +89,8 @@ MEAN_SEEDS = range(100_000, 100_100)  # pictures whose features make `Generator.
 MEAN_PSI = 0.7
 _means: "weakref.WeakKeyDictionary[Generator, dict[int, FeatureMap]]" = weakref.WeakKeyDictionary()
 _mean_lock = threading.Lock()
+_identities: "weakref.WeakKeyDictionary[Generator, str | None]" = weakref.WeakKeyDictionary()
+_identity_lock = threading.Lock()
 
 
 class Generator(ABC):
@@ -227,6 +230,21 @@ class Generator(ABC):
     def refreshed(self) -> "Generator":
         """This generator with its weights read again; itself where nobody else can change them."""
         return self
+
+    def weights(self) -> Mapping[str, Tensor]:
+        """The weights by name, for `sha256`; none where a generator does not say."""
+        return {}
+
+    @property
+    def sha256(self) -> str | None:
+        """Of names, types, shapes and values of the weights, whatever file they came from; None where not known.
+
+        Computed once; what is changed in place later shows in `refreshed` alone.
+        """
+        with _identity_lock:
+            if self not in _identities:
+                _identities[self] = weights_sha256(self.weights())
+            return _identities[self]
 
     def free_memory(self) -> None:
         """Give cached device memory back after an allocation failed."""

@@ -6,19 +6,22 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from draggan_widget.engine.about import about_drag
 from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.edit import Edit
 from draggan_widget.engine.ending import ADVICE
 from draggan_widget.engine.faults import NotFinite, out_of_memory
+from draggan_widget.engine.keeping import Keep, Keeper, Kept
 from draggan_widget.engine.loop import drag
-from draggan_widget.engine.record import CurrentFeatures, DragRecord, DragStep
+from draggan_widget.engine.record import DragRecord
+from draggan_widget.engine.step import CurrentFeatures, DragStep
 from draggan_widget.errors import DragganError, EditError
 from draggan_widget.generators.generator import Generator
 from draggan_widget.session import events
 from draggan_widget.session.history import History, Snapshot
 from draggan_widget.session.run import Run
 from draggan_widget.session.runner import Runner
-from draggan_widget.session.state import about, latent_state, seed_state, under_edit
+from draggan_widget.session.state import latent_state, seed_state, under_edit
 
 STOPPED = "Stopped. Start goes on from here."
 MERGE_SECONDS = 1.0  # edits of one client that follow so closely in a running drag are one step of undo
@@ -33,7 +36,8 @@ class Core:
         idle: set while no drag runs.
     """
 
-    def __init__(self, generator: Generator, config: DragConfig, state: Snapshot):
+    def __init__(self, generator: Generator, config: DragConfig, state: Snapshot, keep: Keep):
+        self.keeper = Keeper(keep)
         self.generator, self.config, self.state = generator, config, state
         self.lock = threading.RLock()
         self.idle = threading.Event()
@@ -49,6 +53,12 @@ class Core:
         self._edited: tuple[str, float] | None = None
         self.record = self._new_record()
 
+    @property
+    def pulling(self) -> bool:
+        """Whether another step is to come, as far as anybody asked."""
+        run = self._run
+        return run is not None and not run.stop
+
     def check_open(self) -> None:
         """Raise where the session was closed."""
         if self.runner.closed:
@@ -58,7 +68,7 @@ class Core:
         """Take other settings for the next drag."""
         with self.lock:
             self.config, self._paused = config, None
-            self.record.about = about(self.generator, config, self.state)
+            self.record.about = self._about()
 
     def change_edit(self, edit: Edit, drawn_on: int | None, by: str | None) -> int:
         """Take a new edit; the new revision."""
@@ -135,7 +145,9 @@ class Core:
         """A state of before `refresh` under the generator of today, without a map or reference of older weights."""
         if state.step.generator is self.generator:
             return state
-        step = dataclasses.replace(state.step, generator=self.generator, current=CurrentFeatures(None), references=None)
+        step = dataclasses.replace(
+            state.step, generator=self.generator, current=CurrentFeatures(None), kept=Kept(), references=None
+        )
         return dataclasses.replace(state, step=step)
 
     def refresh(self) -> None:
@@ -169,7 +181,11 @@ class Core:
             listener(event)
 
     def _new_record(self) -> DragRecord:
-        return DragRecord(about(self.generator, self.config, self.state), list(self.state.steps))
+        return DragRecord(self._about(), self.state.steps, self.keeper)
+
+    def _about(self) -> dict[str, Any]:
+        state = self.state
+        return about_drag(self.generator, self.config, state.seed, state.truncation_psi, state.label)
 
     def _new_run(self) -> Run:
         step, edit = self.state.step, self.state.edit
@@ -198,9 +214,11 @@ class Core:
         with self.lock:
             if self._run is not run:
                 return False
-            self.record.append(step)
+            record = self.record
+            record.note(step)
             seen = step if step.edit is self.state.edit else under_edit(step, self.state.edit)
             self.state = dataclasses.replace(self.state, step=seen, steps=tuple(self.record.steps))
+        self.keeper.take(step, len(record) - 1)
         for callback in list(self.callbacks):
             callback(step)
         self.tell(events.Stepped(step))

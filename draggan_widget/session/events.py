@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from draggan_widget.engine.record import DragStep
+from draggan_widget.engine.step import DragStep
 
 Reason = Literal["arrived", "cap", "stalled", "lost", "stopped"]
 

@@ -6,7 +6,8 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from draggan_widget.engine.record import DragRecord, DragStep
+from draggan_widget.engine.record import DragRecord
+from draggan_widget.engine.step import DragStep
 from draggan_widget.generators.generator import FeatureMap, Generator
 from draggan_widget.geometry import Point
 from draggan_widget.session.core import Core
@@ -74,6 +75,11 @@ class Held(ABC):
         if self.runner.closed:
             return "closed"
         return "idle" if self._core.idle.is_set() else "running"
+
+    @property
+    def pulling(self) -> bool:
+        """Whether a drag runs that nobody has stopped."""
+        return self._core.pulling and not self.runner.closed
 
     @property
     def can_undo(self) -> bool:

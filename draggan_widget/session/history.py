@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from draggan_widget.engine.edit import Edit
-from draggan_widget.engine.record import DragStep
+from draggan_widget.engine.step import DragStep
 
 LIMIT = 200  # states between the oldest and the current one; a snapshot shares its steps with the record
 

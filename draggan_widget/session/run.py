@@ -3,7 +3,7 @@
 from collections.abc import Generator as Steps
 
 from draggan_widget.engine.edit import Edit
-from draggan_widget.engine.record import DragStep
+from draggan_widget.engine.step import DragStep
 
 
 class Run:

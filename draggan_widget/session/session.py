@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from draggan_widget.engine.config import DragConfig, plain
 from draggan_widget.engine.edit import Edit
-from draggan_widget.engine.record import DragRecord, DragStep
+from draggan_widget.engine.keeping import Keep, checked_keep
+from draggan_widget.engine.record import DragRecord
+from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import ConfigError, DragganError, EditError
 from draggan_widget.generators.generator import Generator
 from draggan_widget.generators.load import load_generator
@@ -21,6 +23,7 @@ from draggan_widget.session.core import Core, discard
 from draggan_widget.session.held import Held
 from draggan_widget.session.history import Snapshot
 from draggan_widget.session.state import latent_state, resting_step, seed_state, under_edit
+from draggan_widget.session.steps import Steps
 
 
 class DragSession(Held):
@@ -35,6 +38,7 @@ class DragSession(Held):
         truncation_psi: float = 0.7,
         label: int | None = None,
         config: DragConfig | None = None,
+        keep: Keep | None = None,
     ):
         """Open a session.
 
@@ -45,6 +49,7 @@ class DragSession(Held):
             truncation_psi: of the start latent; official 0.7.
             label: class of a conditional generator, 0 .. c_dim - 1.
             config: settings of the drags; None takes `DragConfig.for_generator`.
+            keep: feature maps and pictures that the record keeps beside every latent; None: nothing more.
 
         Raises:
             CheckpointError: the generator cannot be loaded.
@@ -56,7 +61,7 @@ class DragSession(Held):
             state = seed_state(loaded, seed, truncation_psi, label)
         else:
             state = latent_state(loaded, ws, truncation_psi)
-        self._core = Core(loaded, own, state)
+        self._core = Core(loaded, own, state, checked_keep(keep, loaded))
 
     def __setattr__(self, name: str, value: object) -> None:
         known = [entry for entry in dir(type(self)) if not entry.startswith("_")]
@@ -162,6 +167,14 @@ class DragSession(Held):
             self.stop()
         self.wait()
         return self.record
+
+    def steps(self) -> Steps:
+        """Drag in a loop: `for step in session.steps()`, or `async for`.
+
+        The worker waits while the loop's body runs, so `session.edit = ...` in it takes effect at the next step, and
+        leaving the loop leaves the session at that step. Stop and undo end the loop; an error is raised in it.
+        """
+        return Steps(self)
 
     async def run_async(self) -> DragRecord:
         """Drag and await the end: Stop works meanwhile, and cancelling the task stops the drag."""

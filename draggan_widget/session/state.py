@@ -1,7 +1,6 @@
 """The states a session rests in, made from a latent; no threads here."""
 
 import dataclasses
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -9,9 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from draggan_widget.engine.config import DragConfig, plain
+from draggan_widget.engine.config import plain
 from draggan_widget.engine.edit import Edit
-from draggan_widget.engine.record import DragStep
+from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import ConfigError
 from draggan_widget.generators.generator import Generator
 from draggan_widget.session.history import Snapshot
@@ -82,20 +81,3 @@ def latent_state(generator: Generator, ws: Any, truncation_psi: float) -> Snapsh
         raise ConfigError("ws holds NaN, infinity or no floating-point numbers; expected finite numbers")
     own = tensor.to(generator.device, generator.dtype).clone()
     return start_state(generator, own, None, truncation_psi, None)
-
-
-def about(generator: Generator, config: DragConfig, state: Snapshot) -> dict[str, Any]:
-    """What a record says of how it was made."""
-    try:
-        own = version("draggan-widget")
-    except PackageNotFoundError:
-        own = "unknown"
-    return {
-        "generator": generator.name,
-        "family": generator.family,
-        "seed": state.seed,
-        "truncation_psi": state.truncation_psi,
-        "label": state.label,
-        "config": dict(vars(config)),
-        "versions": {"draggan-widget": own, "torch": torch.__version__},
-    }

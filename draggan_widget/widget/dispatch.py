@@ -159,7 +159,7 @@ class Dispatch:
 
     def fail(self, error: Exception, wish: Any = None) -> None:
         """Say what went wrong, in words."""
-        message = str(error) or type(error).__name__
+        message = str(error) if isinstance(error, DragganError) else _foreign(error)
         rid, client = getattr(wish, "rid", None), getattr(wish, "client", None)
         self._send({"type": "failed", "message": message, "rid": rid, "client": client}, [])
 
@@ -175,3 +175,9 @@ class Dispatch:
                 self.fail(event.error)
             case events.EditChanged() | events.StateChanged():
                 self.tell_edit()
+
+
+def _foreign(error: Exception) -> str:
+    """An error that is not ours, as from a callback: its kind, its words, and where more of it is."""
+    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return f"{said}; session.last_error has the traceback"

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from draggan_widget.engine.record import DragStep
+from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import Cancelled, ConfigError
 from draggan_widget.images import encode, poster, to_uint8
 from draggan_widget.session import events

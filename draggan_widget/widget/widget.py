@@ -10,6 +10,7 @@ import traitlets
 from torch import Tensor, nn
 
 from draggan_widget.engine.config import DragConfig
+from draggan_widget.engine.keeping import Keep
 from draggan_widget.generators.generator import Generator
 from draggan_widget.session import events
 from draggan_widget.session.session import DragSession
@@ -47,6 +48,7 @@ class DragWidget(anywidget.AnyWidget):
         truncation_psi: float = 0.7,
         label: int | None = None,
         config: DragConfig | None = None,
+        keep: Keep | None = None,
     ):
         """Open a widget.
 
@@ -58,13 +60,16 @@ class DragWidget(anywidget.AnyWidget):
             truncation_psi: of the first picture.
             label: class of a conditional generator, 0 .. c_dim - 1.
             config: settings of the drags; None takes `DragConfig.for_generator`.
+            keep: feature maps and pictures that `session.record` keeps beside every latent.
 
         Raises:
             CheckpointError: the generator cannot be loaded.
             ConfigError: seed, latent or settings do not fit it.
         """
         loaded = load_with_words(generator)
-        self.session = DragSession(loaded, seed, ws=ws, truncation_psi=truncation_psi, label=label, config=config)
+        self.session = DragSession(
+            loaded, seed, ws=ws, truncation_psi=truncation_psi, label=label, config=config, keep=keep
+        )
         super().__init__()
         keep_subshell(self.comm)
         self.cell = cell_identity()

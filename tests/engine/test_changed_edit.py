@@ -7,7 +7,7 @@ from analytic import BlobGenerator
 from engine.helpers import EDIT, START, run, settings
 
 from draggan_widget import Edit, drag
-from draggan_widget.engine import loop
+from draggan_widget.engine import supervision
 from draggan_widget.engine.references import follow_edit
 from draggan_widget.errors import EditError
 
@@ -36,8 +36,8 @@ def test_a_moved_target_changes_the_direction_and_nothing_else():
 
 def test_a_moved_target_keeps_adam(monkeypatch: pytest.MonkeyPatch):
     made = []
-    adam = loop.Adam
-    monkeypatch.setattr(loop, "Adam", lambda *a, **k: made.append(adam(*a, **k)) or made[-1])
+    adam = supervision.Adam
+    monkeypatch.setattr(supervision, "Adam", lambda *a, **k: made.append(adam(*a, **k)) or made[-1])
     _, pulled, _ = begun(steps=4)
     pulled.send(Edit(EDIT.handles, ((20.0, 55.0),)))
     assert len(made) == 1

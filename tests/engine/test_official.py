@@ -16,7 +16,7 @@ from torch import Tensor
 
 from draggan_widget import DragConfig, Edit, drag
 from draggan_widget.engine.adam import Adam
-from draggan_widget.engine.record import DragStep
+from draggan_widget.engine.step import DragStep
 from draggan_widget.images import to_uint8
 
 pytestmark = [

@@ -149,8 +149,8 @@ def test_pickled_arrays_are_never_run(tmp_path: Path, saved: Path):
 
 
 def test_a_newer_file_is_refused(saved: Path):
-    rewrite(saved, version=np.array(2))
-    assert refusal(saved) == f"{saved} has schema version 2; this version reads up to 1"
+    rewrite(saved, version=np.array(3))
+    assert refusal(saved) == f"{saved} has schema version 3; this version reads up to 2"
 
 
 def test_a_file_without_an_array_is_refused(saved: Path):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from draggan_widget import DragConfig, Edit, drag
-from draggan_widget.engine.record import DragStep
+from draggan_widget.engine.step import DragStep
 from draggan_widget.generators import windows as planning
 from draggan_widget.generators.mobilestylegan.generator import MobileStyleGAN
 from draggan_widget.generators.mobilestylegan.network import Network

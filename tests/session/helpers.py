@@ -10,7 +10,8 @@ from analytic import BlobGenerator
 
 from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.edit import Edit
-from draggan_widget.engine.record import DragRecord, DragStep
+from draggan_widget.engine.record import DragRecord
+from draggan_widget.engine.step import DragStep
 from draggan_widget.geometry import Point
 from draggan_widget.session import events
 from draggan_widget.session.session import DragSession

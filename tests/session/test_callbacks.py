@@ -1,12 +1,13 @@
 """What may be done in a step callback, and what its exception does."""
 
 import threading
+import traceback
 
 import pytest
 from analytic import BlobGenerator
 from session.helpers import BOUND, EDIT, OTHER, Listener, endless, opened, until
 
-from draggan_widget.engine.record import DragStep
+from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import DragganError
 from draggan_widget.session import events
 from draggan_widget.session.session import DragSession
@@ -71,6 +72,7 @@ def test_an_exception_in_a_callback_stops_the_drag_and_keeps_the_step():
         assert session.ws is session.record[-1].ws
         assert session.status == "idle"
         assert str(heard.wait_for(events.Failed).error) == "enough"
+        assert "in act" in "".join(traceback.format_exception(session.last_error))
         assert heard.of(events.Ended) == []
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from draggan_widget import DragConfig, Edit
 from draggan_widget.engine.loop import drag
-from draggan_widget.engine.record import DragStep
+from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import DragError
 from draggan_widget.generators.generator import Generator
 from draggan_widget.images import to_uint8

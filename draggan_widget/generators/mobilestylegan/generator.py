@@ -1,6 +1,6 @@
 """MobileStyleGAN as a `Generator`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -88,6 +88,10 @@ class MobileStyleGAN(Generator):
         network.requires_grad_(False)
         heads, means = ({b: t.to(device, torch.float32) for b, t in kind.items()} for kind in (heads, means))
         return cls(network.to(device), heads, means, name)
+
+    def weights(self) -> Mapping[str, Tensor]:
+        """The network's tensors by the names of a checkpoint."""
+        return self.network.state_dict()
 
     def block_size(self, block: int) -> tuple[int, int]:
         """(height, width) of a block's feature map."""

@@ -1,7 +1,7 @@
 """StyleGAN2 as a `Generator`."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from jaxtyping import Float
@@ -120,6 +120,10 @@ class StyleGAN2(Generator):
         kind = torch.bfloat16 if self.device.type == "cpu" else torch.float16
         other.picture_dtype = kind if half else None
         return other
+
+    def weights(self) -> Mapping[str, Tensor]:
+        """The network's tensors by the names of a checkpoint."""
+        return self.network.state_dict()
 
     def block_size(self, block: int) -> tuple[int, int]:
         """(height, width) of a block's feature map."""

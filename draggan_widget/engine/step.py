@@ -1,0 +1,149 @@
+"""One step of a drag."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from PIL import Image
+from torch import Tensor
+
+from draggan_widget.engine.edit import Edit
+from draggan_widget.engine.ending import Ending
+from draggan_widget.engine.faults import NotFinite
+from draggan_widget.engine.keeping import Kept
+from draggan_widget.engine.references import References
+from draggan_widget.errors import ConfigError, RecordError
+from draggan_widget.generators.generator import FeatureMap, Generator
+from draggan_widget.geometry import Point, distance
+from draggan_widget.images import to_uint8
+
+
+class CurrentFeatures:
+    """The whole feature map of a step, as long as no later step was begun.
+
+    Args:
+        features: the whole map; None where the step computed windows of it only.
+        make: computes it then, for whoever asks.
+    """
+
+    def __init__(self, features: FeatureMap | None, make: Callable[[], FeatureMap] | None = None):
+        self._features, self._make = features, make
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple:
+        return CurrentFeatures, (self._features,)  # a copy does not compute
+
+    def get(self) -> FeatureMap | None:
+        """The whole map where it is held; None once the drag went on, or where nobody computed it."""
+        return self._features
+
+    def whole(self) -> FeatureMap | None:
+        """The whole map, computed and kept where it is not held; None once the drag went on."""
+        features, make = self._features, self._make
+        if features is not None or make is None:
+            return features
+        with torch.no_grad():
+            features = make()
+        with self._lock:
+            if self._make is make:
+                self._features = features
+        return features
+
+    def clear(self) -> None:
+        """Let the map go."""
+        with self._lock:
+            self._features = self._make = None
+
+
+@dataclass(frozen=True, eq=False)
+class DragStep:
+    """One step of a drag; it owns its data and stays valid after the drag went on.
+
+    Attributes:
+        index: counted from 0, the untouched start, within its drag.
+        ws: the latent, (1, num_ws, w_dim).
+        edit: what was asked for at this step.
+        handles: the tracked handles, (x, y) in image px.
+        tracking_error: e_i = ||F(p) - f|| / ||f|| of each handle.
+        loss: L of the supervision that led here; None where there was none.
+        ended: why the drag is over, on its last step.
+        seconds: since the drag began.
+        references: anchors and tracked handles: hand them to `drag(..., resume=)` to go on from here; None in a
+            record read from a file.
+        motion_losses: each point's term of that loss, in the order of the edit then; NaN for a point at rest.
+        mask_loss: the fixed part's term, lambda L_fix; None where no part was fixed.
+        gradient_norms: norm of that loss's gradient in each of the num_ws rows.
+    """
+
+    index: int
+    ws: Float[Tensor, "1 num_ws w_dim"]
+    edit: Edit
+    handles: tuple[Point, ...]
+    tracking_error: tuple[float, ...]
+    loss: float | None
+    ended: Ending | None
+    seconds: float
+    references: References | None = field(default=None, repr=False)
+    generator: Generator | None = field(default=None, repr=False)
+    current: CurrentFeatures = field(default_factory=lambda: CurrentFeatures(None), repr=False)
+    motion_losses: tuple[float, ...] = ()
+    mask_loss: float | None = None
+    gradient_norms: tuple[float, ...] = field(default=(), repr=False)
+    kept: Kept = field(default_factory=Kept, repr=False)
+
+    @property
+    def targets(self) -> tuple[Point, ...]:
+        """Where the handles should go, (x, y) in image px."""
+        return self.edit.targets
+
+    @property
+    def distances(self) -> tuple[float, ...]:
+        """From each handle to its target, image px."""
+        return tuple(distance(p, t) for p, t in zip(self.handles, self.targets, strict=True))
+
+    def pixels(self, cancelled: Callable[[], bool] | None = None) -> UInt8[np.ndarray, "height width 3"]:
+        """The picture as 8-bit RGB; `cancelled` as in `Generator.image`."""
+        kept = self.kept.picture()
+        if kept is not None:
+            return kept
+        generator = self._drawn_by()
+        with torch.no_grad():
+            picture = generator.image(self.ws, self.current.get(), cancelled)[0]
+        if not bool(torch.isfinite(picture).all()):
+            raise NotFinite("picture", self.index, max(self.index - 1, 0))
+        return to_uint8(picture)
+
+    def picture(self) -> Image.Image:
+        """The picture: the same pixels at any time and on any thread."""
+        return Image.fromarray(self.pixels())
+
+    def preview(self) -> Float[Tensor, "3 height width"]:
+        """A cheap, smaller picture in [-1, 1], while this step is the current one.
+
+        Raises:
+            ConfigError: the drag went on, or the generator has no preview for its block.
+        """
+        features = self.current.whole()
+        if features is None:
+            raise ConfigError(f"step {self.index} is no longer the current one; expected that; take picture() instead")
+        return self._drawn_by().preview(features, self.ws)
+
+    def features(self, block: int) -> FeatureMap:
+        """The whole feature map of a block at this step, without a graph."""
+        held = self.current.get()
+        if held is not None and held.block == block:
+            return held
+        kept = self.kept.features(block)
+        if kept is not None:
+            values = torch.from_numpy(kept)
+            return FeatureMap.of(block, values if self.generator is None else values.to(self.generator.device))
+        with torch.no_grad():
+            return self._drawn_by().features(self.ws, block)
+
+    def _drawn_by(self) -> Generator:
+        if self.generator is None:
+            raise RecordError("this step was read without its generator; call DragRecord.load(path, generator)")
+        return self.generator

@@ -1,0 +1,116 @@
+"""One step down the loss (Pan et al. 2023, eq. 1): its terms, its gradient in every row of the latent, Adam."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from draggan_widget.engine.adam import Adam
+from draggan_widget.engine.config import DragConfig
+from draggan_widget.engine.edit import Edit
+from draggan_widget.engine.faults import NotFinite
+from draggan_widget.engine.mask import FixedPart, mask_loss
+from draggan_widget.engine.motion import motion_loss
+from draggan_widget.engine.references import References
+from draggan_widget.generators.generator import FeatureMap
+from draggan_widget.geometry import distance, unit_vector
+
+
+@dataclass(frozen=True)
+class Supervision:
+    """What the step that led to a latent went down; nothing but None and () where every point was at rest.
+
+    Attributes:
+        loss: L = L_motion + lambda L_fix.
+        motion_losses: each point's term of L_motion; NaN for a point at rest.
+        mask_loss: lambda L_fix; None where no part of the picture is fixed.
+        gradient_norms: norm of dL/dw in each of the num_ws rows, whether a drag may move it or not.
+    """
+
+    loss: float | None = None
+    motion_losses: tuple[float, ...] = ()
+    mask_loss: float | None = None
+    gradient_norms: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class LossTerms:
+    """The terms of L, with their graph.
+
+    Attributes:
+        motion: one a point; None for a point at rest.
+        fixed: lambda L_fix; None where no part of the picture is fixed.
+    """
+
+    motion: tuple[Float[Tensor, ""] | None, ...]
+    fixed: Float[Tensor, ""] | None
+
+
+def is_gated(error: float, config: DragConfig) -> bool:
+    """Whether a point that matches its reference so badly follows its start patch."""
+    return config.confidence_gate is not None and error > config.confidence_gate
+
+
+def motion_terms(
+    features: FeatureMap, references: References, edit: Edit, config: DragConfig, image_size: tuple[int, int]
+) -> tuple[Float[Tensor, ""] | None, ...]:
+    """Each point's motion loss; None for a point at rest."""
+    terms: list[Tensor | None] = []
+    for point, target in zip(references.points, edit.targets, strict=True):
+        if config.rests(distance(point.position, target)):
+            terms.append(None)
+            continue
+        x, y = unit_vector(point.position, target)
+        shift = (x * config.step_length, y * config.step_length)
+        terms.append(motion_loss(features, point, shift, config, image_size, is_gated(point.error, config)))
+    return tuple(terms)
+
+
+def fixed_term(
+    features: FeatureMap, references: References, config: DragConfig, fixed: FixedPart | None
+) -> Float[Tensor, ""] | None:
+    """Lambda L_fix; None where no part of the picture is fixed."""
+    return None if fixed is None else config.mask_weight * mask_loss(features, references.start, fixed)
+
+
+class Descent:
+    """Adam on what a drag adds to its start latent.
+
+    Attributes:
+        leaf: zeros at first, (1, w_dim) for all rows together or one of each.
+        rows: of the latent that the leaf is added to.
+    """
+
+    def __init__(self, leaf: Float[Tensor, "_ w_dim"], rows: tuple[int, ...]):
+        self.leaf, self.rows = leaf, rows
+        self._adam = Adam(leaf)
+
+    def step(self, ws: Float[Tensor, "1 num_ws w_dim"], terms: LossTerms, rate: float, index: int) -> Supervision:
+        """Go down a loss.
+
+        Args:
+            ws: the latent made from the leaf, with its graph.
+            terms: of the loss.
+            rate: of Adam.
+            index: of the drag's step, for words.
+
+        Raises:
+            NotFinite: the loss or its gradient is not finite; the leaf stays as it was.
+        """
+        due = [term for term in (*terms.motion, terms.fixed) if term is not None]
+        if not due:
+            return Supervision()
+        total = torch.stack(due).sum()
+        (gradient,) = torch.autograd.grad(total, ws)
+        norms = torch.linalg.vector_norm(gradient[0], dim=1)
+        loss, *values = torch.cat([torch.stack([total, *due]).detach(), norms]).tolist()  # one wait for the device
+        if not all(math.isfinite(value) for value in (loss, *values)):
+            raise NotFinite("loss or gradient", index, index)
+        moved = gradient[0, list(self.rows)]
+        self._adam.step(moved if moved.shape == self.leaf.shape else moved.sum(0, keepdim=True), rate)
+        named = iter(values)
+        motion = tuple(math.nan if term is None else next(named) for term in terms.motion)
+        fixed = None if terms.fixed is None else next(named)
+        return Supervision(loss, motion, fixed, tuple(named))

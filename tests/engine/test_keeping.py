@@ -1,0 +1,254 @@
+"""Maps and pictures that a record keeps, in memory and past its budget in files; loss terms, tables, identity."""
+
+import copy
+import gc
+import itertools
+import math
+import pickle
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from analytic import BlobGenerator
+from engine.helpers import EDIT, START, run, settings
+from generators.tiny import tiny_generator
+
+from draggan_widget import DragRecord, DragSession, Edit, Keep, about_drag, drag
+from draggan_widget.engine.mask import fixed_part, mask_loss
+from draggan_widget.engine.motion import motion_loss
+from draggan_widget.errors import ConfigError, RecordError
+from draggan_widget.geometry import unit_vector
+
+MAP_BYTES = 9 * 32 * 32 * 4
+
+
+def kept_drag(keep: Keep, generator: BlobGenerator | None = None) -> DragRecord:
+    generator = generator or BlobGenerator()
+    record = DragRecord(about_drag(generator, settings(generator)), keep=keep)
+    for step in drag(generator, generator.ws_at(*START), EDIT, settings(generator)):
+        record.append(step)
+    return record
+
+
+def test_chosen_maps_and_pictures_are_kept_and_the_others_computed_again():
+    generator = BlobGenerator()
+    record = kept_drag(Keep(blocks=(2, 3), pictures=True, steps=range(0, 100, 3)), generator)
+    plain = kept_drag(Keep(), BlobGenerator())
+    called, drawn = generator.calls, generator.drawn
+    for position in range(len(record)):
+        for block in (2, 3):
+            np.testing.assert_array_equal(record.features(block)[position], plain.features(block)[position])
+        np.testing.assert_array_equal(np.asarray(record.pictures[position]), np.asarray(plain.pictures[position]))
+    missing = sum(position % 3 > 0 for position in range(len(record)))
+    assert (generator.calls - called, generator.drawn - drawn) == (2 * missing, missing)
+
+
+def test_what_is_kept_needs_no_generator():
+    record = kept_drag(Keep(blocks=(3,), steps={1}))
+    step = record[1]
+    object.__setattr__(step, "generator", None)
+    assert step.features(3).size == (32, 32)
+
+
+def test_past_the_budget_maps_go_to_files_and_the_record_says_so(tmp_path: Path):
+    budget = 3 * MAP_BYTES / 2**20
+    with pytest.warns(UserWarning, match=r"^the maps and pictures of this record pass 0\.105469 MB; those that follow"):
+        record = kept_drag(Keep(blocks=(3,), memory=budget, folder=tmp_path))
+    folder = record.keeper.folder
+    assert folder is not None
+    assert folder.parent == tmp_path
+    assert len(list(folder.glob("step-*.npz"))) == len(record) - 3
+    plain = kept_drag(Keep())
+    for position in range(len(record)):
+        np.testing.assert_array_equal(record.features(3)[position], plain.features(3)[position])
+
+
+def test_a_temporary_folder_lives_as_long_as_a_step_that_is_in_it():
+    with pytest.warns(UserWarning, match="gone with the record$"):
+        record = kept_drag(Keep(blocks=(3,), pictures=True, memory=0))
+    folder, last = record.keeper.folder, record[-1]
+    del record
+    gc.collect()
+    assert folder is not None
+    assert last.features(3).size == (32, 32)
+    del last
+    gc.collect()
+    assert not folder.exists()
+
+
+def test_a_file_that_is_gone_is_named(tmp_path: Path):
+    with pytest.warns(UserWarning, match="pass 0 MB"):
+        record = kept_drag(Keep(pictures=True, memory=0, folder=tmp_path))
+    (gone,) = list(tmp_path.glob("*/step-00002-*.npz"))
+    gone.unlink()
+    with pytest.raises(
+        RecordError, match=rf"^{re.escape(str(gone))} of this record is gone or damaged \(.*\); drag again$"
+    ):
+        record[2].picture()
+    record[3].picture()
+
+
+def test_a_folder_that_cannot_be_written_stops_the_drag_and_loses_nothing(tmp_path: Path):
+    (tmp_path / "file").write_text("no folder")
+    generator = BlobGenerator()
+    session = DragSession(
+        generator, ws=generator.ws_at(*START), keep=Keep(pictures=True, memory=0, folder=tmp_path / "file")
+    )
+    session.edit = EDIT
+    says = r"cannot be written \(.*\); free some space, choose another Keep\.folder or keep fewer steps$"
+    with session, pytest.warns(UserWarning, match="pass 0 MB"), pytest.raises(RecordError, match=says):
+        session.run()
+    assert len(session.record) == 1
+    assert session.record[0].pixels().shape == (64, 64, 3)
+
+
+def test_memory_of_steps_that_went_is_free_again():
+    generator = BlobGenerator()
+    record = DragRecord(keep=Keep(blocks=(3,), memory=2.5 * MAP_BYTES / 2**20))
+    for step in drag(generator, generator.ws_at(*START), EDIT, settings(generator)):
+        record.append(step)
+        record.steps.clear()
+        del step
+    assert record.keeper.folder is None
+
+
+def test_a_kept_step_can_be_copied_and_pickled():
+    with pytest.warns(UserWarning, match="pass"):
+        record = kept_drag(Keep(blocks=(3,), pictures=True, steps=(0, 1), memory=0.06))
+    for step in record[:2]:
+        for other in (copy.copy(step), pickle.loads(pickle.dumps(step))):  # noqa: S301 - our own
+            np.testing.assert_array_equal(other.pixels(), step.pixels())
+            assert torch.equal(other.features(3).whole, step.features(3).whole)
+
+
+def test_a_session_keeps_them_across_undo():
+    generator = BlobGenerator()
+    session = DragSession(generator, ws=generator.ws_at(*START), keep=Keep(blocks=(3,), pictures=True))
+    session.edit = EDIT
+    with session:
+        session.step(3)
+        called = generator.calls
+        session.go_to(1)
+        session.redo()
+        session.undo()
+        assert session.record.features(3)[1].shape == (9, 32, 32)
+        assert session.record.pictures[1].size == (64, 64)
+        assert generator.calls == called
+
+
+def test_other_weights_forget_what_was_kept():
+    class Changing(BlobGenerator):
+        def refreshed(self):
+            return Changing()
+
+    generator = Changing()
+    session = DragSession(generator, ws=generator.ws_at(*START), keep=Keep(blocks=(3,)))
+    session.edit = EDIT
+    with session:
+        session.step(2)
+        session.refresh()
+        session.undo()
+        called = session.generator.calls
+        session.current.features(3)
+        assert session.generator.calls == called + 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"blocks": (1.5,)}, "blocks is (1.5,); expected whole numbers, counted from 0, as (4, 5)"),
+        ({"steps": 3}, "steps is 3; expected positions, as range(0, 300, 10), or None"),
+        ({"memory": -1}, "memory is -1; expected MB of maps and pictures, 0 or more"),
+        ({"memory": math.nan}, "memory is nan; expected MB of maps and pictures, 0 or more"),
+    ],
+)
+def test_a_wish_that_makes_no_sense_is_refused(wrong: dict, says: str, unchecked):
+    with pytest.raises(ConfigError, match=f"^{re.escape(says)}"):
+        Keep(**wrong)
+
+
+def test_a_block_that_is_not_there_is_refused_before_any_drag():
+    with pytest.raises(ConfigError, match=r"^block is 9; blob has blocks 0 to 4$"):
+        DragSession(BlobGenerator(), keep=Keep(blocks=(9,)))
+
+
+# Loss terms and gradients
+
+
+def test_loss_terms_add_up_and_rows_have_the_norm_of_their_gradient():
+    generator = BlobGenerator()
+    mask = np.zeros((64, 64), bool)
+    mask[10:50, 10:60] = True
+    edit = Edit([(24.0, 30.0), (24.0, 30.0)], [(42.0, 37.0), (24.0, 30.0)], mask)
+    config = settings(generator, latent_space="W+", max_steps=1)
+    steps = list(drag(generator, generator.ws_at(*START), edit, config))
+    first = steps[0]
+    assert (first.loss, first.motion_losses, first.mask_loss, first.gradient_norms) == (None, (), None, ())
+    assert math.isnan(steps[1].motion_losses[1])
+    for before, step in itertools.pairwise(steps):
+        ws = before.ws.clone().requires_grad_()
+        features = generator.features(ws, config.block)
+        point = before.references.points[0]
+        shift = unit_vector(point.position, edit.targets[0])
+        motion = motion_loss(features, point, shift, config, generator.image_size, False)
+        held = config.mask_weight * mask_loss(features, before.references.start, fixed_part(edit, generator, config))
+        (gradient,) = torch.autograd.grad(motion + held, ws)
+        assert step.motion_losses[0] == pytest.approx(float(motion), rel=1e-6)
+        assert step.mask_loss == pytest.approx(float(held), rel=1e-6, abs=1e-12)
+        assert step.loss == pytest.approx(step.motion_losses[0] + step.mask_loss, rel=1e-6)
+        assert step.gradient_norms == pytest.approx(gradient[0].norm(dim=1).tolist(), rel=1e-5)
+
+
+def test_a_record_gives_the_terms_as_arrays():
+    record = kept_drag(Keep())
+    steps = len(record)
+    assert record.motion_losses.shape == (steps, 1)
+    assert record.gradient_norms.shape == (steps, 4)
+    assert np.isnan(record.motion_losses[0]).all()
+    np.testing.assert_allclose(record.motion_losses[1:, 0], record.loss[1:])
+    assert np.isnan(record.mask_loss).all()
+    assert (record.gradient_norms[1:, 2:] == 0).all()
+
+
+def test_trajectories_are_a_tidy_table():
+    record = DragRecord(steps=run(BlobGenerator(), Edit([START, (40.0, 20.0)], [(42.0, 37.0), (40.0, 20.0)])))
+    record.steps[2:] = run(BlobGenerator())[:2]
+    table = record.trajectories
+    columns = ["step", "point", "x", "y", "target_x", "target_y", "distance", "tracking_error"]
+    assert list(table.columns) == columns
+    assert table[["step", "point"]].to_numpy().tolist() == [[0, 1], [0, 2], [1, 1], [1, 2], [2, 1], [3, 1]]
+    last = table.iloc[-1]
+    assert (last.x, last.y) == record[3].handles[0]
+    assert (last.target_x, last.target_y) == record[3].targets[0]
+    assert last.distance == record[3].distances[0]
+    assert last.tracking_error == record[3].tracking_error[0]
+
+
+def test_latents_are_those_of_every_step():
+    record = kept_drag(Keep())
+    np.testing.assert_array_equal(record.latents, torch.cat([step.ws for step in record]).numpy())
+
+
+# Who made it
+
+
+def test_the_same_weights_have_one_sha256_and_others_another():
+    one, same, other = tiny_generator(), tiny_generator(), tiny_generator(channels=(16, 16, 8, 4))
+    assert one.sha256 == same.sha256 != other.sha256
+    assert re.fullmatch("[0-9a-f]{64}", one.sha256 or "")
+    assert BlobGenerator().sha256 is None
+
+
+def test_about_names_generator_settings_and_versions():
+    generator = tiny_generator()
+    about = DragSession(generator, seed=5, truncation_psi=0.6).record.about
+    assert about["sha256"] == generator.sha256
+    assert (about["family"], about["seed"], about["truncation_psi"]) == ("mobilestylegan", 5, 0.6)
+    assert about["config"] == vars(DragSession(generator).config)
+    assert about["versions"] == {
+        "draggan-widget": "0.1.0",
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+    }
