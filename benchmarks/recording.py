@@ -1,0 +1,82 @@
+"""What recording costs beside a step: `python -m benchmarks.recording --json FILE`.
+
+One drag for each way of recording, all in turns, step by step, in one process with one thread: the processor's time of
+a step, and of noting it in a record. A step's own share, the norms of its gradient, is timed by itself.
+"""
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.machine import timed
+from draggan_widget import DragConfig, DragRecord, Edit, Generator, Keep, about_drag, drag, load_generator
+
+CPU = torch.device("cpu")
+WAYS = {"latents and numbers": {}, "and the drag's map": {"maps": True}, "and pictures": {"pictures": True}}
+
+
+def rows(name: str, steps: int) -> list[dict[str, Any]]:
+    """One row a way of recording."""
+    generator = load_generator(name)
+    config = DragConfig.for_generator(generator)
+    drags = {way: _drag(generator, config) for way in WAYS}
+    records = {way: DragRecord(about_drag(generator, config), keep=_keep(config, **wish)) for way, wish in WAYS.items()}
+    spent = {way: ([], []) for way in WAYS}
+    for _ in range(steps):
+        for way, moving in drags.items():
+            step = timed(lambda moving=moving: next(moving), CPU)
+            noted = timed(lambda record=records[way], step=step.result: record.append(step), CPU)
+            spent[way][0].append(step.ms)
+            spent[way][1].append(noted.ms)
+    norms = _norms(generator)
+    return [_row(name, way, *times, norms) for way, times in spent.items()]
+
+
+def _drag(generator: Generator, config: DragConfig) -> Any:
+    """A drag that does not end: its target is far away."""
+    side = generator.resolution
+    edit = Edit([(0.5 * side, 0.55 * side)], [(0.9 * side, 0.55 * side)])
+    still = config.replace(max_steps=10**6, stall_steps=10**6, lost_factor=1e9, learning_rate=1e-4)
+    return drag(generator, generator.ws_from_seed(0, 0.7), edit, still)
+
+
+def _keep(config: DragConfig, maps: bool = False, pictures: bool = False) -> Keep:
+    return Keep(blocks=(config.block,) if maps else (), pictures=pictures, memory=8192)
+
+
+def _norms(generator: Generator) -> float:
+    """Milliseconds of the norms of a gradient's rows and of reading them."""
+    gradient = torch.randn(generator.num_ws, generator.w_dim)
+    many = timed(lambda: [torch.linalg.vector_norm(gradient, dim=1).tolist() for _ in range(1000)], CPU)
+    return many.ms / 1000
+
+
+def _row(name: str, way: str, steps: list[float], noted: list[float], norms: float) -> dict[str, Any]:
+    step, note = statistics.median(steps[1:]), statistics.median(noted[1:])  # the first prepares weights
+    own = {"generator": name, "keeps": way, "steps": len(steps), "step_ms": step, "norms_ms": norms, "noting_ms": note}
+    return own | {"share": (norms + note) / (step + note)}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--json", type=Path)
+    parsed = parser.parse_args()
+    torch.set_num_threads(1)
+    table = [row for name in ("heads", "mobilestylegan-ffhq") for row in rows(name, parsed.steps)]
+    if parsed.json is not None:
+        parsed.json.parent.mkdir(parents=True, exist_ok=True)
+        parsed.json.write_text(json.dumps(table, indent=1))
+    print("| generator | keeps | step, ms | norms, ms | noting, ms | share |\n|---|---|---|---|---|---|")
+    for row in table:
+        ms = " | ".join(f"{row[key]:.3f}" for key in ("step_ms", "norms_ms", "noting_ms"))
+        print(f"| {row['generator']} | {row['keeps']} | {ms} | {row['share']:.2%} |")
+
+
+if __name__ == "__main__":
+    main()
