@@ -19,6 +19,18 @@ if TYPE_CHECKING:
     from draggan_widget.generators.generator import FeatureMap as FeatureMap
     from draggan_widget.generators.generator import Generator as Generator
     from draggan_widget.generators.load import load_generator as load_generator
+    from draggan_widget.inspection.feature_maps import FeatureColours as FeatureColours
+    from draggan_widget.inspection.feature_maps import as_tracked as as_tracked
+    from draggan_widget.inspection.feature_maps import channels_by_variance as channels_by_variance
+    from draggan_widget.inspection.feature_maps import difference as difference
+    from draggan_widget.inspection.feature_maps import similarity as similarity
+    from draggan_widget.inspection.latents import WComponents as WComponents
+    from draggan_widget.inspection.latents import apply_delta as apply_delta
+    from draggan_widget.inspection.latents import between as between
+    from draggan_widget.inspection.latents import edit_delta as edit_delta
+    from draggan_widget.inspection.latents import travelled as travelled
+    from draggan_widget.inspection.tracking_cost import TrackingCost as TrackingCost
+    from draggan_widget.inspection.tracking_cost import tracking_cost as tracking_cost
     from draggan_widget.inspection.trajectory import plot_trajectories as plot_trajectories
     from draggan_widget.session.session import DragSession as DragSession
     from draggan_widget.widget.registry import close_all as close_all
@@ -34,15 +46,27 @@ _HOMES = {
     "DragWidget": "widget.widget",
     "DragganError": "errors",
     "Edit": "engine.edit",
+    "FeatureColours": "inspection.feature_maps",
     "FeatureMap": "generators.generator",
     "Generator": "generators.generator",
     "Keep": "engine.keeping",
     "about_drag": "engine.about",
+    "TrackingCost": "inspection.tracking_cost",
+    "WComponents": "inspection.latents",
+    "apply_delta": "inspection.latents",
+    "as_tracked": "inspection.feature_maps",
     "available_generators": "checkpoints.available",
+    "between": "inspection.latents",
+    "channels_by_variance": "inspection.feature_maps",
     "close_all": "widget.registry",
+    "difference": "inspection.feature_maps",
     "drag": "engine.loop",
+    "edit_delta": "inspection.latents",
     "load_generator": "generators.load",
     "plot_trajectories": "inspection.trajectory",
+    "similarity": "inspection.feature_maps",
+    "tracking_cost": "inspection.tracking_cost",
+    "travelled": "inspection.latents",
 }
 
 __all__ = [
@@ -53,16 +77,29 @@ __all__ = [
     "DragWidget",
     "DragganError",
     "Edit",
+    "FeatureColours",
     "FeatureMap",
     "Generator",
     "Keep",
+    "TrackingCost",
+    "WComponents",
+    "__version__",
     "__version__",
     "about_drag",
+    "apply_delta",
+    "as_tracked",
     "available_generators",
+    "between",
+    "channels_by_variance",
     "close_all",
+    "difference",
     "drag",
+    "edit_delta",
     "load_generator",
     "plot_trajectories",
+    "similarity",
+    "tracking_cost",
+    "travelled",
 ]
 
 

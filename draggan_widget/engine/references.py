@@ -22,6 +22,7 @@ class PointReference:
         origin: the edit's handle, (x, y) in image px: what tells this point from others.
         position: the tracked handle, (x, y) in image px.
         taken_at: where feature and patch were taken, (x, y) in image px: the origin, inside the picture.
+        searched_from: the middle of the square last searched for it, (x, y) in image px.
         feature: f_i, the feature vector there.
         error: e_i = ||F(p) - f|| / ||f|| at the position, as last tracked.
         patch: features around there, on whole px up to the supervision radius.
@@ -30,6 +31,7 @@ class PointReference:
     origin: Point
     position: Point
     taken_at: Point
+    searched_from: Point
     feature: Float[Tensor, " channels"]
     patch: Float[Tensor, "channels side side"]
     error: float = 0.0
@@ -69,7 +71,8 @@ def take_reference(features: FeatureMap, handle: Point, radius: float, image_siz
     steps = range(-reach, reach + 1)
     x, y = placed(handle, image_size)
     patch = read_grid(features, [x + o for o in steps], [y + o for o in steps], image_size)
-    return PointReference(handle, (x, y), (x, y), read_point(features, (x, y), image_size), patch)
+    here = (x, y)
+    return PointReference(handle, here, here, here, read_point(features, here, image_size), patch)
 
 
 def placed(handle: Point, image_size: tuple[int, int]) -> Point:

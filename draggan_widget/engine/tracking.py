@@ -6,14 +6,60 @@ pulls the tracker back to where it started, and turned heads were tracked a sixt
 """
 
 import dataclasses
+from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.references import PointReference
 from draggan_widget.features.sample import read_grid, read_point
 from draggan_widget.generators.generator import FeatureMap
 from draggan_widget.geometry import steps_inside
+
+
+@dataclass(frozen=True)
+class Search:
+    """What one search for a handle compared.
+
+    Attributes:
+        xs: columns of the square, image px.
+        ys: rows of the square, image px.
+        away: F(q) - f_i at each place.
+        cost: norm of what is compared at each place; the tracker takes the first smallest.
+    """
+
+    xs: tuple[float, ...]
+    ys: tuple[float, ...]
+    away: Float[Tensor, "channels ys xs"]
+    cost: Float[Tensor, "ys xs"]
+
+    @property
+    def best(self) -> tuple[int, int]:
+        """Row and column of the smallest cost."""
+        return divmod(int(self.cost.argmin()), len(self.xs))
+
+
+def search(
+    features: FeatureMap,
+    point: PointReference,
+    config: DragConfig,
+    image_size: tuple[int, int],
+    mean: FeatureMap | None = None,
+) -> Search:
+    """Compare every place around `point.position` with the point's feature; arguments as in `track`."""
+    height, width = image_size
+    x, y = point.position
+    xs = [x + o for o in steps_inside(x, config.tracking_radius, width)]
+    ys = [y + o for o in steps_inside(y, config.tracking_radius, height)]
+    away = read_grid(features, xs, ys, image_size) - point.feature[:, None, None]
+    compared = away
+    if mean is not None:
+        usual = read_grid(mean, xs, ys, image_size) - read_point(mean, point.taken_at, image_size)[:, None, None]
+        compared = away - config.mean_removal * usual
+    order = 1 if config.tracking_norm == "L1" else 2
+    return Search(tuple(xs), tuple(ys), away, torch.linalg.vector_norm(compared, ord=order, dim=0))
 
 
 def track(
@@ -35,17 +81,9 @@ def track(
     Returns:
         The same reference at its new position, with its tracking error.
     """
-    height, width = image_size
-    x, y = point.position
-    xs = [x + o for o in steps_inside(x, config.tracking_radius, width)]
-    ys = [y + o for o in steps_inside(y, config.tracking_radius, height)]
-    away = read_grid(features, xs, ys, image_size) - point.feature[:, None, None]
-    compared = away
-    if mean is not None:
-        usual = read_grid(mean, xs, ys, image_size) - read_point(mean, point.taken_at, image_size)[:, None, None]
-        compared = away - config.mean_removal * usual
-    order = 1 if config.tracking_norm == "L1" else 2
-    best = int(torch.linalg.vector_norm(compared, ord=order, dim=0).argmin())
-    row, column = divmod(best, len(xs))
-    error = torch.linalg.vector_norm(away[:, row, column]) / torch.linalg.vector_norm(point.feature).clamp_min(1e-12)
-    return dataclasses.replace(point, position=(xs[column], ys[row]), error=float(error))
+    found = search(features, point, config, image_size, mean)
+    row, column = found.best
+    error = torch.linalg.vector_norm(found.away[:, row, column])
+    error = error / torch.linalg.vector_norm(point.feature).clamp_min(1e-12)
+    position = (found.xs[column], found.ys[row])
+    return dataclasses.replace(point, position=position, searched_from=point.position, error=float(error))
