@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from draggan_widget.engine.record import DragRecord as DragRecord
     from draggan_widget.engine.step import DragStep as DragStep
     from draggan_widget.errors import DragganError as DragganError
+    from draggan_widget.export.html import to_html as to_html
+    from draggan_widget.export.video import save_video as save_video
     from draggan_widget.generators.generator import FeatureMap as FeatureMap
     from draggan_widget.generators.generator import Generator as Generator
     from draggan_widget.generators.load import load_generator as load_generator
@@ -67,6 +69,8 @@ _HOMES = {
     "similarity": "inspection.feature_maps",
     "tracking_cost": "inspection.tracking_cost",
     "travelled": "inspection.latents",
+    "save_video": "export.video",
+    "to_html": "export.html",
 }
 
 __all__ = [
@@ -97,7 +101,9 @@ __all__ = [
     "edit_delta",
     "load_generator",
     "plot_trajectories",
+    "save_video",
     "similarity",
+    "to_html",
     "tracking_cost",
     "travelled",
 ]

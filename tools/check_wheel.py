@@ -17,12 +17,22 @@ from pathlib import Path, PurePosixPath
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "draggan_widget"
 BUNDLE = ("draggan_widget/widget/static/widget.js", "draggan_widget/widget/static/widget.css")
+REPLAY = tuple(f"draggan_widget/export/static/replay.{ending}" for ending in ("html", "css", "js"))
 HEADS = "draggan_widget/generators/bundled/heads.safetensors"
 FOREIGN_FOLDERS = {"tests", "js", "node_modules", "notebooks", "training", "benchmarks", "tools", "docs"}
 CARD_PACKAGES = {"torch", "ipywidgets", "ipycanvas", "anywidget", "numpy", "matplotlib"}
 LARGEST_WHEEL = 12_000_000  # bytes
 LARGEST_CHECKPOINT = 10_000_000  # bytes
-SDIST_FILES = ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "draggan_widget/__init__.py", HEADS, *BUNDLE)
+SDIST_FILES = (
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+    "CHANGELOG.md",
+    "draggan_widget/__init__.py",
+    HEADS,
+    *BUNDLE,
+    *REPLAY,
+)
 
 BARE_IMPORT = """
 import sys
@@ -57,7 +67,7 @@ def main() -> int:
         python = make_venv(folder / "venv", wheel)
         checks: dict[str, Callable[[], None]] = {
             "the wheel has every file of the package and no other": partial(check_files, wheel),
-            "the wheel has the built bundle": partial(check_bundle, wheel),
+            "the wheel has the built bundle and the replay page": partial(check_bundle, wheel),
             "the wheel has nothing of the tests, the front end's source or the notebooks": partial(
                 check_foreign, wheel
             ),
@@ -141,11 +151,11 @@ def check_files(wheel: Path) -> None:
 
 
 def check_bundle(wheel: Path) -> None:
-    """Look for the front end's two files, and that they are not empty."""
+    """Look for the front end's two files and the replay page's three, and that they are not empty."""
     with zipfile.ZipFile(wheel) as archive:
         sizes = {info.filename: info.file_size for info in archive.infolist()}
-    missing = [name for name in BUNDLE if not sizes.get(name)]
-    assert not missing, f"{missing} missing or empty; run `make bundle`"
+    missing = [name for name in (*BUNDLE, *REPLAY) if not sizes.get(name)]
+    assert not missing, f"{missing} missing or empty; `make bundle` builds the front end's"
 
 
 def check_foreign(wheel: Path) -> None:

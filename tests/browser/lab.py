@@ -174,17 +174,28 @@ class Lab:
         name = f"notebook{self._opened}.ipynb"
         notebook = cells if isinstance(cells, NotebookNode) else new_notebook(cells)
         nbformat.write(notebook, self.server.root / name)
-        self._context = self._browser.new_context(
-            viewport={"width": viewport[0], "height": viewport[1]},
-            device_scale_factor=device_scale_factor,
-            has_touch=touch,
-        )
+        self._context = self.new_context(viewport, device_scale_factor, touch)
         self._context.tracing.start(screenshots=True, snapshots=True)
         self._page = self._context.new_page()
         path = f"/lab/workspaces/w{self._opened}/tree/{name}?token={self.server.token}&reset"
         self._page.goto(self.server.url + path, timeout=PAGE_TIMEOUT * 1000)
         self._wait_for_notebook()
         return self._page
+
+    def new_context(
+        self,
+        viewport: tuple[int, int],
+        device_scale_factor: float = 1.0,
+        touch: bool = False,
+        javascript: bool = True,
+    ) -> BrowserContext:
+        """Give a browser profile of its own, for pages that are no notebook; close it after use."""
+        return self._browser.new_context(
+            viewport={"width": viewport[0], "height": viewport[1]},
+            device_scale_factor=device_scale_factor,
+            has_touch=touch,
+            java_script_enabled=javascript,
+        )
 
     def _wait_for_notebook(self) -> None:
         self.page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=PAGE_TIMEOUT * 1000)

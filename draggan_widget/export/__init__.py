@@ -1,0 +1,1 @@
+"""What a drag computed, as files for other programs."""
