@@ -16,6 +16,7 @@ from draggan_widget.widget.messages import (
     EditWish,
     Hello,
     MessageError,
+    OverlayWish,
     SeedWish,
     SettingsWish,
     Shown,
@@ -25,6 +26,7 @@ from draggan_widget.widget.messages import (
     pairs,
     parse,
 )
+from draggan_widget.widget.overlays import Overlays
 
 
 class Dispatch:
@@ -32,6 +34,7 @@ class Dispatch:
 
     def __init__(self, session: DragSession, frames: Frames, send: Send):
         self._session, self._frames, self._send = session, frames, send
+        self.overlays = Overlays(session, send)
 
     def receive(self, content: Any, buffers: Sequence[Any]) -> None:
         """One message from the browser; what is wrong with it is told there."""
@@ -52,6 +55,7 @@ class Dispatch:
             case Hello():
                 self.tell_edit()
                 self.tell_settings()
+                self.overlays.tell()
                 if session.status == "running":
                     self._send({"type": "started", "step": session.current.index}, [])
                 self._frames.hello(wish.client, wish.colab)
@@ -67,6 +71,8 @@ class Dispatch:
                 self._later(wish, lambda: session.new_seed(self._seed(wish), wish.truncation_psi))
             case SettingsWish():
                 self._settings(wish)
+            case OverlayWish():
+                self.overlays.choose(wish.view)
             case Command():
                 self._command(wish)
 
@@ -117,6 +123,7 @@ class Dispatch:
             self.tell_edit(wish, str(error))
         else:
             self.tell_edit(wish)
+            self.overlays.refresh()
 
     def tell_edit(self, wish: EditWish | None = None, error: str | None = None) -> None:
         """The points as the kernel has them; an answer to a wish, or news for everybody."""

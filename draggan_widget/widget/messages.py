@@ -5,7 +5,7 @@ tests/golden/messages.json holds an example of every message; docs/architecture.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from draggan_widget.engine.edit import Edit
 from draggan_widget.errors import DragganError
 from draggan_widget.geometry import Point
 
+OverlayWord = Literal["none", "colours", "difference", "similarity"]
 Name = Literal["start", "stop", "undo", "redo", "reset"]
 MaskWish = Literal["keep", "none", "buffer"]
 FARTHEST = 1e6  # image px; whether a point lies in the picture is checked with the picture
@@ -96,6 +97,15 @@ class SettingsWish:
 
 
 @dataclass(frozen=True)
+class OverlayWish:
+    """Another view over the picture."""
+
+    client: str
+    rid: int
+    view: OverlayWord
+
+
+@dataclass(frozen=True)
 class Shown:
     """A frame was drawn: one credit."""
 
@@ -110,7 +120,7 @@ class Tick:
     client: str
 
 
-Wish = Hello | EditWish | Command | StepWish | SeedWish | SettingsWish | Shown | Tick
+Wish = Hello | EditWish | Command | StepWish | SeedWish | SettingsWish | OverlayWish | Shown | Tick
 
 
 def parse(content: Any, buffers: Sequence[Any] = ()) -> Wish:
@@ -143,6 +153,8 @@ def parse(content: Any, buffers: Sequence[Any] = ()) -> Wish:
                 _optional(content, "max_steps", int),
                 _optional(content, "latent_space", str),
             )
+        case "overlay":
+            return OverlayWish(client, _field(content, "rid", int), _view(content))
         case "shown":
             return Shown(client, _field(content, "seq", int))
         case "tick":
@@ -168,6 +180,14 @@ def _edit(content: dict[str, Any], client: str, buffers: Sequence[Any]) -> EditW
         mask_bytes=bytes(buffers[0]) if mask == "buffer" else None,
         locked=tuple(_lock(point) for point in points),
     )
+
+
+def _view(content: dict[str, Any]) -> OverlayWord:
+    views: tuple[OverlayWord, ...] = get_args(OverlayWord)
+    for view in views:
+        if view == content.get("view"):
+            return view
+    raise MessageError(f"view is {content.get('view')!r}; expected one of {', '.join(views)}")
 
 
 def _field(content: dict[str, Any], name: str, kind: type) -> Any:

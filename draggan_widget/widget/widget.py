@@ -19,6 +19,7 @@ from draggan_widget.widget.dispatch import Dispatch
 from draggan_widget.widget.frames import Frames
 from draggan_widget.widget.kernel import MainLoop, cell_identity, keep_subshell
 from draggan_widget.widget.loading import load_with_words
+from draggan_widget.widget.overlays import OPACITY
 from draggan_widget.widget.registry import weakly
 
 STATIC = Path(__file__).parent / "static"
@@ -78,9 +79,9 @@ class DragWidget(anywidget.AnyWidget):
         own = weakref.WeakMethod(self._put)
         frames = Frames(self.session, weakly(own), self._main.blocked, weakly(weakref.WeakMethod(self._keep_poster)))
         self._dispatch = Dispatch(self.session, frames, weakly(own))
-        self.session.subscribe(self._dispatch.handle)
-        self.session.subscribe(frames.handle)
-        self.session.subscribe(weakly(weakref.WeakMethod(self._follow)))
+        follow = weakly(weakref.WeakMethod(self._follow))
+        for listener in (self._dispatch.handle, frames.handle, self._dispatch.overlays.handle, follow):
+            self.session.subscribe(listener)  # the overlay after the frames: the picture comes first
         self.on_msg(self._receive)
         height, width = self.session.generator.image_size
         self.set_trait("image_size", [width, height])
@@ -90,6 +91,16 @@ class DragWidget(anywidget.AnyWidget):
     def last_error(self) -> Exception | None:
         """What stopped the last drag, or None."""
         return self.session.last_error
+
+    def show_overlay(self, array: np.ndarray | None, opacity: float = OPACITY) -> None:
+        """Lay an array over the picture, under the points, until another is shown; None takes it away.
+
+        Args:
+            array: (height, width) of floats, the least dark and the largest light, NaN see-through; or
+                (height, width, 3 or 4) of uint8. It may be smaller than the picture.
+            opacity: 0 to 1.
+        """
+        self._dispatch.overlays.give(array, opacity)
 
     def close(self) -> None:
         """End the worker, let the device memory go and remove the view. Idempotent."""

@@ -1,5 +1,5 @@
-// The picture and the veil over what stays fixed: two canvases as large as the full picture, and the stage that gives
-// them their place in the cell.
+// The picture, a map over it and the veil over what stays fixed: canvases as large as the full picture, and the stage
+// that gives them their place in the cell.
 
 import { html } from "./dom";
 import type { Size } from "./geometry";
@@ -9,21 +9,27 @@ export interface Stage {
   readonly element: HTMLElement;
   readonly canvas: HTMLCanvasElement;
   resize(size: Size): void;
+  /** Where the picture is on the page. */
+  box(): DOMRect;
   /** Calls back when its size on the screen has changed. */
   watch(then: () => unknown, signal: AbortSignal): void;
   draw(picture: ImageBitmap): void;
+  /** Lays a map over the picture; null takes it away. */
+  lay(map: ImageBitmap | null, opacity: number): void;
   veil(mask: Mask | null): void;
 }
 
 export function createStage(size: Size): Stage {
   const canvas = html("canvas", { class: "draggan-picture", role: "img", "aria-label": "The generated picture" });
   const veil = html("canvas", { class: "draggan-veil", "aria-hidden": "true" });
-  const element = html("div", { class: "draggan-stage" }, canvas, veil);
+  const over = html("canvas", { class: "draggan-map", "aria-hidden": "true", hidden: "" });
+  const element = html("div", { class: "draggan-stage" }, canvas, over, veil);
   let shown: Mask | null = null;
   const resize = (to: Size): void => {
     element.style.setProperty("--draggan-width", String(to.width));
     element.style.setProperty("--draggan-height", String(to.height));
     if (!setSize(canvas, to)) return;
+    over.hidden = true;
     veil.width = 0; // a mask of another size says nothing
     shown = null;
   };
@@ -32,12 +38,20 @@ export function createStage(size: Size): Stage {
     element,
     canvas,
     resize,
+    box: () => canvas.getBoundingClientRect(),
     watch(then, signal) {
       const observer = new ResizeObserver(() => void then());
       observer.observe(element);
       signal.addEventListener("abort", () => observer.disconnect());
     },
     draw: (picture) => paint(canvas, picture),
+    lay(map, opacity) {
+      over.hidden = map === null;
+      if (map === null) return;
+      over.style.opacity = String(opacity);
+      setSize(over, canvas); // it takes its memory with the first map
+      paint(over, map);
+    },
     veil(mask) {
       if (mask === shown) return;
       shown = mask;
@@ -55,7 +69,7 @@ function setSize(canvas: HTMLCanvasElement, size: Size): boolean {
   return true;
 }
 
-// A preview may be smaller than the picture: it is scaled up smoothly, so that the canvas never changes its size.
+// A preview, or a map, may be smaller than the picture: it is scaled up smoothly, so that the canvas never changes its size.
 function paint(canvas: HTMLCanvasElement, picture: ImageBitmap): void {
   const context = canvas.getContext("2d");
   if (context === null) throw new Error("this browser gives no 2D canvas");

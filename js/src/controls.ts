@@ -53,6 +53,8 @@ export function wishOf({ field, value }: FieldChange, rid: number, seed: number 
       return { type: "settings", rid, ...keep, max_steps: Number(value) };
     case "latent-space":
       return { type: "settings", rid, ...keep, latent_space: value };
+    case "overlay":
+      return { type: "overlay", rid, view: value };
     case "brush":
       return null;
     default:
@@ -94,6 +96,7 @@ export function panelView(editor: EditorState, run: RunState): PanelView {
     seed: run.seed,
     truncation: run.truncation,
     settings: run.settings,
+    overlay: run.overlay,
     brush: editor.brush,
     status: statusText(run, editor.points.length, doing(editor)),
     muted: run.link !== "live",

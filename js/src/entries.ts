@@ -5,9 +5,10 @@
 
 import { html, setAttribute, setText } from "./dom";
 import { BRUSH } from "./editor";
+import { OVERLAY_VIEWS } from "./messages";
 import { createButton, type PanelView } from "./panel";
 
-export type FieldName = "seed" | "truncation" | "preset" | "max-steps" | "latent-space" | "brush";
+export type FieldName = "seed" | "truncation" | "preset" | "max-steps" | "latent-space" | "overlay" | "brush";
 
 export interface FieldChange {
   readonly field: FieldName;
@@ -134,8 +135,10 @@ function createSettings(enter: Enter, signal: AbortSignal) {
   const preset = createField(html("select"), "preset", "Preset");
   const steps = createNumber("max-steps", "Steps at most", { min: 1, max: 1_000_000 });
   const space = createField(html("select"), "latent-space", "Latent space");
-  const fields = [preset, steps, space];
-  const names: readonly FieldName[] = ["preset", "max-steps", "latent-space"];
+  const overlay = createField(html("select"), "overlay", "Overlay");
+  overlay.row.title = "What the drag sees, over the picture while it rests";
+  const fields = [preset, steps, space, overlay];
+  const names: readonly FieldName[] = ["preset", "max-steps", "latent-space", "overlay"];
   fields.forEach(({ control }, i) => {
     control.addEventListener("change", () => send(enter, control, names[i] ?? "preset"), { signal });
   });
@@ -150,7 +153,7 @@ function createSettings(enter: Enter, signal: AbortSignal) {
     setAttribute(toggle, "aria-expanded", String(!row.hidden));
   };
   toggle.addEventListener("click", flip, { signal });
-  const draw = ({ settings, live }: PanelView): void => {
+  const draw = ({ settings, overlay: view, live }: PanelView): void => {
     toggle.disabled = settings === null;
     if (settings === null) return;
     const { preset: chosen, presets } = settings; // a preset with changes of its own may have a name of its own
@@ -159,14 +162,24 @@ function createSettings(enter: Enter, signal: AbortSignal) {
     preset.show(chosen, live);
     steps.show(String(settings.maxSteps), live);
     space.show(settings.latentSpace, live);
+    setOptions(overlay.control, view === "given" ? [...OVERLAY_VIEWS, view] : OVERLAY_VIEWS, OVERLAY_NAMES);
+    overlay.show(view, live);
     space.row.hidden = settings.latentSpaces.length < 2;
   };
   return { row, toggle, fields, draw };
 }
 
-function setOptions(select: HTMLSelectElement, names: readonly string[]): void {
+const OVERLAY_NAMES: Readonly<Record<string, string>> = {
+  none: "none",
+  colours: "features as colours",
+  difference: "difference to the start",
+  similarity: "similarity to the last handle",
+  given: "from Python",
+};
+
+function setOptions(select: HTMLSelectElement, names: readonly string[], words: Readonly<Record<string, string>> = {}) {
   if (names.length === select.options.length && names.every((name, i) => select.options[i]?.value === name)) return;
   const chosen = select.value;
-  select.replaceChildren(...names.map((name) => html("option", { value: name }, name)));
+  select.replaceChildren(...names.map((name) => html("option", { value: name }, words[name] ?? name)));
   select.value = chosen;
 }

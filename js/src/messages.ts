@@ -62,7 +62,22 @@ export interface Settings {
   readonly latentSpaces: readonly string[];
 }
 
+export const OVERLAY_VIEWS = ["none", "colours", "difference", "similarity"] as const;
+
+/** given: an array from Python. */
+export type OverlayView = (typeof OVERLAY_VIEWS)[number] | "given";
+
+export interface OverlayFact {
+  readonly type: "overlay";
+  readonly view: OverlayView;
+  readonly opacity: number;
+  /** false: chosen, but nothing to be seen now, as while a drag runs. */
+  readonly shown: boolean;
+  readonly picture: Bytes | null;
+}
+
 export type Fact =
+  | OverlayFact
   | EditFact
   | FrameFact
   | (Settings & { readonly type: "settings"; readonly rid: number | null; readonly client: string | null })
@@ -95,6 +110,7 @@ export type Wish =
       readonly truncation_psi: number | null;
     }
   | ({ readonly type: "settings"; readonly rid: number } & SettingsChange)
+  | { readonly type: "overlay"; readonly rid: number; readonly view: string }
   | { readonly type: "shown"; readonly seq: number }
   | { readonly type: "tick" };
 
@@ -129,7 +145,7 @@ export function asBytes(value: unknown): Bytes | null {
 }
 
 function readFact(m: Fields, buffers: readonly unknown[]): Fact {
-  const type = m.oneOf("type", ["edit", "frame", "settings", "started", "ended", "failed"]);
+  const type = m.oneOf("type", ["edit", "frame", "settings", "overlay", "started", "ended", "failed"]);
   switch (type) {
     case "edit":
       return readEdit(m, buffers);
@@ -137,6 +153,11 @@ function readFact(m: Fields, buffers: readonly unknown[]): Fact {
       return readFrame(m, buffers);
     case "settings":
       return { type, ...readSettings(m), ...readReply(m) };
+    case "overlay": {
+      const view = m.oneOf("view", [...OVERLAY_VIEWS, "given"]);
+      const shown = m.bool("shown");
+      return { type, view, opacity: m.number("opacity"), shown, picture: shown ? asBytes(buffers[0]) : null };
+    }
     case "started":
       return { type, step: m.integer("step") };
     case "ended": {

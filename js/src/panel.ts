@@ -3,7 +3,7 @@
 import { html, setAttribute, setText } from "./dom";
 import { createFields, type FieldChange } from "./entries";
 import { type IconName, icon } from "./icons";
-import type { Settings } from "./messages";
+import type { OverlayView, Settings } from "./messages";
 
 export type { FieldChange } from "./entries";
 
@@ -21,6 +21,7 @@ export interface PanelView {
   readonly seed: number | null;
   readonly truncation: number;
   readonly settings: Settings | null;
+  readonly overlay: OverlayView;
   readonly brush: number;
   readonly status: string;
   /** A calm note (no kernel) rather than progress. */

@@ -1,6 +1,6 @@
 // What the drag is doing and whether the kernel is there, as words on the status line.
 
-import type { EndReason, FrameFact, FrameKind, Settings } from "./messages";
+import type { EndReason, FrameFact, FrameKind, OverlayView, Settings } from "./messages";
 
 /** waiting: hello not answered yet; silent: not answered for long; gone: it was there and left; closed: by Python. */
 export type Link = "waiting" | "live" | "silent" | "gone" | "closed";
@@ -23,6 +23,7 @@ export interface RunState {
   readonly truncation: number;
   /** null: the kernel has not told them yet. */
   readonly settings: Settings | null;
+  readonly overlay: OverlayView;
   readonly ended: { readonly reason: EndReason; readonly message: string } | null;
   readonly error: string | null;
 }
@@ -37,6 +38,7 @@ export type RunAction =
   | { readonly type: "seed"; readonly seed: number | null }
   | { readonly type: "truncation"; readonly truncation: number }
   | (Settings & { readonly type: "settings" })
+  | { readonly type: "overlay"; readonly view: OverlayView }
   | { readonly type: "edited" }
   | { readonly type: "dismiss" };
 
@@ -47,7 +49,7 @@ export const NO_KERNEL = "No kernel: run the cell again to drag.";
 
 export function initialRun(running: boolean, seed: number | null, truncation = 1): RunState {
   const nothing = { asked: null, drawn: null, settings: null, ended: null, error: null };
-  return { link: "waiting", running, seed, truncation, ...nothing };
+  return { link: "waiting", running, seed, truncation, overlay: "none", ...nothing };
 }
 
 export function updateRun(state: RunState, action: RunAction): RunState {
@@ -70,6 +72,8 @@ export function updateRun(state: RunState, action: RunAction): RunState {
       return { ...state, truncation: action.truncation };
     case "settings":
       return { ...state, settings: action };
+    case "overlay":
+      return { ...state, overlay: action.view };
     case "edited":
       return { ...state, ended: null };
     case "dismiss":

@@ -17,8 +17,9 @@ import { type FrameQueue, frameQueue, notShown, SCREEN, usePoster } from "./fram
 import { imagePerCss, isVisible } from "./geometry";
 import { connect, type Kernel, sizeOf, type Traits, watchTraits } from "./kernel";
 import { attachKeys } from "./keys";
+import { layMaps } from "./layer";
 import { mark } from "./marks";
-import type { Fact, FrameFact } from "./messages";
+import type { Fact, FrameFact, OverlayFact } from "./messages";
 import { type Outbox, outbox } from "./outbox";
 import { createOverlay, type Overlay } from "./overlay";
 import { createPanel, type FieldChange, type Panel, type PanelAction } from "./panel";
@@ -35,6 +36,7 @@ export class View {
   readonly #kernel: Kernel;
   readonly #outbox: Outbox;
   readonly #frames: FrameQueue;
+  readonly #lay: (fact: OverlayFact) => void;
   readonly #repaint = oncePerPaint(() => this.#paint());
   #editor: EditorState;
   #run: RunState;
@@ -54,6 +56,7 @@ export class View {
     this.#editor = initialEditor(this.#kernel.client, size, model.get("max_points") ?? 64);
     this.#outbox = this.#createOutbox();
     this.#frames = this.#createFrames();
+    this.#lay = layMaps(this.#stage, SCREEN.decode, (message) => this.#tell({ type: "failed", message, ends: false }));
     const attributes = { "data-host": this.#kernel.colab ? "colab" : "jupyter", "data-lm-suppress-shortcuts": "true" };
     this.#root = html("div", { class: "draggan", ...attributes }, this.#stage.element, this.#panel.element);
     el.append(this.#root);
@@ -112,10 +115,10 @@ export class View {
       status: () => this.#checkClosed(),
     };
     watchTraits(this.#model, traits, this.#closing.signal);
-    this.#stage.watch(() => isVisible(this.#box()) && this.#repaint(), this.#closing.signal);
+    this.#stage.watch(() => isVisible(this.#stage.box()) && this.#repaint(), this.#closing.signal);
     const ports = {
       overlay: this.#overlay.element,
-      box: () => this.#box(),
+      box: () => this.#stage.box(),
       state: () => this.#editor,
       ready: () => this.#run.link === "live",
       enabled: () => enabledActions(this.#editor, this.#run),
@@ -128,10 +131,6 @@ export class View {
     };
     attachPointer(ports, this.#closing.signal);
     attachKeys(this.#root, ports, this.#closing.signal);
-  }
-
-  #box(): DOMRect {
-    return this.#stage.canvas.getBoundingClientRect();
   }
 
   #showPoster(picture: ImageBitmap): void {
@@ -153,7 +152,8 @@ export class View {
     switch (fact.type) {
       case "edit":
         this.#edit({ type: "fact", fact });
-        this.#askForMask(this.#editor.lost);
+        if (this.#editor.lost !== null && this.#editor.lost !== this.#asked) this.#kernel.ask(); // for its mask
+        this.#asked = this.#editor.lost;
         break;
       case "frame":
         this.#frames.push(fact);
@@ -161,8 +161,10 @@ export class View {
       case "started":
         this.#tell({ type: "running", running: true });
         break;
+      case "overlay":
       case "ended":
       case "settings":
+        if (fact.type === "overlay") this.#lay(fact);
         this.#tell(fact);
         break;
       case "failed":
@@ -172,11 +174,6 @@ export class View {
       default:
         fact satisfies never;
     }
-  }
-
-  #askForMask(lost: number | null): void {
-    if (lost !== null && lost !== this.#asked) this.#kernel.ask();
-    this.#asked = lost;
   }
 
   #revive(): void {
@@ -239,7 +236,7 @@ export class View {
 
   #paint(): void {
     if (this.#closing.signal.aborted) return;
-    const box = this.#box();
+    const box = this.#stage.box();
     if (isVisible(box)) this.#overlay.draw(this.#editor, imagePerCss(box, this.#editor.size));
     this.#stage.veil(shownMask(this.#editor));
     this.#panel.draw(panelView(this.#editor, this.#run));

@@ -38,6 +38,7 @@ describe("wishes", () => {
     settings_preset: fieldWish("preset", "paper", 15),
     settings_step_cap: fieldWish("max-steps", "120", 16),
     settings_latent_space: fieldWish("latent-space", "W", 17),
+    overlay_similarity: fieldWish("overlay", "similarity", 18),
     shown: { type: "shown", seq: 17, client },
     tick: { type: "tick", client: colab },
   };

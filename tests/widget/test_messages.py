@@ -13,6 +13,7 @@ from draggan_widget.widget.messages import (
     EditWish,
     Hello,
     MessageError,
+    OverlayWish,
     SeedWish,
     SettingsWish,
     Shown,
@@ -23,7 +24,8 @@ from draggan_widget.widget.messages import (
 
 KINDS = {
     "hello": Hello, "edit": EditWish, "start": Command, "stop": Command, "undo": Command, "redo": Command,
-    "reset": Command, "step": StepWish, "seed": SeedWish, "settings": SettingsWish, "shown": Shown, "tick": Tick,
+    "reset": Command, "step": StepWish, "seed": SeedWish, "settings": SettingsWish, "overlay": OverlayWish,
+    "shown": Shown, "tick": Tick,
 }  # fmt: skip
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just(10**400),
@@ -48,7 +50,7 @@ def test_every_golden_wish_is_understood(name):
     wish = parse(message, buffers_for(message))
     assert type(wish) is KINDS[message["type"]]
     assert wish.client == message["client"]
-    for field in ("rid", "revision", "seq", "n", "seed", "colab"):
+    for field in ("rid", "revision", "seq", "n", "seed", "colab", "view"):
         if field in message:
             assert getattr(wish, field) == message[field]
     if "points" in message:

@@ -5,6 +5,7 @@ import threading
 import weakref
 
 import anywidget
+import numpy as np
 import pytest
 from analytic import BlobGenerator
 from session.helpers import BOUND, EDIT, FailingBlob, until, workers
@@ -253,3 +254,31 @@ def test_close_all_ends_every_open_widget():
     assert close_all() == 2
     assert [widget.status for widget in widgets] == ["closed"] * 3
     assert close_all() == 0
+
+
+def test_an_exception_in_a_step_callback_stops_the_drag_and_is_told_to_every_client(monkeypatch, widget):
+    sent: list[dict] = []
+    monkeypatch.setattr(widget, "send", lambda content, buffers=None: sent.append(content))
+    widget.session.edit = EDIT
+    widget.session.on_step(lambda step: 1 / (step.index - 2))
+    with pytest.raises(ZeroDivisionError):
+        widget.session.run()
+    told = [content for content in sent if content["type"] == "failed"]
+    assert told == [{"type": "failed", "message": "division by zero", "rid": None, "client": None}]
+    assert widget.status == "idle"
+    assert widget.last_error.__traceback__ is not None
+    assert len(widget.session.record) == 3
+
+
+def test_an_overlay_from_python_is_sent_and_what_is_none_is_refused(monkeypatch, widget):
+    sent: list[tuple[dict, list[bytes]]] = []
+    monkeypatch.setattr(widget, "send", lambda content, buffers=None: sent.append((content, buffers)))
+    widget.show_overlay(np.eye(8), opacity=0.4)
+    ((content, buffers),) = sent
+    assert content == {"type": "overlay", "view": "given", "opacity": 0.4, "shown": True}
+    assert buffers[0].startswith(b"\x89PNG")
+    with pytest.raises(ConfigError, match=r"^opacity is -1; expected a number from 0 to 1$"):
+        widget.show_overlay(np.eye(8), opacity=-1)
+    widget.show_overlay(None)
+    assert sent[-1] == ({"type": "overlay", "view": "none", "opacity": 0.6, "shown": False}, [])
+    assert len(sent) == 2
