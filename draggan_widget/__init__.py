@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from draggan_widget.inspection.tracking_cost import tracking_cost as tracking_cost
     from draggan_widget.inspection.trajectory import plot_trajectories as plot_trajectories
     from draggan_widget.session.session import DragSession as DragSession
+    from draggan_widget.widget.inspector import FeatureInspector as FeatureInspector
     from draggan_widget.widget.registry import close_all as close_all
+    from draggan_widget.widget.replay import TrajectoryReplay as TrajectoryReplay
     from draggan_widget.widget.widget import DragWidget as DragWidget
 
 __version__ = "0.1.0"
@@ -49,11 +51,13 @@ _HOMES = {
     "DragganError": "errors",
     "Edit": "engine.edit",
     "FeatureColours": "inspection.feature_maps",
+    "FeatureInspector": "widget.inspector",
     "FeatureMap": "generators.generator",
     "Generator": "generators.generator",
     "Keep": "engine.keeping",
     "about_drag": "engine.about",
     "TrackingCost": "inspection.tracking_cost",
+    "TrajectoryReplay": "widget.replay",
     "WComponents": "inspection.latents",
     "apply_delta": "inspection.latents",
     "as_tracked": "inspection.feature_maps",
@@ -82,10 +86,12 @@ __all__ = [
     "DragganError",
     "Edit",
     "FeatureColours",
+    "FeatureInspector",
     "FeatureMap",
     "Generator",
     "Keep",
     "TrackingCost",
+    "TrajectoryReplay",
     "WComponents",
     "__version__",
     "__version__",

@@ -1,11 +1,12 @@
-"""Take the pictures of docs/widget.md and the README: the widget in JupyterLab on a real face, light and dark."""
+"""Take the pictures of docs/widget.md, docs/inspector.md and the README: in JupyterLab, light and dark."""
 
 import io
+import re
 import sys
 from pathlib import Path
 
 from PIL import Image, ImageColor
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -15,6 +16,15 @@ from browser.lab import Lab  # noqa: E402  (found through the line above)
 FOLDER = ROOT / "docs" / "images"
 LIMIT = 200_000  # bytes a picture
 CELL = 'from draggan_widget import DragWidget\n\nw = DragWidget("mobilestylegan-ffhq", seed=35)\nw'
+HEADS = """\
+from draggan_widget import DragWidget, Edit, FeatureInspector, TrajectoryReplay
+
+w = DragWidget(seed=3)
+s = w.session
+s.edit = Edit([(63, 70)], [(75, 70)])
+record = s.run()
+w"""
+BOARDS = ("TrajectoryReplay(record)", "f = FeatureInspector(s)\nf.view.value = 'cosine'\nf")
 WIDTH = 520  # css px of the widget
 SIDE = 1024  # px of the generated picture
 PICTURE_TIMEOUT = 600_000.0  # ms; the first run downloads the weights
@@ -48,6 +58,33 @@ def main() -> None:
         run(page)
         paint_mask(page)
         in_both_themes(page, "mask", ".draggan")
+        take_boards(lab)
+
+
+def take_boards(lab: Lab) -> None:
+    """The overlay of the widget, the replay and the inspector, on the bundled heads."""
+    page = lab.open([HEADS, *BOARDS], viewport=(1200, 2000))
+    page.set_default_timeout(PICTURE_TIMEOUT)
+    for cell in range(1 + len(BOARDS)):
+        lab.run_cell(cell)
+    page.evaluate(NARROW)
+    page.locator(".draggan [data-action=settings]").click()
+    page.locator(".draggan [data-field=overlay]").select_option("colours")
+    wait(page, "!root.querySelector('.draggan-map').hidden && root.dataset.frameKind === 'final'")
+    take(page, "overlay", ".draggan")
+    boards = page.locator(".jp-OutputArea-output:has(.draggan-board)")
+    page.locator(".noUi-handle").first.focus()
+    page.keyboard.press("End")
+    page.locator(".widget-html", has_text=re.compile(r"Step (\d+) of \1 ")).first.wait_for()
+    take_of(boards.nth(0), "inspector-replay")
+    cheek = boards.nth(1).locator("canvas").first.bounding_box()
+    assert cheek is not None, "the inspector is not on the page"
+    page.mouse.click(cheek["x"] + cheek["width"] * 0.42, cheek["y"] + cheek["height"] * 0.6)
+    page.locator(".draggan-vector").wait_for()
+    page.locator(".widget-html", has_text="cosine similarity").wait_for()
+    for theme, light, name in (("Light", "true", ""), ("Dark", "false", "-dark")):
+        change_theme(page, f"JupyterLab {theme}", light)
+        take_of(boards.nth(1), f"inspector-features{name}")
 
 
 def set_points(page: Page) -> None:
@@ -98,13 +135,18 @@ def change_theme(page: Page, theme: str, light: str) -> None:
 
 
 def take(page: Page, name: str, what: str) -> None:
+    """Save a picture of the widget or of a part of it."""
+    take_of(page.locator(what), f"widget-{name}")
+
+
+def take_of(what: Locator, name: str) -> None:
     """Save a picture of an element as a PNG of 256 colours.
 
     Raises:
         RuntimeError: it is over the limit.
     """
-    picture = Image.open(io.BytesIO(page.locator(what).screenshot(animations="disabled"))).convert("RGB")
-    path = FOLDER / f"widget-{name}.png"
+    picture = Image.open(io.BytesIO(what.screenshot(animations="disabled"))).convert("RGB")
+    path = FOLDER / f"{name}.png"
     with_palette(picture).save(path, optimize=True)
     size = path.stat().st_size
     if size > LIMIT:

@@ -34,7 +34,7 @@ def forget(widget: Closable) -> None:
 
 
 def close_all() -> int:
-    """Close every open `DragWidget`: workers end and device memory goes. Returns how many there were."""
+    """Close every open widget, replay and inspector: workers end, device memory goes. Returns how many there were."""
     widgets = list(_open)
     for widget in widgets:
         widget.close()
