@@ -7,7 +7,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from draggan_widget.engine.config import DragConfig
-from draggan_widget.engine.record import DragRecord, DragStep
+from draggan_widget.engine.record import DragRecord
+from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import RecordError
 from draggan_widget.features.sample import read_point
 from draggan_widget.generators.generator import FeatureMap, Generator

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from draggan_widget.engine.record import DragStep
+from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import ConfigError
 from draggan_widget.inspection.feature_maps import FeatureColours, difference, similarity
 from draggan_widget.session import events

@@ -12,7 +12,8 @@ import numpy as np
 from ipywidgets import HTML, Dropdown, HBox, IntSlider, Layout, Play, VBox, jslink
 from jaxtyping import UInt8
 
-from draggan_widget.engine.record import DragRecord, DragStep
+from draggan_widget.engine.record import DragRecord
+from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import RecordError
 from draggan_widget.geometry import Point
 from draggan_widget.widget import registry

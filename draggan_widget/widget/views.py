@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from draggan_widget.engine.config import DragConfig
-from draggan_widget.engine.record import DragStep
+from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import ConfigError
 from draggan_widget.generators.generator import FeatureMap
 from draggan_widget.geometry import Point

@@ -5,7 +5,8 @@ from html import escape
 import numpy as np
 from jaxtyping import Float
 
-from draggan_widget.engine.record import DragStep
+from draggan_widget.engine.step import DragStep
+from draggan_widget.errors import DragganError
 
 
 def progress_words(position: int, last: int, step: DragStep) -> str:
@@ -44,5 +45,6 @@ def plain_line(words: str) -> str:
 
 def error_line(error: Exception) -> str:
     """What went wrong, in words."""
+    said = str(error) if isinstance(error, DragganError) else f"{type(error).__name__}: {error}"
     style = "line-height: 1.5; color: var(--jp-error-color1, #c62828)"
-    return f'<span role="alert" style="{style}">{escape(str(error) or type(error).__name__)}</span>'
+    return f'<span role="alert" style="{style}">{escape(said)}</span>'

@@ -110,7 +110,7 @@ def test_a_step_that_cannot_be_drawn_says_so(player, monkeypatch):
 
     monkeypatch.setattr(BlobGenerator, "image", broken)
     player.slider.value = 7
-    until(lambda: "out of &lt;ink&gt;" in player.words.value, "the error")
+    until(lambda: "RuntimeError: out of &lt;ink&gt;" in player.words.value, "the error")
 
 
 def test_closing_ends_its_worker_and_its_parts_and_twice_is_once(record):

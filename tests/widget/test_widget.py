@@ -263,8 +263,9 @@ def test_an_exception_in_a_step_callback_stops_the_drag_and_is_told_to_every_cli
     widget.session.on_step(lambda step: 1 / (step.index - 2))
     with pytest.raises(ZeroDivisionError):
         widget.session.run()
+    message = "ZeroDivisionError: division by zero; session.last_error has the traceback"
     told = [content for content in sent if content["type"] == "failed"]
-    assert told == [{"type": "failed", "message": "division by zero", "rid": None, "client": None}]
+    assert told == [{"type": "failed", "message": message, "rid": None, "client": None}]
     assert widget.status == "idle"
     assert widget.last_error.__traceback__ is not None
     assert len(widget.session.record) == 3
