@@ -94,7 +94,6 @@ __all__ = [
     "TrajectoryReplay",
     "WComponents",
     "__version__",
-    "__version__",
     "about_drag",
     "apply_delta",
     "as_tracked",

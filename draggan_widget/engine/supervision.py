@@ -102,7 +102,8 @@ class Descent:
         due = [term for term in (*terms.motion, terms.fixed) if term is not None]
         if not due:
             return Supervision()
-        total = torch.stack(due).sum()
+        with torch.enable_grad():
+            total = torch.stack(due).sum()
         (gradient,) = torch.autograd.grad(total, ws)
         norms = torch.linalg.vector_norm(gradient[0], dim=1)
         loss, *values = torch.cat([torch.stack([total, *due]).detach(), norms]).tolist()  # one wait for the device

@@ -247,7 +247,7 @@ def test_the_record_says_how_it_was_made():
         assert (about["generator"], about["family"]) == ("blob", "analytic")
         assert (about["seed"], about["truncation_psi"]) == (5, 0.5)
         assert about["config"] == vars(session.config)
-        assert set(about["versions"]) == {"draggan-widget", "torch"}
+        assert set(about["versions"]) == {"draggan-widget", "torch", "numpy"}
         session.config = session.config.replace(max_steps=7)
         assert session.record.about["config"]["max_steps"] == 7
         session.new_seed(9)

@@ -204,7 +204,8 @@ def test_a_drag_that_fails_is_told_in_words(desk):
     desk.session.on_step(refuse)
     desk.wish("start")
     until(lambda: desk.wire.of("failed"))
-    assert desk.wire.of("failed") == [{"type": "failed", "message": "ValueError", "rid": None, "client": None}]
+    says = "ValueError; session.last_error has the traceback"
+    assert desk.wire.of("failed") == [{"type": "failed", "message": says, "rid": None, "client": None}]
 
 
 def test_wishes_to_a_closed_session_are_answered_without_an_exception(desk):
