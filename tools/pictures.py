@@ -76,7 +76,7 @@ def take_boards(lab: Lab) -> None:
     page.locator(".noUi-handle").first.focus()
     page.keyboard.press("End")
     page.locator(".widget-html", has_text=re.compile(r"Step (\d+) of \1 ")).first.wait_for()
-    boards.nth(0).evaluate(f"output => {{ output.style.width = '{WIDTH}px'; }}")
+    boards.nth(0).evaluate(f"output => {{ output.style.flex = '0 0 {WIDTH}px'; }}")
     take_of(boards.nth(0), "inspector-replay")
     boards.nth(1).scroll_into_view_if_needed()
     cheek = boards.nth(1).locator("canvas").first.bounding_box()
