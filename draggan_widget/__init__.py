@@ -21,16 +21,25 @@ if TYPE_CHECKING:
     from draggan_widget.generators.generator import FeatureMap as FeatureMap
     from draggan_widget.generators.generator import Generator as Generator
     from draggan_widget.generators.load import load_generator as load_generator
+    from draggan_widget.inspection.curves import plot_distances as plot_distances
+    from draggan_widget.inspection.curves import plot_latent_drift as plot_latent_drift
+    from draggan_widget.inspection.curves import plot_losses as plot_losses
+    from draggan_widget.inspection.curves import plot_tracking_error as plot_tracking_error
     from draggan_widget.inspection.feature_maps import FeatureColours as FeatureColours
     from draggan_widget.inspection.feature_maps import as_tracked as as_tracked
     from draggan_widget.inspection.feature_maps import channels_by_variance as channels_by_variance
     from draggan_widget.inspection.feature_maps import difference as difference
     from draggan_widget.inspection.feature_maps import similarity as similarity
+    from draggan_widget.inspection.feature_plots import plot_features as plot_features
+    from draggan_widget.inspection.latent_plots import plot_latent_components as plot_latent_components
+    from draggan_widget.inspection.latent_plots import plot_latent_rows as plot_latent_rows
     from draggan_widget.inspection.latents import WComponents as WComponents
     from draggan_widget.inspection.latents import apply_delta as apply_delta
     from draggan_widget.inspection.latents import between as between
     from draggan_widget.inspection.latents import edit_delta as edit_delta
     from draggan_widget.inspection.latents import travelled as travelled
+    from draggan_widget.inspection.picture_plots import plot_before_after as plot_before_after
+    from draggan_widget.inspection.picture_plots import plot_steps as plot_steps
     from draggan_widget.inspection.tracking_cost import TrackingCost as TrackingCost
     from draggan_widget.inspection.tracking_cost import tracking_cost as tracking_cost
     from draggan_widget.inspection.trajectory import plot_trajectories as plot_trajectories
@@ -69,6 +78,15 @@ _HOMES = {
     "drag": "engine.loop",
     "edit_delta": "inspection.latents",
     "load_generator": "generators.load",
+    "plot_before_after": "inspection.picture_plots",
+    "plot_distances": "inspection.curves",
+    "plot_features": "inspection.feature_plots",
+    "plot_latent_components": "inspection.latent_plots",
+    "plot_latent_drift": "inspection.curves",
+    "plot_latent_rows": "inspection.latent_plots",
+    "plot_losses": "inspection.curves",
+    "plot_steps": "inspection.picture_plots",
+    "plot_tracking_error": "inspection.curves",
     "plot_trajectories": "inspection.trajectory",
     "similarity": "inspection.feature_maps",
     "tracking_cost": "inspection.tracking_cost",
@@ -105,6 +123,15 @@ __all__ = [
     "drag",
     "edit_delta",
     "load_generator",
+    "plot_before_after",
+    "plot_distances",
+    "plot_features",
+    "plot_latent_components",
+    "plot_latent_drift",
+    "plot_latent_rows",
+    "plot_losses",
+    "plot_steps",
+    "plot_tracking_error",
     "plot_trajectories",
     "save_video",
     "similarity",

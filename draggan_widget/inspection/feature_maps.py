@@ -12,11 +12,12 @@ from jaxtyping import Float, Int, UInt8
 
 from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.record import DragRecord, DragStep
-from draggan_widget.errors import ConfigError, RecordError
+from draggan_widget.errors import ConfigError
 from draggan_widget.features.sample import read_point
 from draggan_widget.generators.generator import FeatureMap, Generator
 from draggan_widget.geometry import Point
 from draggan_widget.inspection.principal import principal
+from draggan_widget.inspection.records import not_empty
 
 Features = FeatureMap | Float[np.ndarray, "_ _ _"]  # (channels, height, width); two may differ, which is said below
 
@@ -156,9 +157,7 @@ def _array(features: Features) -> Float[np.ndarray, "channels height width"]:
 def _sampled(drag: DragRecord | DragStep) -> list[DragStep]:
     if isinstance(drag, DragStep):
         return [drag]
-    if len(drag) == 0:
-        raise RecordError("the record has 0 steps; expected at least one; start a drag first")
-    return [drag[position] for position in sorted({0, len(drag) // 2, len(drag) - 1})]
+    return [not_empty(drag)[position] for position in sorted({0, len(drag) // 2, len(drag) - 1})]
 
 
 def _cells(features: FeatureMap) -> Float[np.ndarray, "cells channels"]:

@@ -1,9 +1,27 @@
-"""A matplotlib figure that a notebook shows by itself, without pyplot (which is not safe on several threads)."""
+"""What all plots share: figures without pyplot (which is not safe on several threads), sizes, colours.
+
+Every `plot_...` function takes one `ax` and draws there; None makes a figure of its own, as wide as a paper's column. A
+function of several panels takes the place of `ax`: it removes it and divides its place among them.
+"""
 
 import io
 
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
+
+from draggan_widget.engine.record import DragRecord
+
+COLUMN = 3.3  # inches
+TEXT, SMALL = 8.0, 7.0  # points: labels and titles; ticks and legends
+COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")  # Okabe and Ito; as the widget
+ON_WHITE = tuple("#000000" if colour == "#F0E442" else colour for colour in COLOURS)  # yellow is not seen there
+STYLES = ("-", "--", "-.", ":")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MOST_NAMED = 8  # points; more are drawn thinner and not named one by one
+MAGNITUDE, ALIKE, SIGNED = "viridis", "cividis", "PuOr_r"  # colour maps: seen alike by colour-blind eyes
 
 
 class ShownFigure(Figure):
@@ -11,10 +29,71 @@ class ShownFigure(Figure):
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
-        self.savefig(buffer, format="png", dpi=110)
+        self.savefig(buffer, format="png", dpi=200)
         return buffer.getvalue()
 
 
-def new_axes(width: float, height: float) -> Axes:
+def new_axes(width: float = COLUMN, height: float = 2.1) -> Axes:
     """Axes on a figure of their own, inches."""
     return ShownFigure(figsize=(width, height), layout="constrained").add_subplot()
+
+
+def panels(ax: Axes | None, rows: int, columns: int, height: float) -> list[Axes]:
+    """Axes of several panels, row by row: on a figure of their own of that height (inches), or in the place of `ax`."""
+    if ax is None:
+        layout = ConstrainedLayoutEngine(w_pad=0.045, h_pad=0.02, wspace=0.02, hspace=0.02)
+        figure = ShownFigure(figsize=(COLUMN, height), layout=layout)
+        return list(figure.subplots(rows, columns, squeeze=False).ravel())
+    owner, place = ax.get_figure(root=False), ax.get_subplotspec()
+    assert owner is not None
+    if place is None:  # axes that were put somewhere by hand
+        box = ax.get_position()
+        grid = owner.add_gridspec(rows, columns, left=box.x0, right=box.x1, bottom=box.y0, top=box.y1)
+    else:
+        grid = place.subgridspec(rows, columns)
+    ax.remove()
+    return [owner.add_subplot(grid[row, column]) for row in range(rows) for column in range(columns)]
+
+
+def finished(ax: Axes) -> Figure:
+    """Set the sizes of all text of the axes; the figure they belong to."""
+    for text in (ax.title, ax.xaxis.label, ax.yaxis.label):
+        text.set_fontsize(TEXT)
+    ax.tick_params(labelsize=SMALL)
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    return figure
+
+
+def named(ax: Axes) -> None:
+    """A legend above the axes, where it hides nothing; none where nothing has a name."""
+    names = ax.get_legend_handles_labels()[1]
+    if names:
+        ax.legend(
+            loc="lower left",
+            bbox_to_anchor=(0.0, 1.0),
+            ncols=4 if len(names) <= 4 else 3,
+            fontsize=SMALL,
+            frameon=False,
+            borderaxespad=0.2,
+            handlelength=1.8,
+            columnspacing=1.0,
+        )
+
+
+def over_steps(ax: Axes, record: DragRecord, label: str) -> None:
+    """Axis of steps, with a line where a continued drag begins anew, and the label of what is drawn over them."""
+    for number, start in enumerate(start for start in record.starts if start > 0):
+        ax.axvline(start, color="0.6", linewidth=0.8, linestyle=":", label=None if number else "begun anew", zorder=0)
+    ax.set(xlabel="step", ylabel=label)
+    ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def with_bar(ax: Axes, shown: ScalarMappable, label: str = "") -> None:
+    """A colour bar to the right of the axes."""
+    figure = ax.get_figure(root=False)
+    assert figure is not None
+    bar = figure.colorbar(shown, ax=ax, pad=0.02)
+    bar.set_label(label, fontsize=TEXT)
+    bar.ax.tick_params(labelsize=SMALL)

@@ -15,6 +15,7 @@ from draggan_widget.engine.record import DragRecord
 from draggan_widget.errors import ConfigError, RecordError
 from draggan_widget.generators.generator import Generator
 from draggan_widget.inspection.principal import principal
+from draggan_widget.inspection.records import not_empty
 
 BATCH = 1000  # z mapped at once
 
@@ -114,8 +115,7 @@ def edit_delta(record: DragRecord) -> Float[Tensor, "num_ws w_dim"]:
     Raises:
         RecordError: the record is empty.
     """
-    if len(record) == 0:
-        raise RecordError("the record has 0 steps; expected at least one; start a drag first")
+    not_empty(record)
     return (record[-1].ws - record[0].ws)[0]
 
 

@@ -5,14 +5,24 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from draggan_widget.engine.record import DragRecord
-from draggan_widget.errors import RecordError
-from draggan_widget.inspection.figure import new_axes
-
-COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")  # Okabe and Ito
+from draggan_widget.inspection.figure import (
+    COLOURS,
+    COLUMN,
+    MARKERS,
+    MOST_NAMED,
+    ON_WHITE,
+    STYLES,
+    finished,
+    named,
+    new_axes,
+)
+from draggan_widget.inspection.records import not_empty
 
 
 def plot_trajectories(record: DragRecord, ax: Axes | None = None) -> Figure:
-    """Draw each handle's path over the last picture, with its targets.
+    """Draw each handle's path over the last picture, from where it was taken to its target (a ring).
+
+    Small crosses stand where a continued drag began anew.
 
     Args:
         record: of a drag.
@@ -24,10 +34,9 @@ def plot_trajectories(record: DragRecord, ax: Axes | None = None) -> Figure:
     Raises:
         RecordError: the record is empty.
     """
-    if len(record) == 0:
-        raise RecordError("the record has 0 steps; expected at least one; start a drag first")
+    not_empty(record)
     if ax is None:
-        ax = new_axes(5, 5)
+        ax = new_axes(COLUMN, COLUMN)
     last = record[-1]
     if last.generator is not None:
         ax.imshow(last.picture())
@@ -36,16 +45,35 @@ def plot_trajectories(record: DragRecord, ax: Axes | None = None) -> Figure:
         ax.invert_yaxis()
         ax.set_aspect("equal")
         ax.set(xlabel="x, image px", ylabel="y, image px")
-    for point, path in enumerate(record.handles.transpose(1, 0, 2)):
-        colour = COLOURS[point % len(COLOURS)]
-        ax.plot(*path.T, color="white", linewidth=3.5)
-        ax.plot(*path.T, color=colour, linewidth=2, label=f"handle {point + 1}")
-        ax.plot(*path[~np.isnan(path[:, 0])][-1:].T, "o", color=colour, markeredgecolor="white", markersize=8)
+    paths = record.handles.transpose(1, 0, 2)
+    for point, path in enumerate(paths):
+        _path(ax, path, point, len(paths) > MOST_NAMED)
+    anew = paths[:, [start for start in record.starts if start > 0]].reshape(-1, 2)
+    if np.isfinite(anew).any():
+        ax.plot(*anew.T, "x", color="white", markersize=4.5, markeredgewidth=2)
+        ax.plot(*anew.T, "x", color="black", markersize=4, markeredgewidth=0.9, label="begun anew")
     for point, target in enumerate(last.targets):
-        ax.plot(*target, "o", markerfacecolor="none", markeredgecolor="white", markeredgewidth=4, markersize=12)
-        colour = COLOURS[point % len(COLOURS)]
-        ax.plot(*target, "o", markerfacecolor="none", markeredgecolor=colour, markeredgewidth=2, markersize=12)
-    ax.legend(loc="lower right", fontsize="small")
-    figure = ax.get_figure(root=True)
-    assert figure is not None
-    return figure
+        _ring(ax, target, point, len(last.targets) > MOST_NAMED)
+    named(ax)
+    return finished(ax)
+
+
+def colour_over(ax: Axes, point: int) -> str:
+    """A point's colour over a picture, or on white where the axes show none."""
+    return (COLOURS if ax.images else ON_WHITE)[point % len(COLOURS)]
+
+
+def _path(ax: Axes, path: np.ndarray, point: int, thin: bool) -> None:
+    colour, width = colour_over(ax, point), 0.8 if thin else 1.5
+    style, marker = STYLES[point % len(STYLES)], MARKERS[point % len(MARKERS)]
+    label = None if thin else f"handle {point + 1}"
+    ax.plot(*path.T, color="white", linewidth=2 * width)
+    ax.plot(*path.T, color=colour, linestyle=style, linewidth=width, label=label)
+    last = path[~np.isnan(path[:, 0])][-1:].T
+    ax.plot(*last, marker, color=colour, markeredgecolor="white", markersize=3 if thin else 5.5, markeredgewidth=0.8)
+
+
+def _ring(ax: Axes, target: tuple[float, float], point: int, thin: bool) -> None:
+    size = 4 if thin else 8
+    for colour, width in (("white", 2.8), (colour_over(ax, point), 1.4)):
+        ax.plot(*target, "o", markerfacecolor="none", markeredgecolor=colour, markeredgewidth=width, markersize=size)
