@@ -97,6 +97,7 @@ def test_what_is_taken_anew_for_a_file_s_steps_is_what_a_continued_drag_had(tmp_
         for step, other in zip(record, read, strict=True):
             for point in range(len(step.handles)):
                 live, anew = tracking_cost(step, point, config), tracking_cost(other, point, config, read)
+                assert live.chosen == step.handles[point]
                 assert (live.chosen, live.searched_from) == (anew.chosen, anew.searched_from)
                 np.testing.assert_array_equal(live.cost, anew.cost)
 
