@@ -68,9 +68,14 @@ def test_a_writer_that_wants_a_path_gets_one_of_the_same_ending_in_the_same_fold
 def test_a_writer_that_fails_leaves_the_older_file_and_nothing_beside_it(tmp_path: Path):
     path = tmp_path / "x.mp4"
     path.write_bytes(b"older")
-    with pytest.raises(ZeroDivisionError), replacing(path) as temporary:
-        temporary.write_bytes(b"ha")
-        raise ZeroDivisionError
+
+    def half() -> None:
+        with replacing(path) as temporary:
+            temporary.write_bytes(b"ha")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        half()
     assert path.read_bytes() == b"older"
     assert os.listdir(tmp_path) == ["x.mp4"]
 

@@ -1,7 +1,7 @@
 """A drag as one HTML page that scrubs through it and needs nothing else: no network, no server, no kernel.
 
-Whatever a record says enters the page as escaped text. Its Content-Security-Policy lets one script and one style run, those of this
-package, known by their sha256, and pictures that stand in the page: a name that smuggled markup in would still do nothing.
+Whatever a record says enters the page as escaped text. Its Content-Security-Policy lets one script and one style run,
+those of this package, known by their sha256, and pictures that stand in the page: smuggled markup would do nothing.
 """
 
 import base64
@@ -26,7 +26,7 @@ HEIGHT = 860  # px of the frame in a notebook
 
 
 class Replay(str):
-    """The page's text; as the last line of a cell it shows itself, in a frame that may run its script and nothing else."""
+    """The page's text; as a cell's last line it shows itself, in a frame that may run its script and nothing else."""
 
     def _repr_html_(self) -> str:
         page = html.escape(self, quote=True)
@@ -41,10 +41,11 @@ def to_html(record: DragRecord, path: None = None) -> Replay: ...
 @overload
 def to_html(record: DragRecord, path: str | Path) -> Path: ...
 def to_html(record: DragRecord, path: str | Path | None = None) -> Path | Replay:
-    """Write a drag as one self-contained HTML page: a slider over the steps, points and paths, distances, and how it was made.
+    """Write a drag as one self-contained HTML page: a slider over its steps, points, distances, and how it was made.
 
-    It opens from a folder, without a network. The pictures take at most 8 MB: they are made smaller, then coarser, and of a
-    record of more than 150 steps only every second, third, ... is drawn. Points are those of every step.
+    It opens from a folder, without a network. The pictures take at most 8 MB: they are made smaller and coarser until
+    they fit, and of a record of more than 150 steps only every second, third, ... is drawn. Points are those of every
+    step.
 
     Args:
         record: of a drag, with its generator.

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.engine.step import DragStep
+from draggan_widget.export.film import make_film
 from draggan_widget.generators.generator import FeatureMap, Generator
 from draggan_widget.geometry import Point
 from draggan_widget.session.core import Core
@@ -94,6 +95,12 @@ class Held(ABC):
     def picture(self) -> Image.Image:
         """The picture as it is now."""
         return self.current.picture()
+
+    def snapshot(self) -> Image.Image:
+        """The picture as it is now with its points and paths; one smaller than 512 px is enlarged to that."""
+        step, _ = self.now()
+        steps = [*self.record.steps[:-1], step]  # the newest as it stands under the present points
+        return make_film(DragRecord(None, steps), paths=True, side=None)[len(steps) - 1]
 
     def features(self, block: int | None = None) -> FeatureMap:
         """The whole feature map of a block (None: the supervised one) at the current step."""

@@ -78,6 +78,7 @@ class Frames:
         self._owed = self._asked = False
         self._colab = False
         self._slot: tuple[dict[str, Any], list[bytes]] | None = None
+        self._drawn: tuple[DragStep, np.ndarray] | None = None
         self._pictures, self._previews = _Pace(FULL_SHARE), _Pace(PREVIEW_SHARE)
         self._step_times: deque[float] = deque(maxlen=256)
 
@@ -113,6 +114,18 @@ class Frames:
         if slot is not None:
             self._send(*slot)
 
+    # From the kernel's main thread
+
+    def still(self) -> bytes | None:
+        """The present picture as a small JPEG, or None; it is kept for the frame that will soon be asked for."""
+        step, _ = self._session.now()
+        try:
+            pixels = step.pixels()
+        except Exception:  # noqa: BLE001 - a picture that cannot be drawn is said in the widget, by `_deliver`
+            return None
+        self._drawn = (step, pixels)
+        return poster(pixels)
+
     # From the session
 
     def handle(self, event: events.Event) -> None:
@@ -120,6 +133,7 @@ class Frames:
         if isinstance(event, events.Stepped):
             self._offer(event.step)
         elif isinstance(event, (events.Ended, events.StateChanged, events.Failed)):
+            self._drawn = None
             self._step_times.clear()
             self.deliver_soon()
 
@@ -202,6 +216,9 @@ class Frames:
 
     def _full(self, step: DragStep) -> np.ndarray:
         session = self._session
+        drawn, self._drawn = self._drawn, None
+        if drawn is not None and drawn[0] is step:
+            return drawn[1]
         began = self._clock()
         pixels = step.pixels(cancelled=lambda: session.runner.closed or not self._shows(step))
         self._pictures.took(began, self._clock())

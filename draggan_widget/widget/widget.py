@@ -1,12 +1,14 @@
 """`DragWidget`: a `DragSession` in a notebook cell. Traits and dispatch, nothing else."""
 
 import weakref
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
 import anywidget
 import numpy as np
 import traitlets
+from PIL import Image
 from torch import Tensor, nn
 
 from draggan_widget.engine.config import DragConfig
@@ -76,15 +78,13 @@ class DragWidget(anywidget.AnyWidget):
         self.cell = cell_identity()
         registry.note(self)
         self._main = MainLoop()
-        own = weakref.WeakMethod(self._put)
-        frames = Frames(self.session, weakly(own), self._main.blocked, weakly(weakref.WeakMethod(self._keep_poster)))
-        self._dispatch = Dispatch(self.session, frames, weakly(own))
-        follow = weakly(weakref.WeakMethod(self._follow))
-        for listener in (self._dispatch.handle, frames.handle, self._dispatch.overlays.handle, follow):
+        put, poster, follow = (weakly(weakref.WeakMethod(own)) for own in (self._put, self._keep_poster, self._follow))
+        self._frames = Frames(self.session, put, self._main.blocked, poster)
+        self._dispatch = Dispatch(self.session, self._frames, put)
+        for listener in (self._dispatch.handle, self._frames.handle, self._dispatch.overlays.handle, follow):
             self.session.subscribe(listener)  # the overlay after the frames: the picture comes first
         self.on_msg(self._receive)
-        height, width = self.session.generator.image_size
-        self.set_trait("image_size", [width, height])
+        self.set_trait("image_size", list(reversed(self.session.generator.image_size)))
         self._set_traits()
 
     @property
@@ -101,6 +101,10 @@ class DragWidget(anywidget.AnyWidget):
             opacity: 0 to 1.
         """
         self._dispatch.overlays.give(array, opacity)
+
+    def snapshot(self) -> Image.Image:
+        """The picture as it is now with its points and paths: an ordinary image, which a saved notebook keeps."""
+        return self.session.snapshot()
 
     def close(self) -> None:
         """End the worker, let the device memory go and remove the view. Idempotent."""
@@ -130,10 +134,9 @@ class DragWidget(anywidget.AnyWidget):
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         if data is None:
             return bundle
-        data = {**data, "text/plain": repr(self)}
-        if self._poster:
-            data["image/jpeg"] = self._poster
-        return data, metadata
+        self._poster = self._frames.still() or self._poster
+        image = {"image/jpeg": b64encode(self._poster).decode()} if self._poster else {}
+        return {**data, "text/plain": repr(self), **image}, metadata
 
     # Any thread
 

@@ -1,6 +1,8 @@
 """The widget without a kernel: it constructs, works from Python and closes."""
 
+import base64
 import gc
+import io
 import threading
 import weakref
 
@@ -8,7 +10,9 @@ import anywidget
 import numpy as np
 import pytest
 from analytic import BlobGenerator
+from PIL import Image
 from session.helpers import BOUND, EDIT, FailingBlob, until, workers
+from widget.helpers import BrokenPicture
 
 from draggan_widget.errors import CheckpointError, ConfigError
 from draggan_widget.widget import kernel
@@ -72,14 +76,52 @@ def test_the_bundle_keeps_the_view_and_its_metadata_and_adds_words(monkeypatch, 
     data, metadata = widget._repr_mimebundle_()
     assert metadata == {"colab": {"a": 1}}
     assert data["application/vnd.jupyter.widget-view+json"] == {"model_id": "m"}
-    assert "image/jpeg" not in data
-    widget._poster = b"\xff\xd8"
-    assert widget._repr_mimebundle_()[0]["image/jpeg"] == b"\xff\xd8"
+    shown = Image.open(io.BytesIO(base64.b64decode(data["image/jpeg"])))  # text, as every host takes it
+    assert (shown.format, shown.size) == ("JPEG", (64, 64))
+    assert widget._poster == base64.b64decode(data["image/jpeg"])  # and in the widget's saved state
+
+
+def test_a_shown_picture_is_drawn_once_for_the_still_and_the_first_frame(monkeypatch):
+    generator = BlobGenerator()
+    with DragWidget(generator) as made:
+        sent = []
+        monkeypatch.setattr(made, "send", lambda content, buffers=None: sent.append(content))
+        made._repr_mimebundle_()
+        made._handle_custom_msg({"type": "hello", "client": "a", "colab": False}, [])
+        until(lambda: len([content for content in sent if content["type"] == "frame"]) == 2)
+        assert generator.drawn == 1
+
+
+def test_the_still_is_of_the_picture_as_it_is_when_shown():
+    with DragWidget(BlobGenerator()) as made:
+        first = made._repr_mimebundle_()[0]["image/jpeg"]
+        made.session.new_seed(9)
+        assert made._repr_mimebundle_()[0]["image/jpeg"] != first
+
+
+def test_a_picture_that_cannot_be_drawn_leaves_the_words():
+    with DragWidget(BrokenPicture()) as made:
+        data, _ = made._repr_mimebundle_()
+        assert "image/jpeg" not in data
+        assert data["text/plain"] == repr(made)
+
+
+def test_a_snapshot_is_the_picture_with_its_points(widget):
+    widget.session.edit = EDIT
+    before = widget.snapshot()
+    assert before.size == (512, 512)
+    x, y = EDIT.handles[0]
+    assert before.getpixel((int((x + 0.5) * 8), int((y + 0.5) * 8))) == (230, 159, 0)
+    record = widget.session.run()
+    x, y = record[-1].handles[0]
+    assert widget.snapshot().getpixel((int((x + 0.5) * 8), int((y + 0.5) * 8))) == (230, 159, 0)
+    assert widget.snapshot().tobytes() != before.tobytes()
 
 
 def test_an_old_host_without_metadata_still_gets_words(monkeypatch, widget):
     monkeypatch.setattr(anywidget.AnyWidget, "_repr_mimebundle_", lambda self, **kwargs: {"text/plain": "x"})
-    assert widget._repr_mimebundle_() == ({"text/plain": repr(widget)}, {})
+    data, metadata = widget._repr_mimebundle_()
+    assert (set(data), data["text/plain"], metadata) == ({"text/plain", "image/jpeg"}, repr(widget), {})
     monkeypatch.setattr(anywidget.AnyWidget, "_repr_mimebundle_", lambda self, **kwargs: None)
     assert widget._repr_mimebundle_() is None
 
