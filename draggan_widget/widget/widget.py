@@ -1,14 +1,11 @@
 """`DragWidget`: a `DragSession` in a notebook cell. Traits and dispatch, nothing else."""
 
 import weakref
-from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import numpy as np
 import traitlets
-from PIL import Image
 from torch import Tensor, nn
 
 from draggan_widget.engine.config import DragConfig
@@ -23,11 +20,12 @@ from draggan_widget.widget.kernel import MainLoop, cell_identity, keep_subshell
 from draggan_widget.widget.loading import load_with_words
 from draggan_widget.widget.overlays import OPACITY
 from draggan_widget.widget.registry import weakly
+from draggan_widget.widget.still import Still
 
 STATIC = Path(__file__).parent / "static"
 
 
-class DragWidget(anywidget.AnyWidget):
+class DragWidget(Still):
     """Drag points of a generated picture in a notebook cell; `session` is the Python object behind it."""
 
     _esm = (STATIC / "widget.js").read_text("utf-8")  # a Path would be watched, and would keep every widget for good
@@ -38,7 +36,6 @@ class DragWidget(anywidget.AnyWidget):
     truncation_psi = traitlets.Float(1.0, read_only=True).tag(sync=True)
     status = traitlets.Unicode("idle", read_only=True).tag(sync=True)
     max_points = traitlets.Int(64, read_only=True).tag(sync=True)
-    _poster = traitlets.Bytes(b"").tag(sync=True)
 
     cell: tuple[str, str] | None = None  # where it was made; also before __init__ came that far, for `close`
 
@@ -102,10 +99,6 @@ class DragWidget(anywidget.AnyWidget):
         """
         self._dispatch.overlays.give(array, opacity)
 
-    def snapshot(self) -> Image.Image:
-        """The picture as it is now with its points and paths: an ordinary image, which a saved notebook keeps."""
-        return self.session.snapshot()
-
     def close(self) -> None:
         """End the worker, let the device memory go and remove the view. Idempotent."""
         registry.forget(self)
@@ -128,15 +121,6 @@ class DragWidget(anywidget.AnyWidget):
             f"DragWidget({self.session.generator.name}, {size} px): the picture shows in JupyterLab, Colab and VS Code "
             "where this widget is a cell's last line; here w.session works from Python"
         )
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        bundle = super()._repr_mimebundle_(**kwargs)
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        if data is None:
-            return bundle
-        self._poster = self._frames.still() or self._poster
-        image = {"image/jpeg": b64encode(self._poster).decode()} if self._poster else {}
-        return {**data, "text/plain": repr(self), **image}, metadata
 
     # Any thread
 
