@@ -26,10 +26,6 @@ def about_drag(
         truncation_psi: of the start latent.
         label: class of a conditional generator.
     """
-    try:
-        own = version("draggan-widget")
-    except PackageNotFoundError:
-        own = "unknown"
     return {
         "generator": generator.name,
         "family": generator.family,
@@ -38,5 +34,13 @@ def about_drag(
         "truncation_psi": truncation_psi,
         "label": label,
         "config": dict(vars(config)),
-        "versions": {"draggan-widget": own, "torch": torch.__version__, "numpy": np.__version__},
+        "versions": {"draggan-widget": own_version(), "torch": torch.__version__, "numpy": np.__version__},
     }
+
+
+def own_version() -> str:
+    """Of draggan-widget, as it is installed."""
+    try:
+        return version("draggan-widget")
+    except PackageNotFoundError:
+        return "unknown"

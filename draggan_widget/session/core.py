@@ -14,6 +14,7 @@ from draggan_widget.engine.faults import NotFinite, out_of_memory
 from draggan_widget.engine.keeping import Keep, Keeper, Kept
 from draggan_widget.engine.loop import drag
 from draggan_widget.engine.record import DragRecord
+from draggan_widget.engine.replay import Replay
 from draggan_widget.engine.step import CurrentFeatures, DragStep
 from draggan_widget.errors import DragganError, EditError
 from draggan_widget.generators.generator import Generator
@@ -51,6 +52,7 @@ class Core:
         self._run: Run | None = None
         self._paused: Run | None = None
         self._edited: tuple[str, float] | None = None
+        self.replay: Replay | None = None  # what the next drag makes again, unless something is changed before
         self.record = self._new_record()
 
     @property
@@ -67,7 +69,7 @@ class Core:
     def configure(self, config: DragConfig) -> None:
         """Take other settings for the next drag."""
         with self.lock:
-            self.config, self._paused = config, None
+            self.config, self._paused, self.replay = config, None, None
             self.record.about = self._about()
 
     def change_edit(self, edit: Edit, drawn_on: int | None, by: str | None) -> int:
@@ -80,6 +82,7 @@ class Core:
                     f"the points changed meanwhile (revision {self.revision}, not {drawn_on}); draw it again"
                 )
             self._note_edit(edit, by)
+            self.replay = None
             self.state = dataclasses.replace(self.state, edit=edit, step=under_edit(self.state.step, edit))
             self.revision += 1
             if self._run is not None:
@@ -128,7 +131,7 @@ class Core:
                 return False
             if push:
                 self.history.push(self.state)
-            state = self._redrawn(state)
+            state, self.replay = self._redrawn(state), None
             interrupted = self._run is not None
             self.state, self._run, self._paused, self._edited = state, None, None, None
             self.revision += 1
@@ -188,7 +191,10 @@ class Core:
         return about_drag(self.generator, self.config, state.seed, state.truncation_psi, state.label)
 
     def _new_run(self) -> Run:
-        step, edit = self.state.step, self.state.edit
+        step, edit, replay = self.state.step, self.state.edit, self.replay
+        self.replay = None
+        if replay is not None:
+            return Run(replay.steps(self.generator, step.ws, self.config), edit, replay)
         return Run(drag(self.generator, step.ws, edit, self.config, resume=step.references), edit)
 
     # On the worker
@@ -214,23 +220,37 @@ class Core:
         with self.lock:
             if self._run is not run:
                 return False
-            record = self.record
+            record, recorded = self.record, run.recorded(step)
             record.note(step)
+            if recorded is not None:
+                self._take(recorded)
             seen = step if step.edit is self.state.edit else under_edit(step, self.state.edit)
             self.state = dataclasses.replace(self.state, step=seen, steps=tuple(self.record.steps))
+        if recorded is not None:
+            self.tell(events.EditChanged(self.revision))
         self.keeper.take(step, len(record) - 1)
         for callback in list(self.callbacks):
             callback(step)
         self.tell(events.Stepped(step))
         return True
 
+    def _take(self, edit: Edit) -> None:
+        """Stand under an edit of the recorded way."""
+        self.state = dataclasses.replace(self.state, edit=edit, step=under_edit(self.state.step, edit))
+        self.revision += 1
+
     def _finish(self, run: Run, step: DragStep) -> None:
         with self.lock:
             if self._run is not run:
                 return
             self._run = None
-            self._paused = run if step.ended is None else None
+            self._paused = None if run.finished(step) else run
+            after = run.after()
+            if after is not None:
+                self._take(after)
             self.idle.set()
+        if after is not None:
+            self.tell(events.EditChanged(self.revision))
         reason = step.ended or "stopped"
         self.tell(events.Ended(reason, ADVICE.get(reason, STOPPED), step))
 

@@ -1,18 +1,25 @@
-"""What a session holds, to be read: generator, latent, record, picture."""
+"""What a session holds, to be read and kept in a file: generator, latent, record, picture."""
 
 from abc import ABC
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jaxtyping import Float
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.engine.step import DragStep
 from draggan_widget.export.film import make_film
 from draggan_widget.generators.generator import FeatureMap, Generator
+from draggan_widget.generators.load import load_generator
 from draggan_widget.geometry import Point
+from draggan_widget.session import saved
 from draggan_widget.session.core import Core
 from draggan_widget.session.runner import Runner
+
+if TYPE_CHECKING:
+    import draggan_widget.session.session
 
 
 class Held(ABC):
@@ -105,6 +112,44 @@ class Held(ABC):
     def features(self, block: int | None = None) -> FeatureMap:
         """The whole feature map of a block (None: the supervised one) at the current step."""
         return self.current.features(self._core.config.block if block is None else block)
+
+    def save(self, path: str | Path) -> Path:
+        """Write start, settings, points and mask, and what came of them, to one .json file that reproduces the drag.
+
+        The start latent is named by its seed, or held bit for bit where it was given. Every edit made on the way is
+        held with its step, and so is every drag that was begun after another ended or was left.
+
+        Raises:
+            ExportError: the name ends otherwise, or the file cannot be written; an older one then stays as it was.
+        """
+        return saved.save(self._core, Path(path))
+
+    @classmethod
+    def load(
+        cls, path: str | Path, generator: Generator | nn.Module | str | Path
+    ) -> "draggan_widget.session.session.DragSession":
+        """A session at the start of a saved drag: `run()` makes it again, the same edits at the same steps.
+
+        The handles end within 1 px of the saved ones on any machine, and bit for bit where processor, threads and
+        versions are the same. A drag that was stopped stops there again; `start` then goes on. Changing the edit,
+        the settings or the state before it has begun makes it an ordinary session; an edit while it runs goes on from
+        there.
+
+        Not made again: settings that were changed between two drags of a record (the newest are taken for all), weights
+        that were refreshed, and what `load_edit(path).result.not_reproduced` says.
+
+        Args:
+            path: written by `save`.
+            generator: what it was made with: a `Generator`, a name, a path or a live `G`. Others of the same sizes are
+                taken, with a warning.
+
+        Raises:
+            ExportError: the file is none, damaged or of a newer version, or does not fit the generator.
+            CheckpointError: the generator cannot be loaded.
+        """
+        session = cls.__new__(cls)
+        session._core = saved.opened(Path(path), load_generator(generator))
+        return session  # pyright: ignore[reportReturnType]  (the one class below)
 
     def __repr__(self) -> str:
         state = self._core.state

@@ -3,6 +3,7 @@
 from collections.abc import Generator as Steps
 
 from draggan_widget.engine.edit import Edit
+from draggan_widget.engine.replay import Replay
 from draggan_widget.engine.step import DragStep
 
 
@@ -12,10 +13,12 @@ class Run:
     Attributes:
         edit: what the next step should pursue.
         stop: end after the step under way.
+        replay: the recorded way that the steps follow, or None.
     """
 
-    def __init__(self, steps: Steps[DragStep, Edit | None, None], edit: Edit):
+    def __init__(self, steps: Steps[DragStep, Edit | None, None], edit: Edit, replay: Replay | None = None):
         self._steps = steps
+        self.replay = replay
         self._told = edit
         self._begun = False
         self._left: int | None = None
@@ -39,4 +42,23 @@ class Run:
 
     def over(self, step: DragStep) -> bool:
         """Whether to pull no more for now."""
-        return step.ended is not None or self.stop or self._left == 0
+        return self.finished(step) or self.stop or self._left == 0 or self._replayed
+
+    def finished(self, step: DragStep) -> bool:
+        """Whether there is no more to pull."""
+        return step.ended is not None and not (self.replay is not None and self.replay.more)
+
+    def recorded(self, step: DragStep) -> Edit | None:
+        """An edit that a replay brought with this step, unless somebody changed the edit meanwhile."""
+        if self.replay is None or self.replay.more is None or self.edit is not self._told or step.edit == self._told:
+            return None
+        self.edit = self._told = step.edit
+        return step.edit
+
+    def after(self) -> Edit | None:
+        """The edit that stood after the last step of the recorded way, once that was made."""
+        return self.replay.after if self._replayed and self.replay is not None and self.edit is self._told else None
+
+    @property
+    def _replayed(self) -> bool:
+        return self.replay is not None and self.replay.more is False

@@ -1,0 +1,114 @@
+"""A drag made again: the same edits sent at the same steps, the same drags begun one after another.
+
+On the same CPU and process settings the steps are the same bit for bit; elsewhere rounding lets them part slowly.
+"""
+
+from collections.abc import Generator as Steps
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from draggan_widget.engine.config import DragConfig
+from draggan_widget.engine.edit import Edit
+from draggan_widget.engine.loop import drag
+from draggan_widget.engine.step import DragStep
+from draggan_widget.generators.generator import Generator
+
+
+@dataclass(frozen=True, eq=False)
+class Leg:
+    """One `drag()` of a record: the first, or one begun anew where an earlier one was left.
+
+    Attributes:
+        count: its steps, the untouched start included.
+        ended: whether it ended by itself; else it was stopped, or left for the next leg, after `count` steps.
+        edits: (index, edit): from which of its steps on each was pursued; the first from 0 on.
+    """
+
+    count: int
+    ended: bool
+    edits: tuple[tuple[int, Edit], ...]
+
+
+def legs_of(steps: Sequence[DragStep]) -> tuple[Leg, ...]:
+    """What a record says of how its steps were made."""
+    starts = [place for place, step in enumerate(steps) if place == 0 or step.index == 0]
+    return tuple(_leg(steps[a:b]) for a, b in zip(starts, [*starts[1:], len(steps)], strict=True))
+
+
+def _leg(steps: Sequence[DragStep]) -> Leg:
+    edits = [(0, steps[0].edit)]
+    for index, step in enumerate(steps):
+        if step.edit != edits[-1][1]:
+            edits.append((index, step.edit))
+    return Leg(len(steps), steps[-1].ended is not None, tuple(edits))
+
+
+class Replay:
+    """A record's legs, pulled like one `drag()`.
+
+    Args:
+        legs: at least one.
+        after: the edit that stood when the record was saved, where it is another than that of the last step.
+
+    Attributes:
+        more: whether recorded steps are still to come after the newest one; None before the first, and once the
+            recorded way was left: by an edit sent in, or by asking for more.
+    """
+
+    def __init__(self, legs: tuple[Leg, ...], after: Edit | None = None):
+        self.legs, self.after = legs, after
+        self.more: bool | None = None
+
+    @property
+    def first(self) -> Edit:
+        """The edit it begins with."""
+        return self.legs[0].edits[0][1]
+
+    def steps(
+        self, generator: Generator, ws: Float[Tensor, "1 num_ws w_dim"], config: DragConfig
+    ) -> Steps[DragStep, Edit | None, None]:
+        """Make the recorded drags again, from the latent where the first began.
+
+        A leg that ended by itself goes on until it does so again, be it some steps earlier or later; one that was
+        stopped is stopped after as many steps. Each further leg takes over the anchors of the one before.
+
+        Yields:
+            As `drag` does. `send(edit)` leaves the recorded way and goes on with that edit; so does asking for more
+            after the last recorded step of a drag that was stopped.
+        """
+        resume = None
+        for leg in self.legs:
+            drawn = drag(generator, ws, leg.edits[0][1], config, resume)
+            due, step, index = dict(leg.edits), next(drawn), 0
+            while not _over(leg, step, index):
+                self.more = True
+                sent = yield step
+                if sent is not None:
+                    yield from self._leave(drawn, sent)
+                    return
+                index += 1
+                step = drawn.send(due.get(index))
+            self.more = leg is not self.legs[-1]
+            sent = yield step
+            if sent is not None or not self.more:
+                if step.ended is None:
+                    yield from self._leave(drawn, sent)
+                return
+            ws, resume = step.ws, step.references
+
+    def _leave(
+        self, drawn: Steps[DragStep, Edit | None, None], sent: Edit | None
+    ) -> Steps[DragStep, Edit | None, None]:
+        self.more = None
+        try:
+            while True:
+                sent = yield drawn.send(sent)
+        except StopIteration:
+            return
+
+
+def _over(leg: Leg, step: DragStep, index: int) -> bool:
+    return step.ended is not None or (not leg.ended and index == leg.count - 1)

@@ -1,0 +1,92 @@
+"""A session as a file, and a session from one."""
+
+import dataclasses
+import warnings
+from pathlib import Path
+
+import torch
+
+from draggan_widget.engine.keeping import Keep
+from draggan_widget.engine.replay import Replay
+from draggan_widget.errors import DragganError, ExportError
+from draggan_widget.export.edit_file import MadeWith, SavedEdit, edit_of, load_edit, save_edit
+from draggan_widget.generators.generator import Generator
+from draggan_widget.session.core import Core
+from draggan_widget.session.state import latent_state, seed_state, under_edit
+
+
+def save(core: Core, path: Path) -> Path:
+    """Write what a session holds; see `DragSession.save`."""
+    with core.lock:
+        state, record, config = core.state, core.record, core.config
+        steps = type(record)(record.about, list(record.steps))
+    made_with = _made_with(core.generator)
+    if len(steps):
+        return save_edit(edit_of(steps, state.edit, made_with), path)
+    given = state.seed is None
+    bare = SavedEdit(
+        generator=made_with,
+        seed=state.seed,
+        truncation_psi=state.truncation_psi,
+        label=state.label,
+        ws=state.origin.float().cpu().numpy() if given else None,
+        config=config,
+        edit=state.edit,
+        legs=(),
+        result=None,
+        versions=dict(steps.about["versions"]),  # pyright: ignore[reportCallIssue, reportArgumentType]
+    )
+    return save_edit(bare, path)
+
+
+def _made_with(generator: Generator) -> MadeWith:
+    size = (generator.num_ws, generator.w_dim)
+    return MadeWith(generator.name, generator.family, generator.sha256, generator.image_size, size)
+
+
+def opened(path: Path, generator: Generator) -> Core:
+    """What a session read from a file begins with; see `DragSession.load`."""
+    saved = load_edit(path)
+    _check_sizes(path, saved, generator)
+    _warn_of_another(path, saved.generator, generator)
+    if saved.seed is None:
+        ws = torch.from_numpy(saved.ws)
+        fresh = latent_state(generator, ws, saved.truncation_psi)
+    else:
+        fresh = seed_state(generator, saved.seed, saved.truncation_psi, saved.label)
+    state = dataclasses.replace(fresh, edit=saved.first, step=under_edit(fresh.step, saved.first))
+    core = Core(generator, saved.config, state, Keep())
+    if saved.legs:
+        last = saved.legs[-1].edits[-1][1]
+        core.replay = Replay(saved.legs, None if saved.edit == last else saved.edit)
+    return core
+
+
+def _check_sizes(path: Path, saved: SavedEdit, generator: Generator) -> None:
+    made, size = saved.generator, (generator.num_ws, generator.w_dim)
+    for what, theirs, ours in (
+        ("pictures (height, width)", made.image_size, generator.image_size),
+        ("latents (num_ws, w_dim)", made.latent_size, size),
+    ):
+        if theirs is not None and theirs != ours:
+            raise ExportError(
+                f"{path} was made with {made.name}, whose {what} are {theirs}; those of {generator.name} are {ours}; "
+                "load it with the generator it was made with"
+            )
+    try:
+        edits = [saved.edit, *(edit for leg in saved.legs for _, edit in leg.edits)]
+        for edit in edits:
+            edit.check(generator.image_size)
+        generator.block_size(saved.config.block)
+    except DragganError as error:
+        raise ExportError(f"{path} does not fit {generator.name}: {error}") from error
+
+
+def _warn_of_another(path: Path, made: MadeWith, generator: Generator) -> None:
+    ours = generator.sha256
+    if made.sha256 is not None and ours is not None and made.sha256 != ours:
+        warnings.warn(
+            f"{path} was made with {made.name} (sha256 of its weights {made.sha256[:12]}...), and {generator.name} has "
+            f"other weights ({ours[:12]}...): the drag will go another way",
+            stacklevel=4,
+        )
