@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     from draggan_widget.engine.record import DragRecord as DragRecord
     from draggan_widget.engine.step import DragStep as DragStep
     from draggan_widget.errors import DragganError as DragganError
+    from draggan_widget.export.edit_file import load_edit as load_edit
+    from draggan_widget.export.edit_file import save_edit as save_edit
+    from draggan_widget.export.features import load_features as load_features
+    from draggan_widget.export.features import save_features as save_features
     from draggan_widget.export.html import to_html as to_html
+    from draggan_widget.export.latents import load_latents as load_latents
+    from draggan_widget.export.latents import save_latents as save_latents
+    from draggan_widget.export.pictures import read_provenance as read_provenance
+    from draggan_widget.export.pictures import save_picture as save_picture
+    from draggan_widget.export.trajectories import load_trajectories as load_trajectories
+    from draggan_widget.export.trajectories import save_trajectories as save_trajectories
     from draggan_widget.export.video import save_video as save_video
     from draggan_widget.generators.generator import FeatureMap as FeatureMap
     from draggan_widget.generators.generator import Generator as Generator
@@ -64,10 +74,10 @@ _HOMES = {
     "FeatureMap": "generators.generator",
     "Generator": "generators.generator",
     "Keep": "engine.keeping",
-    "about_drag": "engine.about",
     "TrackingCost": "inspection.tracking_cost",
     "TrajectoryReplay": "widget.replay",
     "WComponents": "inspection.latents",
+    "about_drag": "engine.about",
     "apply_delta": "inspection.latents",
     "as_tracked": "inspection.feature_maps",
     "available_generators": "checkpoints.available",
@@ -77,6 +87,8 @@ _HOMES = {
     "difference": "inspection.feature_maps",
     "drag": "engine.loop",
     "edit_delta": "inspection.latents",
+    "load_edit": "export.edit_file",
+    "load_features": "export.features",
     "load_generator": "generators.load",
     "plot_before_after": "inspection.picture_plots",
     "plot_distances": "inspection.curves",
@@ -87,12 +99,20 @@ _HOMES = {
     "plot_losses": "inspection.curves",
     "plot_steps": "inspection.picture_plots",
     "plot_tracking_error": "inspection.curves",
+    "load_latents": "export.latents",
+    "load_trajectories": "export.trajectories",
     "plot_trajectories": "inspection.trajectory",
+    "read_provenance": "export.pictures",
+    "save_edit": "export.edit_file",
+    "save_features": "export.features",
+    "save_latents": "export.latents",
+    "save_picture": "export.pictures",
+    "save_trajectories": "export.trajectories",
+    "save_video": "export.video",
     "similarity": "inspection.feature_maps",
+    "to_html": "export.html",
     "tracking_cost": "inspection.tracking_cost",
     "travelled": "inspection.latents",
-    "save_video": "export.video",
-    "to_html": "export.html",
 }
 
 __all__ = [
@@ -122,7 +142,11 @@ __all__ = [
     "difference",
     "drag",
     "edit_delta",
+    "load_edit",
+    "load_features",
     "load_generator",
+    "load_latents",
+    "load_trajectories",
     "plot_before_after",
     "plot_distances",
     "plot_features",
@@ -133,6 +157,12 @@ __all__ = [
     "plot_steps",
     "plot_tracking_error",
     "plot_trajectories",
+    "read_provenance",
+    "save_edit",
+    "save_features",
+    "save_latents",
+    "save_picture",
+    "save_trajectories",
     "save_video",
     "similarity",
     "to_html",

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -38,6 +39,43 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def write_folder_atomically(path: Path, fill: Callable[[Path], object]) -> None:
+    """Let `fill` make a temporary folder beside `path`, then put it in its place; on failure the old folder stays.
+
+    An old folder is moved aside and removed once the new one stands. Between these two renames the old one has a name
+    of its own for an instant: whoever is killed then finds it whole as `.NAME.old.*`.
+
+    Raises:
+        OSError: the folder cannot be written, or the disk is full.
+    """
+    mark = secrets.token_hex(8)
+    temporary, old = path.with_name(f".{path.name}.{mark}"), path.with_name(f".{path.name}.old.{mark}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.mkdir()
+        fill(temporary)
+        _flush(temporary)
+        if path.exists():
+            os.rename(path, old)
+        try:
+            os.rename(temporary, path)
+        except OSError:
+            if old.exists():
+                os.rename(old, path)
+            raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _flush(folder: Path) -> None:
+    """Bring everything in a folder to the disk."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb+") as file:
+                os.fsync(file.fileno())
 
 
 def sha256(path: Path) -> str:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from draggan_widget.files import replacing, write_atomically
+from draggan_widget.files import replacing, write_atomically, write_folder_atomically
 
 
 def test_the_whole_file_takes_its_place_and_nothing_is_left_beside_it(tmp_path: Path):
@@ -86,3 +86,47 @@ def test_a_writer_that_wrote_nothing_leaves_the_older_file(tmp_path: Path):
     with pytest.raises(FileNotFoundError), replacing(path):
         pass
     assert path.read_bytes() == b"older"
+
+
+def fill(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+
+
+def test_a_folder_is_replaced_whole(tmp_path: Path):
+    path = tmp_path / "new" / "store"
+    write_folder_atomically(path, lambda folder: fill(folder, "a", "deep/b"))
+    write_folder_atomically(path, lambda folder: fill(folder, "deep/c"))
+    assert [str(found.relative_to(path)) for found in path.rglob("*")] == ["deep", "deep/c"]
+    assert os.listdir(path.parent) == ["store"]
+
+
+def test_a_folder_that_cannot_be_filled_leaves_the_older_one(tmp_path: Path):
+    path = tmp_path / "store"
+    write_folder_atomically(path, lambda folder: fill(folder, "a"))
+
+    def half(folder: Path) -> None:
+        fill(folder, "b")
+        raise OSError("no space left")
+
+    with pytest.raises(OSError, match=r"^no space left$"):
+        write_folder_atomically(path, half)
+    assert os.listdir(path) == ["a"]
+    assert os.listdir(tmp_path) == ["store"]
+
+
+def test_a_folder_that_cannot_take_its_place_leaves_the_older_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path, rename = tmp_path / "store", os.rename
+    write_folder_atomically(path, lambda folder: fill(folder, "a"))
+
+    def failing(source: Path, target: Path) -> None:
+        if target == path and ".old." not in source.name:
+            raise OSError("busy")
+        rename(source, target)
+
+    monkeypatch.setattr("draggan_widget.files.os.rename", failing)
+    with pytest.raises(OSError, match=r"^busy$"):
+        write_folder_atomically(path, lambda folder: fill(folder, "b"))
+    assert os.listdir(path) == ["a"]
+    assert os.listdir(tmp_path) == ["store"]

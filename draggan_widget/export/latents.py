@@ -1,0 +1,166 @@
+"""Latents as files: .npz, .safetensors, .pt, and the .npy that the official GUI writes.
+
+The official GUI's .npy is one array (1, num_ws, w_dim) of float32 as numpy.save writes it, without room for more.
+A .pt is a plain dict of tensors, which `torch.load(path, weights_only=True)` reads.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from draggan_widget.engine.record import DragRecord
+from draggan_widget.errors import ExportError
+from draggan_widget.export.arrays import own_header, read_npy, read_npz, write_npz
+from draggan_widget.export.writing import as_json, check_version, damaged, ending_of, header, missing, put
+
+SCHEMA = "draggan-widget latents"
+VERSION = 1
+NAME = "ws"  # of the array beside the header, in every format that has names
+HEADER = "draggan_widget"  # JSON: schema, version, about
+LARGEST_HEADER = 1 << 20  # bytes of a .safetensors file's own header
+
+Latents = Float[np.ndarray, "latents num_ws w_dim"]
+
+
+def save_latents(latents: DragRecord | Float[np.ndarray, "..."] | Float[Tensor, "..."], path: str | Path) -> Path:
+    """Write latents bit for bit in float32; the ending says how.
+
+    Args:
+        latents: a record's, every step, or an array or tensor (num_ws, w_dim) or (latents, num_ws, w_dim).
+        path: .npz, .safetensors, .pt or .npy. All but .npy also hold what the record says of how it was made. The
+            official GUI reads an .npy of one latent: `save_latents(record.latents[-1], "last.npy")`.
+
+    Raises:
+        ExportError: no latents, another ending, or the file cannot be written; an older one stays as it was.
+    """
+    path = Path(path)
+    ending = ending_of(path, "latents", WRITERS)
+    about = latents.about if isinstance(latents, DragRecord) else {}
+    values = _three_axes(latents.ws if isinstance(latents, DragRecord) else latents)
+    text = as_json(header(SCHEMA, VERSION, about))
+    return put(path, lambda file: WRITERS[ending](file, values, text))
+
+
+def load_latents(path: str | Path) -> Latents:
+    """Read latents: what `save_latents` wrote, or others' files of one such array.
+
+    Returns:
+        (latents, num_ws, w_dim) float32; a file of (num_ws, w_dim) gives one latent.
+
+    Raises:
+        ExportError: the file is missing, damaged, foreign, of a newer version, or holds NaN.
+    """
+    path = Path(path)
+    values, text = READERS[ending_of(path, "latents", READERS)](path)
+    if text is not None:
+        check_version(path, own_header(path, text, SCHEMA).get("version"), VERSION)
+    try:
+        return _three_axes(values)
+    except ExportError as error:
+        raise damaged(path, "latents", str(error)) from error
+
+
+def _three_axes(latents: Any) -> Latents:
+    values = latents.detach().cpu().numpy() if isinstance(latents, Tensor) else np.asarray(latents)
+    if values.ndim not in (2, 3) or 0 in values.shape or values.dtype.kind != "f":
+        raise ExportError(
+            f"the latents are a {values.dtype} array of shape {values.shape}; expected floating-point numbers "
+            "(latents, num_ws, w_dim) or (num_ws, w_dim)"
+        )
+    if not np.isfinite(values).all():
+        raise ExportError("the latents hold NaN or infinity; expected finite numbers")
+    return np.array(values.reshape(-1, *values.shape[-2:]), np.float32)
+
+
+def _write_npz(file: BinaryIO, values: Latents, text: str) -> None:
+    write_npz(file, {HEADER: text, NAME: values})
+
+
+def _write_npy(file: BinaryIO, values: Latents, text: str) -> None:
+    # Not numpy.save: it writes past Python's file, and a full disk goes unnoticed.
+    header = {"descr": "<f4", "fortran_order": False, "shape": values.shape}
+    np.lib.format.write_array_header_1_0(file, header)  # pyright: ignore[reportArgumentType]
+    file.write(np.ascontiguousarray(values, "<f4").data)
+
+
+def _write_safetensors(file: BinaryIO, values: Latents, text: str) -> None:
+    import safetensors.numpy
+
+    file.write(safetensors.numpy.save({NAME: values}, metadata={HEADER: text}))
+
+
+def _write_pt(file: BinaryIO, values: Latents, text: str) -> None:
+    said = torch.frombuffer(bytearray(text.encode("ascii")), dtype=torch.uint8)
+    torch.save({NAME: torch.from_numpy(values), HEADER: said}, file)
+
+
+def _read_npz(path: Path) -> tuple[np.ndarray, object]:
+    arrays = read_npz(path, "latents")
+    text = arrays.pop(HEADER, None)
+    return _only(path, arrays), text
+
+
+def _read_npy(path: Path) -> tuple[np.ndarray, object]:
+    return read_npy(path, "latents"), None
+
+
+def _read_safetensors(path: Path) -> tuple[np.ndarray, object]:
+    import safetensors
+
+    try:
+        with path.open("rb") as file:
+            if int.from_bytes(file.read(8), "little") > LARGEST_HEADER:
+                raise ValueError(f"a header of over {LARGEST_HEADER} bytes")
+        with safetensors.safe_open(path, framework="np") as file:
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+            return _only(path, arrays), (file.metadata() or {}).get(HEADER)
+    except FileNotFoundError as error:
+        raise missing(path) from error
+    except (OSError, ValueError, TypeError, AttributeError, safetensors.SafetensorError) as error:
+        raise damaged(path, "latents", error) from error
+
+
+def _read_pt(path: Path) -> tuple[np.ndarray, object]:
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise missing(path) from error
+    except Exception as error:
+        first = str(error).split("\n")[0]
+        raise damaged(path, "latents", f"{type(error).__name__}: {first}") from error
+    held = {"a tensor": found} if isinstance(found, Tensor) else found
+    if not isinstance(held, dict) or not all(isinstance(one, Tensor) for one in held.values()):
+        raise damaged(path, "latents", f"a {type(found).__name__} of other things than tensors")
+    arrays = {str(name): one.detach().cpu() for name, one in held.items()}
+    said = arrays.pop(HEADER, None)
+    text = None if said is None else bytes(said.reshape(-1).to(torch.uint8).tolist()).decode("ascii", "replace")
+    return _only(path, {name: one.float().numpy() for name, one in arrays.items()}), text
+
+
+def _only(path: Path, arrays: dict[str, np.ndarray]) -> np.ndarray:
+    """The latents among the arrays of a file: ours by their name, another's where it holds nothing else."""
+    if NAME in arrays:
+        return arrays[NAME]
+    if len(arrays) == 1:
+        return next(iter(arrays.values()))
+    names = ", ".join(sorted(arrays)[:5]) or "nothing"
+    raise damaged(path, "latents", f"it has {names}; expected {NAME!r} or one array alone")
+
+
+WRITERS: dict[str, Callable[[BinaryIO, Latents, str], None]] = {
+    ".npz": _write_npz,
+    ".safetensors": _write_safetensors,
+    ".pt": _write_pt,
+    ".npy": _write_npy,
+}
+READERS: dict[str, Callable[[Path], tuple[np.ndarray, object]]] = {
+    ".npz": _read_npz,
+    ".safetensors": _read_safetensors,
+    ".pt": _read_pt,
+    ".npy": _read_npy,
+}

@@ -1,0 +1,227 @@
+import json
+import pickle
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+import torch
+from analytic import BlobGenerator
+from engine.helpers import run
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as numbers
+
+from draggan_widget import DragRecord
+from draggan_widget.errors import ExportError
+from draggan_widget.export.latents import load_latents, save_latents
+
+ENDINGS = (".npz", ".safetensors", ".pt", ".npy")
+WS = np.random.default_rng(0).normal(size=(3, 4, 8)).astype(np.float32)
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(ExportError) as caught:
+        load_latents(path)
+    return str(caught.value)
+
+
+def damaged(path: Path, reason: str) -> re.Pattern[str]:
+    return re.compile(rf"{re.escape(str(path))} is damaged or holds no latents \({reason}\); take another copy")
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_latents_come_back_bit_for_bit(tmp_path: Path, ending: str):
+    tricky = WS.copy()
+    tricky[0, 0, :5] = -0.0, 1e-45, np.finfo(np.float32).max, np.finfo(np.float32).tiny, 1 / 3
+    path = save_latents(tricky, tmp_path / f"new/w{ending}")
+    back = load_latents(path)
+    assert (back.dtype, back.shape) == (np.float32, (3, 4, 8))
+    assert back.tobytes() == tricky.tobytes()
+
+
+@given(
+    values=numbers.arrays(
+        np.float32,
+        numbers.array_shapes(min_dims=3, max_dims=3, max_side=4),
+        elements=st.floats(width=32, allow_nan=False, allow_infinity=False),
+    )
+)
+@settings(deadline=None, max_examples=15)
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_any_finite_latents_come_back(tmp_path_factory, ending: str, values: np.ndarray):
+    path = tmp_path_factory.mktemp("any") / f"w{ending}"
+    assert load_latents(save_latents(values, path)).tobytes() == values.tobytes()
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_record_s_latents_are_those_of_every_step(tmp_path: Path, ending: str):
+    record = DragRecord({"seed": 3}, run(BlobGenerator(), max_steps=4))
+    np.testing.assert_array_equal(load_latents(save_latents(record, tmp_path / f"w{ending}")), record.ws)
+
+
+def test_one_latent_may_leave_its_first_axis_out_and_be_a_tensor(tmp_path: Path):
+    path = save_latents(torch.from_numpy(WS[0]).double(), tmp_path / "w.npy")
+    np.testing.assert_array_equal(load_latents(path), WS[:1])
+
+
+def test_the_official_gui_s_file_is_one_plain_array(tmp_path: Path):
+    save_latents(WS[0], tmp_path / "w.npy")
+    plain = np.load(tmp_path / "w.npy", allow_pickle=False)
+    assert (plain.shape, plain.dtype) == ((1, 4, 8), np.float32)
+    np.save(tmp_path / "theirs.npy", WS[0].astype(np.float64))
+    np.testing.assert_array_equal(load_latents(tmp_path / "theirs.npy"), WS[:1])
+
+
+def test_others_read_the_files(tmp_path: Path):
+    record = DragRecord({"seed": 3}, run(BlobGenerator(), max_steps=2))
+    for ending in ENDINGS:
+        save_latents(record, tmp_path / f"w{ending}")
+    told = {"schema": "draggan-widget latents", "version": 1, "about": {"seed": 3}}
+    with np.load(tmp_path / "w.npz", allow_pickle=False) as file:
+        np.testing.assert_array_equal(file["ws"], record.ws)
+        assert json.loads(str(file["draggan_widget"])) == told
+    np.testing.assert_array_equal(safetensors.numpy.load_file(tmp_path / "w.safetensors")["ws"], record.ws)
+    found = torch.load(tmp_path / "w.pt", weights_only=True)
+    assert (type(found), set(found)) == (dict, {"ws", "draggan_widget"})
+    np.testing.assert_array_equal(found["ws"].numpy(), record.ws)
+    assert json.loads(bytes(found["draggan_widget"].tolist())) == told
+
+
+def test_others_files_of_one_array_are_read(tmp_path: Path):
+    np.savez(tmp_path / "projected_w.npz", w=WS[:1])
+    torch.save(torch.from_numpy(WS[0]), tmp_path / "a.pt")
+    torch.save({"latent": torch.from_numpy(WS).double()}, tmp_path / "b.pt")
+    safetensors.numpy.save_file({"w": WS}, tmp_path / "c.safetensors")
+    for name, due in (("projected_w.npz", WS[:1]), ("a.pt", WS[:1]), ("b.pt", WS), ("c.safetensors", WS)):
+        np.testing.assert_array_equal(load_latents(tmp_path / name), due)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("part", [0.0, 0.3, 0.9])
+def test_a_truncated_file_is_refused(tmp_path: Path, ending: str, part: float):
+    path = save_latents(WS, tmp_path / f"w{ending}")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(part * len(whole))])
+    assert damaged(path, r"(?s:.*)").fullmatch(refusal(path))
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize(
+    "content", [b"<!DOCTYPE html>", b"\x93NUMPY\x01\x00\xff\xff", b"PK\x03\x04 rest", b"\xff" * 40]
+)
+def test_a_foreign_file_is_refused(tmp_path: Path, ending: str, content: bytes):
+    path = tmp_path / f"w{ending}"
+    path.write_bytes(content)
+    assert damaged(path, r"(?s:.*)").fullmatch(refusal(path))
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_file_that_is_not_there_is_named(tmp_path: Path, ending: str):
+    path = tmp_path / f"w{ending}"
+    assert refusal(path) == f"{path} does not exist; expected a file to read; check the path"
+
+
+class Trap:
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def __reduce__(self):
+        return Path.mkdir, (self.folder,)
+
+
+@pytest.mark.parametrize("ending", [".npz", ".npy", ".pt"])
+def test_nothing_in_a_file_is_run(tmp_path: Path, ending: str):
+    path, trap = tmp_path / f"w{ending}", Trap(tmp_path / "sprung")
+    if ending == ".npz":
+        np.savez(path, ws=np.array([trap], dtype=object))
+    elif ending == ".npy":
+        np.save(path, np.array([trap], dtype=object), allow_pickle=True)
+    else:
+        torch.save({"ws": trap}, path)
+    assert damaged(path, r"(?s:.*)").fullmatch(refusal(path))
+    path.write_bytes(pickle.dumps(trap))
+    assert damaged(path, r"(?s:.*)").fullmatch(refusal(path))
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        (np.zeros((4, 8), np.int64), r"the latents are a int64 array of shape \(4, 8\); expected floating-point "
+         r"numbers \(latents, num_ws, w_dim\) or \(num_ws, w_dim\)"),
+        (np.zeros(8, np.float32), r"the latents are a float32 array of shape \(8,\); .*"),
+        (np.zeros((0, 4, 8), np.float32), r"the latents are a float32 array of shape \(0, 4, 8\); .*"),
+        (np.full((1, 4, 8), np.nan, np.float32), "the latents hold NaN or infinity; expected finite numbers"),
+    ],
+)  # fmt: skip
+@pytest.mark.usefixtures("unchecked")
+def test_arrays_that_are_no_latents_are_refused(tmp_path: Path, values: np.ndarray, reason: str):
+    path = tmp_path / "w.npy"
+    with pytest.raises(ExportError, match=f"^{reason}$"):
+        save_latents(values, path)
+    assert not path.exists()
+    np.save(path, values)
+    assert damaged(path, reason).fullmatch(refusal(path))
+
+
+def test_a_header_of_a_huge_array_is_refused_before_it_is_made(tmp_path: Path):
+    path = tmp_path / "w.npy"
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": "<f4", "fortran_order": False, "shape": (1 << 20, 1 << 20)}
+        )
+        file.write(bytes(64))
+    assert damaged(path, r"ValueError: 64 bytes for shape \(1048576, 1048576\) of float32").fullmatch(refusal(path))
+
+
+def test_a_file_that_unpacks_to_far_more_than_it_holds_is_refused(tmp_path: Path):
+    path = tmp_path / "w.npz"
+    np.savez_compressed(path, ws=np.zeros((1, 18, 1 << 20), np.float32))
+    assert refusal(path) == f"{path} would unpack to {18 * 4 * 2**20 + 128} bytes; expected at most 100 times its size"
+
+
+@pytest.mark.parametrize("version", [2, 0, "1", None, True])
+def test_a_file_of_another_version_is_refused(tmp_path: Path, version: object):
+    path = tmp_path / "w.npz"
+    told = json.dumps({"schema": "draggan-widget latents", "version": version, "about": {}})
+    np.savez(path, ws=WS, draggan_widget=np.array(told))
+    if version == 2:
+        due = f"{path} has schema version 2; this version of draggan-widget reads up to 1; update it"
+    else:
+        due = f"{path} has schema version {version!r}; expected a whole number from 1 to 1"
+    assert refusal(path) == due
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"schema": "draggan-widget features"}', "[" * 100_000])
+def test_a_file_of_another_kind_of_ours_is_refused(tmp_path: Path, text: str):
+    path = tmp_path / "w.npz"
+    np.savez(path, ws=WS, draggan_widget=np.array(text))
+    assert damaged(path, r"(?s:.*)").fullmatch(refusal(path))
+
+
+def test_several_arrays_without_ours_are_refused(tmp_path: Path):
+    path = tmp_path / "w.npz"
+    np.savez(path, a=WS, b=WS)
+    assert damaged(path, "it has a, b; expected 'ws' or one array alone").fullmatch(refusal(path))
+
+
+@pytest.mark.parametrize("do", [save_latents, lambda ws, path: load_latents(path)])
+def test_another_ending_is_refused(tmp_path: Path, do):
+    with pytest.raises(ExportError) as caught:
+        do(WS, tmp_path / "w.bin")
+    assert str(caught.value) == (
+        f"latents go to a file that ends in .npz or .safetensors or .pt or .npy; {str(tmp_path / 'w.bin')!r} does not; "
+        "rename it"
+    )
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path, ending: str):
+    (tmp_path / "file").write_bytes(b"")
+    path = tmp_path / "file" / f"w{ending}"
+    with pytest.raises(
+        ExportError, match=rf"^{re.escape(str(path))} cannot be written \(.*\); choose another folder or "
+    ):
+        save_latents(WS, path)

@@ -1,0 +1,142 @@
+import builtins
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet
+import pytest
+from analytic import BlobGenerator
+from engine.test_record import record as two_drags
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from draggan_widget import DragRecord
+from draggan_widget.errors import ExportError
+from draggan_widget.export.trajectories import TYPES, load_trajectories, save_trajectories
+
+ENDINGS = (".csv", ".parquet")
+
+
+class Told(DragRecord):
+    """A record whose table is given."""
+
+    def __init__(self, table: pd.DataFrame):
+        super().__init__({"seed": 3})
+        self.table = table
+
+    @property
+    def trajectories(self) -> pd.DataFrame:
+        return self.table
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(ExportError) as caught:
+        load_trajectories(path)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_the_paths_of_a_record_come_back_exactly(tmp_path: Path, ending: str):
+    record = two_drags(BlobGenerator())
+    back = load_trajectories(save_trajectories(record, tmp_path / f"new/t{ending}"))
+    pd.testing.assert_frame_equal(back, record.trajectories.astype(TYPES), check_exact=True)
+    assert len(back) == sum(len(step.handles) for step in record)
+    np.testing.assert_array_equal(back[back["point"] == 1][["x", "y"]], record.handles[:, 0])
+
+
+values = st.floats(allow_nan=True, allow_infinity=True)
+
+
+@given(rows=st.lists(st.tuples(st.integers(0, 2**62), st.integers(1, 64), *[values] * 6), max_size=5))
+@settings(deadline=None, max_examples=40)
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_any_table_comes_back_exactly(tmp_path_factory, ending: str, rows: list):
+    table = pd.DataFrame(rows, columns=pd.Index(TYPES)).astype(TYPES)
+    back = load_trajectories(save_trajectories(Told(table), tmp_path_factory.mktemp("t") / f"t{ending}"))
+    pd.testing.assert_frame_equal(back, table, check_exact=True)
+
+
+def test_a_csv_is_plain_text_that_others_read(tmp_path: Path):
+    path = save_trajectories(two_drags(BlobGenerator()), tmp_path / "t.csv")
+    lines = path.read_text().splitlines()
+    assert lines[0] == "step,point,x,y,target_x,target_y,distance,tracking_error"
+    assert lines[1].startswith("0,1,24.0,30.0,")
+    assert len(pd.read_csv(path)) == len(lines) - 1
+
+
+def test_a_parquet_file_also_holds_how_the_drag_was_made(tmp_path: Path):
+    record = two_drags(BlobGenerator())
+    path = save_trajectories(record, tmp_path / "t.parquet")
+    text = pyarrow.parquet.read_schema(path).metadata[b"draggan_widget"]
+    assert json.loads(text) == {"schema": "draggan-widget trajectories", "version": 1, "about": record.about}
+
+
+@pytest.mark.parametrize("do", ["save", "load"])
+def test_without_pyarrow_a_parquet_file_says_what_to_install(tmp_path: Path, do: str, monkeypatch: pytest.MonkeyPatch):
+    true_import = builtins.__import__
+
+    def without(name: str, *rest, **more):
+        if name.startswith("pyarrow"):
+            raise ModuleNotFoundError(f"No module named {name!r}")
+        return true_import(name, *rest, **more)
+
+    record = two_drags(BlobGenerator())
+    record.trajectories  # noqa: B018 - pandas looks for pyarrow when it is imported
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(ExportError) as caught:
+        save_trajectories(record, tmp_path / "t.parquet") if do == "save" else load_trajectories(tmp_path / "t.parquet")
+    assert str(caught.value) == (
+        "a .parquet file takes pyarrow, which is not installed; pip install 'draggan-widget[export]'"
+    )
+    assert not (tmp_path / "t.parquet").exists()
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize(
+    "content", [b"", b"a,b\n1,2\n", b"PAR1 rest PAR1", b"\xff\xfe\x00" * 50, b"step\n" + b"1,2,3\n"]
+)
+def test_a_foreign_file_is_refused(tmp_path: Path, ending: str, content: bytes):
+    path = tmp_path / f"t{ending}"
+    path.write_bytes(content)
+    assert re.fullmatch(
+        rf"{re.escape(str(path))} is damaged or holds no trajectories \(.+\); take another copy", refusal(path)
+    )
+
+
+def test_a_truncated_parquet_file_is_refused(tmp_path: Path):
+    path = save_trajectories(two_drags(BlobGenerator()), tmp_path / "t.parquet")
+    path.write_bytes(path.read_bytes()[:-20])
+    assert "is damaged or holds no trajectories (" in refusal(path)
+
+
+def test_text_among_the_numbers_is_refused(tmp_path: Path):
+    path = save_trajectories(two_drags(BlobGenerator()), tmp_path / "t.csv")
+    path.write_text(path.read_text().replace("24.0", "far", 1))
+    assert refusal(path) == (
+        f"{path} is damaged or holds no trajectories (could not convert string to float: 'far'); take another copy"
+    )
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_file_that_is_not_there_is_named(tmp_path: Path, ending: str):
+    path = tmp_path / f"t{ending}"
+    assert refusal(path) == f"{path} does not exist; expected a file to read; check the path"
+
+
+def test_a_parquet_file_of_a_newer_version_is_refused(tmp_path: Path):
+    path = save_trajectories(two_drags(BlobGenerator()), tmp_path / "t.parquet")
+    table = pyarrow.parquet.read_table(path)
+    told = {"schema": "draggan-widget trajectories", "version": 2, "about": {}}
+    metadata = {**table.schema.metadata, b"draggan_widget": json.dumps(told).encode()}
+    pyarrow.parquet.write_table(table.replace_schema_metadata(metadata), path)
+    assert refusal(path) == f"{path} has schema version 2; this version of draggan-widget reads up to 1; update it"
+
+
+def test_another_ending_is_refused(tmp_path: Path):
+    with pytest.raises(ExportError) as caught:
+        save_trajectories(two_drags(BlobGenerator()), tmp_path / "t.xls")
+    assert str(caught.value) == (
+        f"trajectories go to a file that ends in .csv or .parquet; {str(tmp_path / 't.xls')!r} does not; rename it"
+    )
