@@ -1,4 +1,4 @@
-"""The command ``draggan-widget``: turn a checkpoint into our own file, or say what one holds.
+"""The command ``draggan-widget``: drag and replay, and what a checkpoint file holds or becomes.
 
 Whatever goes wrong is one line on stderr and exit status 2. torch is imported only once a file is read.
 """
@@ -6,11 +6,13 @@ Whatever goes wrong is one line on stderr and exit status 2. torch is imported o
 import argparse
 import dataclasses
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import draggan_widget
+from draggan_widget import cli_drag
 from draggan_widget.checkpoints import hub
 from draggan_widget.errors import CheckpointError, ConfigError, DragganError
 from draggan_widget.files import sha256
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 SUFFIX = ".safetensors"
 NOT_KNOWN = "not stated in the file; ask where it comes from"
+ABOUT = (
+    "Drag points of pictures that a GAN generates (DragGAN, Pan et al. 2023); COMMAND --help says more of each command."
+)
 WRONG, INTERRUPTED = 2, 130  # exit statuses
 
 
@@ -32,20 +37,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parsed = _parser().parse_args(arguments)
     try:
-        lines = _convert(parsed) if parsed.command == "convert" else _info(parsed)
+        with warnings.catch_warnings():
+            warnings.showwarning = cli_drag.warn_on_stderr
+            status, lines = parsed.run(parsed)
     except (DragganError, OSError) as error:
         print(f"draggan-widget: {' '.join(str(error).split())}", file=sys.stderr)
         return WRONG
     except KeyboardInterrupt:
         return INTERRUPTED
     print("\n".join(lines))
-    return 0
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="draggan-widget", description="Checkpoints of DragGAN's generators.")
+    parser = argparse.ArgumentParser(prog="draggan-widget", description=ABOUT)
     parser.add_argument("--version", action="version", version=f"draggan-widget {draggan_widget.__version__}")
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    cli_drag.add_commands(commands)
     convert = commands.add_parser(
         "convert", help=f"write a {SUFFIX} file that loads fast and runs no code", description=_convert.__doc__
     )
@@ -57,10 +65,12 @@ def _parser() -> argparse.ArgumentParser:
         )
     convert.add_argument("out", metavar=f"OUT{SUFFIX}", type=Path, help="the file to write")
     convert.add_argument("--force", action="store_true", help="overwrite it")
+    convert.set_defaults(run=_convert)
+    info.set_defaults(run=_info)
     return parser
 
 
-def _convert(parsed: argparse.Namespace) -> list[str]:
+def _convert(parsed: argparse.Namespace) -> tuple[int, list[str]]:
     """Read a checkpoint as data and write its network, configuration, licence and provenance to one file."""
     from draggan_widget.checkpoints import store
 
@@ -68,10 +78,10 @@ def _convert(parsed: argparse.Namespace) -> list[str]:
     _check_out(source, out, parsed.force)
     checkpoint = _with_origin(_read(source, parsed.network))
     store.save(checkpoint, out)
-    return [f"{out}: {checkpoint.family}, {_amount(checkpoint)}", f"licence: {checkpoint.meta['licence']}"]
+    return 0, [f"{out}: {checkpoint.family}, {_amount(checkpoint)}", f"licence: {checkpoint.meta['licence']}"]
 
 
-def _info(parsed: argparse.Namespace) -> list[str]:
+def _info(parsed: argparse.Namespace) -> tuple[int, list[str]]:
     """Say a checkpoint's family, sizes, configuration, licence and provenance."""
     checkpoint = _with_origin(_read(parsed.file, parsed.network))
     rows = [
@@ -84,7 +94,7 @@ def _info(parsed: argparse.Namespace) -> list[str]:
         *sorted(checkpoint.meta.items()),
     ]
     width = max(len(key) for key, _ in rows)
-    return [f"{key:{width}}  {value}" for key, value in rows]
+    return 0, [f"{key:{width}}  {value}" for key, value in rows]
 
 
 def _read(path: Path, network: str) -> "Checkpoint":
