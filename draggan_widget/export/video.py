@@ -13,14 +13,12 @@ from draggan_widget.errors import ConfigError, ExportError
 from draggan_widget.export.ffmpeg import CODECS, find_ffmpeg, write_video
 from draggan_widget.export.film import Film, make_film
 from draggan_widget.export.gif import write_gif
+from draggan_widget.export.provenance import SOURCE_TYPE
 from draggan_widget.files import replacing, write_atomically
 
 REST = 1.0  # seconds for which the last picture stays
-GIF_SIDE = (
-    512  # px: where no size was asked for; a GIF of 1024 px has four times the bytes, and few pages show it whole
-)
+GIF_SIDE = 512  # px, where no size was asked for; a GIF of 1024 px has four times the bytes
 FASTEST = 50.0  # pictures a second that a GIF can say
-DIGITAL_SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 
 
 def save_video(
@@ -71,7 +69,7 @@ def save_video(
 def describe(record: DragRecord) -> str:
     """What made the pictures, as one line of JSON: for the comment of a file."""
     own = {key: record.about[key] for key in ("generator", "seed", "truncation_psi", "versions") if key in record.about}
-    return json.dumps({"digital_source_type": DIGITAL_SOURCE, **own}, default=str)
+    return json.dumps({"digital_source_type": SOURCE_TYPE, **own}, default=str)
 
 
 def _resting(film: Film, fps: float) -> Iterator[Image.Image]:

@@ -11,7 +11,7 @@ from PIL import Image, ImageColor, ImageDraw
 
 from draggan_widget.engine.record import DragStep
 from draggan_widget.geometry import Point
-from draggan_widget.inspection.trajectory import COLOURS
+from draggan_widget.inspection.figure import COLOURS
 
 USUAL = 512  # px: the widest side for which the sizes below are meant
 HANDLE, TARGET, WAY, CASING = 6.0, 11.0, 3.0, 1.8  # px there: two radii, a line's width, the white around all of it
