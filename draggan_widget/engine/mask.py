@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -79,7 +78,8 @@ class _FixedSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx, difference: Tensor, part: FixedPart) -> Tensor:
         even = all(image % held == 0 for image, held in zip(part.fixed.shape, difference.shape[1:], strict=True))
-        gradient = _by_phases(difference, part) if even else _by_strips(difference, part)
+        found = _by_phases(difference, part) if even else _by_strips(difference, part)
+        gradient = torch.empty_like(difference).copy_(found)  # in its order of memory: products are ten times as fast
         ctx.save_for_backward(gradient)
         return (difference * gradient).sum()
 
@@ -104,33 +104,41 @@ def _by_strips(difference: Tensor, part: FixedPart) -> Float[Tensor, "channels h
 def _by_phases(difference: Tensor, part: FixedPart) -> Float[Tensor, "channels height width"]:
     """The gradient where a cell is a whole number of px: px at the same place in their cells are computed together.
 
-    Along an axis such a px lies by one fraction between two neighbouring cells, the outermost repeated. A few channels
-    at a time stay in the processor's cache.
+    Along an axis such a px lies by one fraction between two neighbouring cells, the outermost repeated. A few rows at a
+    time, channels side by side, stay in the processor's cache.
     """
     channels, height, width = difference.shape
     tall, wide = len(part.fixed) // height, part.fixed.shape[1] // width
-    fixed = part.fixed.view(height, tall, width, wide).permute(1, 3, 0, 2).contiguous()
-    padded = F.pad(difference.detach()[None], (1, 1, 1, 1), mode="replicate")[0]
+    fixed = part.fixed.view(height, tall, width, wide, 1).permute(1, 3, 0, 2, 4).contiguous()
+    padded = _repeated(_repeated(difference.detach().permute(1, 2, 0).contiguous(), 0), 1)
     gradient = torch.zeros_like(padded)
-    chunk = max(1, CACHED // (height * width))
-    for first in range(0, channels, chunk):
-        values, summed = padded[first : first + chunk], gradient[first : first + chunk]
+    chunk = max(1, CACHED // (channels * width))
+    for first in range(0, height, chunk):
+        rows = min(chunk, height - first)
         for row in range(tall):
             top, down = _place(row, tall)
-            above, below = values[:, top : top + height], values[:, top + 1 : top + 1 + height]
-            line, back = above.lerp(below, down), torch.zeros_like(above)
+            over, under = slice(first + top, first + top + rows), slice(first + top + 1, first + top + 1 + rows)
+            line = padded[over].lerp(padded[under], down)
+            back = torch.zeros_like(line)
             for column in range(wide):
                 left, across = _place(column, wide)
                 here, there = slice(left, left + width), slice(left + 1, left + 1 + width)
-                signs = line[..., here].lerp(line[..., there], across).sign_().mul_(fixed[row, column])
-                back[..., here].add_(signs, alpha=1 - across)
-                back[..., there].add_(signs, alpha=across)
-            summed[:, top : top + height].add_(back, alpha=1 - down)
-            summed[:, top + 1 : top + 1 + height].add_(back, alpha=down)
+                signs = line[:, here].lerp(line[:, there], across).sign_()
+                held = fixed[row, column, first : first + rows]
+                back[:, here].addcmul_(signs, held, value=1 - across)
+                back[:, there].addcmul_(signs, held, value=across)
+            gradient[over].add_(back, alpha=1 - down)
+            gradient[under].add_(back, alpha=down)
     for edge, inner in ((0, 1), (-1, -2)):
+        gradient[inner] += gradient[edge]
         gradient[:, inner] += gradient[:, edge]
-        gradient[:, :, inner] += gradient[:, :, edge]
-    return gradient[:, 1:-1, 1:-1]
+    return gradient[1:-1, 1:-1].permute(2, 0, 1)
+
+
+def _repeated(x: Tensor, axis: int) -> Tensor:
+    """With the first and the last entry along an axis twice."""
+    last = x.shape[axis] - 1
+    return torch.cat([x.narrow(axis, 0, 1), x, x.narrow(axis, last, 1)], axis)
 
 
 def _place(phase: int, count: int) -> tuple[int, float]:

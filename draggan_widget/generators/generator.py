@@ -58,9 +58,14 @@ class FeatureMap:
     def read(self, window: Window) -> Float[Tensor, "channels height width"]:
         """The values of `window`, from whichever held window covers it."""
         for held, values in zip(self.windows, self.values, strict=True):
+            if held == window:
+                return values
             if held.contains(window):
                 y, x = window.y - held.y, window.x - held.x
-                return values[:, y : y + window.height, x : x + window.width]
+                rows, columns = slice(y, y + window.height), slice(x, x + window.width)
+                if values.stride(0) != 1:
+                    return values[:, rows, columns]
+                return values.permute(1, 2, 0)[rows, columns].permute(2, 0, 1)  # so the gradient keeps this order, too
         raise ValueError(f"{window} of block {self.block} is not held; held are {self.windows}")
 
     def padded(self, window: Window) -> Float[Tensor, "channels height width"]:
@@ -82,7 +87,7 @@ class FeatureMap:
 
 def batch_of(x: Float[Tensor, "channels height width"]) -> Float[Tensor, "1 channels height width"]:
     """The map as the layers had it, down to the stride of the batch, by which PyTorch tells the order in memory."""
-    return x.as_strided((1, *x.shape), (max(s * n for s, n in zip(x.stride(), x.shape, strict=True)), *x.stride()))
+    return x[None] if x.stride(0) != 1 else x.permute(1, 2, 0)[None].permute(0, 3, 1, 2)
 
 
 MEAN_SEEDS = range(100_000, 100_100)  # pictures whose features make `Generator.mean_features`

@@ -13,7 +13,7 @@ from functools import lru_cache
 from draggan_widget.geometry import Window
 
 Size = tuple[int, int]  # height, width
-CALL = 76  # px: what one more convolution costs, in px computed by it; fitted by `python -m benchmarks.windows`
+CALL = 56  # px: what one more convolution costs, in px computed by it; fitted by `python -m benchmarks.windows`
 ALONE = 750  # products: what a separable convolution does to each value alone; from here up all fit about as well
 PAYS = 0.75  # of the whole map's cost that windows may have: so far plans were timed, and the whole map also draws
 PLANS = 256  # kept: a handle that stays needs the windows it needed before

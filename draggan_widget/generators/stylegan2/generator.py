@@ -234,7 +234,7 @@ class StyleGAN2(Generator):
 
 
 def _feature_map(drawn: Drawn) -> FeatureMap:
-    return FeatureMap.of(drawn.block, drawn.x[0], None if drawn.picture is None else drawn.picture[0])
+    return FeatureMap.of(drawn.block, drawn.x.squeeze(0), None if drawn.picture is None else drawn.picture[0])
 
 
 def _coloured(picture: Tensor | None) -> Float[Tensor, "1 3 height width"]:

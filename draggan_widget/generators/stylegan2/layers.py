@@ -6,12 +6,11 @@ Modulation multiplies the weights of a convolution by a style, one factor an inp
 their norm, one factor an output channel. Differs from the paper: 1. the weights stay as they are: the factors go to the
 maps before and after the convolution instead, so that no gradient of weights is ever formed; 2. large maps made without
 a graph take the factors in their weights, which is then less work; 3. a gain behind the activation is moved in front;
-4. what follows from the weights alone is made once (`Prepared`).
+4. what follows from the weights alone is made once (`Frozen`).
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -19,14 +18,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from draggan_widget.generators.stylegan2.config import StyleGAN2Config
-from draggan_widget.generators.stylegan2.resample import arranged, depthwise, filter_of, upsample, upsampled_conv
+from draggan_widget.generators.stylegan2.frozen import SLOPE, Convolution, Frozen
+from draggan_widget.generators.stylegan2.resample import arranged, filter_of, upsample, upsampled_conv
 from draggan_widget.geometry import Window
 
-SLOPE = 0.2  # of every leaky ReLU
 GAIN = 2**0.5  # keeps the mean square of a leaky ReLU's output near its input's
 EPSILON = 1e-8  # in demodulation
 FOLD_ABOVE = 128 * 128  # px of a whole map above which the weights take the factors; measured on a CPU
-ARRANGE_ABOVE = 32 * 32  # px of a map above which `arranged` pays; measured
 
 
 class Dense(nn.Module):
@@ -48,22 +46,6 @@ class Dense(nn.Module):
         return F.leaky_relu_(torch.addmm(self.bias, x, self.weight.t(), beta=beta, alpha=alpha), SLOPE)
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """What follows from a convolution's weights alone.
-
-    Attributes:
-        weight: as PyTorch's convolution takes it, (in, out, 3, 3) in an up-sampling layer, channels side by side in
-            memory on a CPU: otherwise it would be copied so at every call, which takes as long as a small window.
-        squares: of each pair of channels summed over the kernel: the norms of eq. 3 need no more.
-        kernel: the up-sampling filter, one a channel.
-    """
-
-    weight: Float[Tensor, "_ _ 3 3"]
-    squares: Float[Tensor, "channels_out channels_in"]
-    kernel: Float[Tensor, "channels_out 1 t t"]
-
-
 class StyledConv(nn.Module):
     """Modulated 3 x 3 convolution, perhaps of the doubled map; then noise, bias and leaky ReLU."""
 
@@ -77,7 +59,7 @@ class StyledConv(nn.Module):
         before = config.channels[block - 1] if up else after
         self.up, self.clamp = up, config.conv_clamp
         self._pixels = math.prod(config.block_size(block))
-        self._kept: tuple[tuple[int, int], Prepared] | None = None
+        self._kept: tuple[tuple[int, int], Frozen] | None = None
         self.weight = nn.Parameter(torch.empty(after, before, 3, 3))
         self.bias = nn.Parameter(torch.empty(after))
         self.affine = Dense(config.w_dim, before)
@@ -104,58 +86,52 @@ class StyledConv(nn.Module):
             gain: behind the activation.
             windows: of its map to compute, one for each of `x`, which then holds all that they read (`windows.Part`).
         """
-        scale = gain * GAIN
-        x = self._modulated(x, self.affine(w)[0], scale, windows)
-        if noise is not None:
-            noise = noise if windows is None else torch.stack([noise[w.rows, w.columns] for w in windows])[:, None]
-            x = x.add_((noise * (self.noise_strength * scale)).to(x.dtype))
-        x = F.leaky_relu_(x, SLOPE)
+        scale, style = gain * GAIN, self.affine(w)[0]
+        factors = (self._frozen().squares @ style.square() + EPSILON).rsqrt() * scale
+        bias, added = self.bias * scale, self._added(noise, scale, windows)
+        if self._pixels > FOLD_ABOVE and not torch.is_grad_enabled():
+            x = F.leaky_relu_(self._folded(x, style, factors, bias, windows).add_(added.to(x.dtype)), SLOPE)
+        else:
+            convolution = Convolution(self._frozen(), 1 if windows is None else 0, self._doubled(windows))
+            x = convolution.styled(x, style, factors, bias, added)
         if self.clamp is None:
             return x
         bound = self.clamp * gain
         return x.clamp(-bound, bound) if x.requires_grad else x.clamp_(-bound, bound)
 
-    def _modulated(
-        self, x: Tensor, style: Float[Tensor, " channels_in"], scale: float, windows: Sequence[Window] | None
-    ) -> Tensor:
-        """The convolution, demodulated, with its bias, all times `scale`."""
-        prepared = self._prepared()
-        factors = (prepared.squares @ style.square() + EPSILON).rsqrt() * scale
-        bias = self.bias * scale
-        if x.shape[2] * x.shape[3] * (4 if self.up else 1) > ARRANGE_ABOVE:
-            x = arranged(x)
-        if self._pixels > FOLD_ABOVE and not torch.is_grad_enabled():
-            folded = style[:, None] * factors if self.up else factors[:, None] * style
-            weight = (prepared.weight * folded[:, :, None, None]).to(x.dtype)
-            return self._convolve(x, weight, prepared.kernel.to(x.dtype), bias.to(x.dtype), windows)
-        x = self._convolve(x * style[:, None, None], prepared.weight, prepared.kernel, None, windows)
-        return (x * factors[:, None, None]).add_(bias[:, None, None])
+    def _added(self, noise: Tensor | None, scale: float, windows: Sequence[Window] | None) -> Float[Tensor, "..."]:
+        """The noise of the map or its windows, times its strength."""
+        if noise is None:
+            return self.bias.new_zeros(())
+        if windows is not None:
+            noise = torch.stack([noise[w.rows, w.columns] for w in windows])[:, None]
+        return noise * (self.noise_strength * scale)
 
-    def _convolve(
-        self, x: Tensor, weight: Tensor, kernel: Tensor, bias: Tensor | None, windows: Sequence[Window] | None
+    def _folded(
+        self, x: Tensor, style: Tensor, factors: Tensor, bias: Tensor, windows: Sequence[Window] | None
     ) -> Tensor:
+        """The convolution with styles and factors in its weights, and its bias."""
+        frozen, x = self._frozen(), arranged(x)
+        folded = style[:, None] * factors if self.up else factors[:, None] * style
+        weight = (frozen.given * folded[:, :, None, None]).to(x.dtype)
         if self.up:
-            size = None if windows is None else (windows[0].height, windows[0].width)
-            return upsampled_conv(x, weight, kernel, bias, size)
-        return F.conv2d(x, weight, bias, padding=1 if windows is None else 0)
+            return upsampled_conv(x, weight, frozen.kernel.to(x.dtype), bias.to(x.dtype), self._doubled(windows))
+        return F.conv2d(x, weight, bias.to(x.dtype), padding=1 if windows is None else 0)
 
-    def _prepared(self) -> Prepared:
+    def _doubled(self, windows: Sequence[Window] | None) -> tuple[int, int] | None:
+        """The size of windows computed from frames of the map below."""
+        return (windows[0].height, windows[0].width) if self.up and windows is not None else None
+
+    def _frozen(self) -> Frozen:
         """Made on first use, and again when somebody changed the weights."""
         version = 0 if self.weight.is_inference() else self.weight._version  # such a tensor has none
         state = (self.weight.data_ptr(), version)
         if self._kept is None or self._kept[0] != state:
-            with torch.inference_mode(False), torch.no_grad():
-                self._kept = (state, self._prepare())
+            self._kept = (state, Frozen(self.weight.detach(), self.resample_filter, self.up))
         return self._kept[1]
 
     def __getstate__(self) -> dict:
         return self.__dict__ | {"_kept": None}  # a copy makes its own
-
-    def _prepare(self) -> Prepared:
-        weight, taps = self.weight, self.resample_filter.flip(0, 1)
-        squares = torch.einsum("oikl,oikl->oi", weight, weight)
-        given = weight.transpose(0, 1) if self.up else weight
-        return Prepared(arranged(given), squares, depthwise(taps, len(weight)).contiguous())
 
 
 class ToRGB(nn.Module):

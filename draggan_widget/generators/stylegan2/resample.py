@@ -49,16 +49,47 @@ def upsampled_conv(
     `kernel` is `depthwise` of the flipped filter. With `size`, x are frames: all that `size` outputs from an even row
     and column on read (`windows.reach`).
     """
-    channels, length = weight.shape[1], kernel.shape[2]
-    before, after = (length - 1) // 2, length // 2 - 1
-    if size is not None:
-        spread = F.conv_transpose2d(x, weight, stride=2, padding=1)  # the outermost lack a neighbour
-        rows, columns = (slice(_first(length), _first(length) + side + length - 1) for side in size)
-        return F.conv2d(spread[:, :, rows, columns], kernel, bias, groups=channels)
     spread = F.conv_transpose2d(x, weight, stride=2)
-    if after < 0 or before != after:
-        spread, before = F.pad(spread, (before, after, before, after)), 0
-    return F.conv2d(spread, kernel, bias, padding=before, groups=channels)
+    return filtered(spread, kernel, margins((x.shape[2], x.shape[3]), kernel.shape[2], size), bias)
+
+
+def margins(held: tuple[int, int], length: int, size: tuple[int, int] | None) -> tuple[int, int, int, int]:
+    """Rows of zeros around the transposed convolution of a map of size `held`: left, right, top, below.
+
+    With `size` the map is a frame, which gives too much: what is left out counts as less than none.
+    """
+    if size is None:
+        before, after = (length - 1) // 2, length // 2 - 1
+        return before, after, before, after
+    front = 1 + _first(length)  # the outermost lack a neighbour
+    below, right = (side + length + front - 2 - 2 * had for side, had in zip(size, held, strict=True))
+    return -front, right, -front, below
+
+
+def filtered(
+    spread: Float[Tensor, "batch channels h w"],
+    kernel: Float[Tensor, "channels 1 t t"],
+    around: tuple[int, int, int, int],
+    bias: Float[Tensor, " channels"] | None = None,
+) -> Float[Tensor, "batch channels _ _"]:
+    """The filter of a map with these margins."""
+    channels, margin = spread.shape[1], around[0]
+    if around == (margin,) * 4 and margin >= 0:
+        return F.conv2d(spread, kernel, bias, padding=margin, groups=channels)
+    return F.conv2d(F.pad(spread, around), kernel, bias, groups=channels)
+
+
+def filtered_back(
+    y: Float[Tensor, "batch channels h w"],
+    mirrored: Float[Tensor, "channels 1 t t"],
+    around: tuple[int, int, int, int],
+) -> Float[Tensor, "batch channels _ _"]:
+    """The adjoint of `filtered`, `mirrored` being its kernel turned by half a turn."""
+    channels, reach, margin = y.shape[1], mirrored.shape[2] - 1, around[0]
+    if around == (margin,) * 4 and 0 <= margin <= reach:
+        return F.conv2d(y, mirrored, padding=reach - margin, groups=channels)
+    left, right, top, below = around
+    return F.pad(F.conv2d(y, mirrored, padding=reach, groups=channels), (-left, -right, -top, -below))
 
 
 def _first(taps: int) -> int:

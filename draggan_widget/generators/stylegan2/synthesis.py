@@ -137,7 +137,7 @@ class Synthesis(nn.Module):
     ) -> FeatureMap:
         """`wanted` windows of a block as planned: exact, values and gradient, up to rounding."""
         drawn = self.run(ws, noises, plan.lowest - 1)
-        *_, held = by_parts(FeatureMap.of(drawn.block, drawn.x[0]), plan.stages, self._compute(ws, noises))
+        *_, held = by_parts(FeatureMap.of(drawn.block, drawn.x.squeeze(0)), plan.stages, self._compute(ws, noises))
         return held.cut(wanted)
 
     def halved(
@@ -181,7 +181,7 @@ class Synthesis(nn.Module):
         picture, tiled = drawn.picture, blocks[drawn.block + 1 :]
         if tiled:
             own = {b.number: ws.new_empty(1, len(b.torgb.bias), *b.size) for b in tiled if b.torgb is not None}
-            held = FeatureMap.of(drawn.block, drawn.x[0])
+            held = FeatureMap.of(drawn.block, drawn.x.squeeze(0))
             for tile in tiles(tiled[-1].size, TILE):
                 if cancelled is not None and cancelled():
                     raise Cancelled(f"the picture was dropped before {tile}: nobody waits for it")
