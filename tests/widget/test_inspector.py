@@ -151,7 +151,12 @@ def test_it_follows_the_newest_step_and_stays_at_one_that_was_chosen(pair, sessi
     session.reset()
     until(lambda: pair.made.step.max == 0, "the start")
     pair.settled()
+    before = pair.picture.pixels
+    assert np.array_equal(before, session.current.pixels())
+    session.new_seed(5)  # the same number of steps, another picture
+    pair.settled()
     assert np.array_equal(pair.picture.pixels, session.current.pixels())
+    assert not np.array_equal(pair.picture.pixels, before)
 
 
 def test_while_a_drag_runs_it_is_shown_a_few_times_a_second(pair, session, monkeypatch):
