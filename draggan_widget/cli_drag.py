@@ -62,49 +62,39 @@ Exit status: 0 the handles end within 1 px, 1 they do not, 2 something is wrong,
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Let the parser know `drag` and `replay`; each sets `run`, which returns status and lines."""
     shape = argparse.RawDescriptionHelpFormatter
-    drag = commands.add_parser(
-        "drag", help="drag points of a picture, write pictures, video and record", description=DRAG, epilog=DRAG_END,
-        formatter_class=shape,
-    )  # fmt: skip
-    drag.add_argument("generator", metavar="GENERATOR", help="a name, or the path of a checkpoint")
-    drag.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of the start picture, 0 to 2**32 - 1 (default: 0)"
-    )
-    drag.add_argument(
-        "--truncation-psi", type=float, default=0.7, metavar="PSI",
-        help="1: pictures as varied as in training, towards 0: more ordinary ones (default: 0.7)",
-    )  # fmt: skip
-    drag.add_argument("--label", type=int, metavar="N", help="class, for a conditional generator")
-    for end, words in (
-        ("handle", "take the picture here, px; as often as there are points"),
-        ("target", "and drag it here"),
-    ):
-        drag.add_argument(f"--{end}", type=_point, action="append", default=[], metavar="X,Y", help=words)
-    drag.add_argument(
+    words = "drag points of a picture, write pictures, video and record"
+    drag = commands.add_parser("drag", help=words, description=DRAG, epilog=DRAG_END, formatter_class=shape)
+    _start_options(drag)
+    add = drag.add_argument
+    words = "take the picture here, px; as often as there are points"
+    add("--handle", type=_point, action="append", default=[], metavar="X,Y", help=words)
+    add("--target", type=_point, action="append", default=[], metavar="X,Y", help="and drag it here")
+    add(
         "--mask",
         type=Path,
         metavar="PNG",
         help="as large as the picture; white may move, black stays (default: all may)",
     )
-    drag.add_argument("--preset", choices=PRESETS, default="default", help="of the settings (default: %(default)s)")
-    drag.add_argument(
-        "--steps", type=int, metavar="N", help="at most so many (default: the preset's, 300 in the default one)"
-    )
-    drag.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="folder to write; files there are replaced"
-    )
+    add("--preset", choices=PRESETS, default="default", help="of the settings (default: %(default)s)")
+    add("--steps", type=int, metavar="N", help="at most so many (default: the preset's, 300 in the default one)")
+    add("--out", type=Path, required=True, metavar="DIR", help="folder to write; files there are replaced")
     drag.set_defaults(run=run_drag)
-    replay = commands.add_parser(
-        "replay",
-        help="make a saved drag again and compare",
-        description=REPLAY,
-        epilog=REPLAY_END,
-        formatter_class=shape,
-    )
+    words = "make a saved drag again and compare"
+    replay = commands.add_parser("replay", help=words, description=REPLAY, epilog=REPLAY_END, formatter_class=shape)
     replay.add_argument("edit", metavar="EDIT.json", type=Path, help="a saved edit")
     replay.add_argument("--generator", metavar="G", help="a name or a path (default: the name in the file)")
     replay.add_argument("--out", type=Path, metavar="DIR", help="write the same files as drag (default: none)")
     replay.set_defaults(run=run_replay)
+
+
+def _start_options(drag: argparse.ArgumentParser) -> None:
+    """What is dragged: the generator and its start picture."""
+    add = drag.add_argument
+    add("generator", metavar="GENERATOR", help="a name, or the path of a checkpoint")
+    add("--seed", type=int, default=0, metavar="N", help="of the start picture, 0 to 2**32 - 1 (default: 0)")
+    words = "1: pictures as varied as in training, towards 0: more ordinary ones (default: 0.7)"
+    add("--truncation-psi", type=float, default=0.7, metavar="PSI", help=words)
+    add("--label", type=int, metavar="N", help="class, for a conditional generator")
 
 
 def _point(text: str) -> tuple[float, float]:

@@ -76,15 +76,12 @@ def drag(
             edit=edit,
             handles=references.handles,
             tracking_error=references.errors,
-            loss=made.loss,
             ended=progress.ending(index),
             seconds=time.perf_counter() - started,
             references=references,
             generator=generator,
             current=newest,
-            motion_losses=made.motion_losses,
-            mask_loss=made.mask_loss,
-            gradient_norms=made.gradient_norms,
+            **vars(made),
         )
         sent = yield step
         newest.clear()
