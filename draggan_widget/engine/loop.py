@@ -81,6 +81,7 @@ def drag(
             references=references,
             generator=generator,
             current=newest,
+            config=config,
             **vars(made),
         )
         sent = yield step

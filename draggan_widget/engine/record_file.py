@@ -4,11 +4,12 @@ import json
 import zipfile
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
 
+from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.edit import Edit
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.engine.step import DragStep
@@ -18,8 +19,9 @@ from draggan_widget.files import write_atomically
 if TYPE_CHECKING:
     from draggan_widget.generators.generator import Generator
 
+T = TypeVar("T")
 SCHEMA = "draggan-widget record"
-VERSION = 2  # 1: without loss terms and gradient norms
+VERSION = 2  # 1: without loss terms, gradient norms and the settings of each drag
 
 
 def save_record(record: DragRecord, path: Path) -> Path:
@@ -27,10 +29,13 @@ def save_record(record: DragRecord, path: Path) -> Path:
     path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
     edits: list[Edit] = []
     numbers = [_number(edits, step.edit) for step in record.steps]
+    configs: list[DragConfig | None] = []
+    settings = [_number(configs, step.config) for step in record.steps]
+    meta = _meta(record, edits, numbers) | {"configs": [_plain(config) for config in configs], "settings": settings}
     arrays: dict[str, Any] = {
         "schema": np.array(SCHEMA),
         "version": np.array(VERSION),
-        "meta": np.array(json.dumps(_meta(record, edits, numbers))),
+        "meta": np.array(json.dumps(meta)),
         "ws": record.ws,
         "handles": record.handles,
         "tracking_error": record.tracking_error,
@@ -45,11 +50,15 @@ def save_record(record: DragRecord, path: Path) -> Path:
     return path
 
 
-def _number(edits: list[Edit], edit: Edit) -> int:
-    """Place of an edit in the list of different ones; steps share most of them."""
-    if not edits or edits[-1] != edit:
-        edits.append(edit)
-    return len(edits) - 1
+def _number(known: list[T], one: T) -> int:
+    """Place of an edit, or of settings, in the list of different ones; steps share most of them."""
+    if not known or known[-1] != one:
+        known.append(one)
+    return len(known) - 1
+
+
+def _plain(config: DragConfig | None) -> dict[str, Any] | None:
+    return None if config is None else dict(vars(config))
 
 
 def _meta(record: DragRecord, edits: list[Edit], numbers: list[int]) -> dict[str, Any]:
@@ -97,6 +106,8 @@ def _record(arrays: dict[str, np.ndarray], generator: "Generator | None") -> Dra
         Edit(edit["handles"], edit["targets"], arrays.get(f"mask_{k}"), edit.get("locked", ()))
         for k, edit in enumerate(meta["edits"])
     ]
+    configs = [None if c is None else DragConfig(**c) for c in meta.get("configs", [None])]
+    settings = meta.get("settings", [0] * len(meta["steps"]))
     ws = torch.from_numpy(arrays["ws"])
     if len(ws) != len(meta["steps"]):
         raise ValueError(f"{len(ws)} latents for {len(meta['steps'])} steps")
@@ -122,6 +133,7 @@ def _record(arrays: dict[str, np.ndarray], generator: "Generator | None") -> Dra
                 ended=step["ended"],
                 seconds=float(step["seconds"]),
                 generator=generator,
+                config=configs[settings[position]],
                 mask_loss=None if step.get("mask_loss") is None else float(step["mask_loss"]),
                 **_losses(arrays, position, step, len(edit)),
             )

@@ -10,6 +10,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
+from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.edit import Edit
 from draggan_widget.engine.ending import Ending
 from draggan_widget.engine.faults import NotFinite
@@ -75,6 +76,7 @@ class DragStep:
             record read from a file.
         motion_losses: each point's term of that loss, in the order of the edit then; NaN for a point at rest.
         mask_loss: the fixed part's term, lambda L_fix; None where no part was fixed.
+        config: settings of the drag it belongs to; None in a record of an older file.
         gradient_norms: norm of that loss's gradient in each of the num_ws rows.
     """
 
@@ -92,6 +94,7 @@ class DragStep:
     motion_losses: tuple[float, ...] = ()
     mask_loss: float | None = None
     gradient_norms: tuple[float, ...] = field(default=(), repr=False)
+    config: DragConfig | None = field(default=None, repr=False)
     kept: Kept = field(default_factory=Kept, repr=False)
 
     @property

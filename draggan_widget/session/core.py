@@ -70,7 +70,8 @@ class Core:
         """Take other settings for the next drag."""
         with self.lock:
             self.config, self._paused, self.replay = config, None, None
-            self.record.about = self._about()
+            if len(self.record) == 0:
+                self.record.about = self._about()
 
     def change_edit(self, edit: Edit, drawn_on: int | None, by: str | None) -> int:
         """Take a new edit; the new revision."""
@@ -184,11 +185,13 @@ class Core:
             listener(event)
 
     def _new_record(self) -> DragRecord:
-        return DragRecord(self._about(), self.state.steps, self.keeper)
+        steps = self.state.steps
+        return DragRecord(self._about(steps[-1].config if steps else None), steps, self.keeper)
 
-    def _about(self) -> dict[str, Any]:
+    def _about(self, made_with: DragConfig | None = None) -> dict[str, Any]:
+        """How the newest steps were made; None: how they would be."""
         state = self.state
-        return about_drag(self.generator, self.config, state.seed, state.truncation_psi, state.label)
+        return about_drag(self.generator, made_with or self.config, state.seed, state.truncation_psi, state.label)
 
     def _new_run(self) -> Run:
         step, edit, replay = self.state.step, self.state.edit, self.replay
@@ -222,6 +225,8 @@ class Core:
                 return False
             record, recorded = self.record, run.recorded(step)
             record.note(step)
+            if step.index == 0:
+                record.about = self._about(step.config)
             if recorded is not None:
                 self._take(recorded)
             seen = step if step.edit is self.state.edit else under_edit(step, self.state.edit)

@@ -48,12 +48,23 @@ def test_a_record_comes_back_as_it_was_saved(tmp_path: Path, with_generator: boo
     back = DragRecord.load(path, generator if with_generator else None)
     assert back.about == kept.about
     assert np.array_equal(back.ws, kept.ws)
-    for name in ("handles", "targets", "distances", "tracking_error", "loss", "seconds"):
+    for name in (
+        "handles",
+        "targets",
+        "distances",
+        "tracking_error",
+        "loss",
+        "seconds",
+        "motion_losses",
+        "mask_loss",
+        "gradient_norms",
+    ):
         np.testing.assert_array_equal(getattr(back, name), getattr(kept, name))
     for step, due in zip(back, kept, strict=True):
         assert (step.index, step.edit, step.ended, step.loss) == (due.index, due.edit, due.ended, due.loss)
         assert torch.equal(step.ws, due.ws)
         assert step.references is None
+        assert step.config == due.config
     assert back.starts == [0, 5]
 
 

@@ -254,6 +254,19 @@ def test_the_record_says_how_it_was_made():
         assert session.record.about["seed"] == 9
 
 
+def test_the_record_says_with_which_settings_its_steps_were_made():
+    with opened() as session:
+        session.step(2)
+        before = session.config
+        session.config = before.replace(learning_rate=0.01)
+        assert session.record.about["config"] == vars(before)
+        session.step(2)
+        assert session.record.about["config"]["learning_rate"] == 0.01
+        assert [step.config for step in session.record] == [before] * 3 + [session.config] * 3
+        session.go_to(1)
+        assert session.record.about["config"] == vars(before)
+
+
 def test_other_settings_hold_for_the_next_drag():
     with opened() as session:
         session.step(2)
