@@ -22,7 +22,7 @@ class NotFinite(DragError):
         self.last_good = last_good
 
 
-def out_of_memory(error: Exception, step: int) -> DragError | None:
+def out_of_memory(error: BaseException, step: int) -> DragError | None:
     """The same error in words, with what lowers the need; None when it is another."""
     text = str(error)
     if not (isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in text):

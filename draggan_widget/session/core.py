@@ -4,6 +4,7 @@ import dataclasses
 import threading
 import time
 from collections.abc import Callable
+from types import TracebackType
 from typing import Any
 
 from draggan_widget.engine.about import about_drag
@@ -11,18 +12,18 @@ from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.edit import Edit
 from draggan_widget.engine.ending import ADVICE
 from draggan_widget.engine.faults import NotFinite, out_of_memory
-from draggan_widget.engine.keeping import Keep, Keeper, Kept
+from draggan_widget.engine.keeping import Keep, Keeper
 from draggan_widget.engine.loop import drag
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.engine.replay import Replay
-from draggan_widget.engine.step import CurrentFeatures, DragStep
+from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import DragganError, EditError
 from draggan_widget.generators.generator import Generator
 from draggan_widget.session import events
 from draggan_widget.session.history import History, Snapshot
-from draggan_widget.session.run import Run
+from draggan_widget.session.run import Follower, Run
 from draggan_widget.session.runner import Runner
-from draggan_widget.session.state import latent_state, seed_state, under_edit
+from draggan_widget.session.state import begun_anew, redrawn, under_edit
 
 STOPPED = "Stopped. Start goes on from here."
 MERGE_SECONDS = 1.0  # edits of one client that follow so closely in a running drag are one step of undo
@@ -46,7 +47,8 @@ class Core:
         self.history = History()
         self.runner = Runner("draggan-drag")
         self.revision = 0
-        self.last_error: Exception | None = None
+        self.last_error: BaseException | None = None
+        self._raised: TracebackType | None = None
         self.listeners: list[Callable[[events.Event], None]] = []
         self.callbacks: list[Callable[[DragStep], object]] = []
         self._run: Run | None = None
@@ -54,12 +56,6 @@ class Core:
         self._edited: tuple[str, float] | None = None
         self.replay: Replay | None = None  # what the next drag makes again, unless something is changed before
         self.record = self._new_record()
-
-    @property
-    def pulling(self) -> bool:
-        """Whether another step is to come, as far as anybody asked."""
-        run = self._run
-        return run is not None and not run.stop
 
     def check_open(self) -> None:
         """Raise where the session was closed."""
@@ -99,11 +95,16 @@ class Core:
             self.history.push(self.state)
         self._edited = None if by is None else (by, now)
 
-    def begin(self, limit: int | None) -> None:
-        """Drag on the worker, at most `limit` steps; nothing happens while a drag runs."""
+    def begin(self, limit: int | None, follower: Follower | None = None) -> None:
+        """Drag on the worker, at most `limit` steps; a drag that runs goes on, also one that was about to stop."""
         with self.lock:
             self.check_open()
-            if self._run is not None:
+            self.check_free()
+            if self._run is not None and (not self._run.stop or len(self.state.edit)):
+                if self._run.stop:
+                    self._run.dismiss()
+                    self._run.go_on(limit, self.state.edit)
+                self._run.followers += [] if follower is None else [follower]
                 return
             if len(self.state.edit) == 0:
                 raise EditError(
@@ -113,15 +114,32 @@ class Core:
             self.last_error, self._edited = None, None
             run = self._paused or self._new_run()
             run.go_on(limit, self.state.edit)
+            run.followers = [] if follower is None else [follower]
             self._run, self._paused = run, None
             self.idle.clear()
         self.runner.submit(lambda: self._drive(run))
+
+    def check_free(self) -> None:
+        """Raise where the drag waits for this very thread."""
+        if self._run is not None:
+            self._run.check_free()
 
     def stop(self) -> None:
         """End the drag after the step under way."""
         with self.lock:
             if self._run is not None:
                 self._run.stop = True
+
+    def leave(self, follower: Follower) -> None:
+        """Stop the drag that a follower follows, if it still does."""
+        with self.lock:
+            if self._run is not None and follower in self._run.followers:
+                self._run.stop = True
+
+    def raise_error(self) -> None:
+        """Raise what stopped the last drag, with the traceback that it had there."""
+        if self.last_error is not None:
+            raise self.last_error.with_traceback(self._raised)
 
     def go(self, find: Callable[[], Snapshot | None], push: bool = False) -> bool:
         """Leave any drag behind and rest in another state, noted for undo where `push` says so."""
@@ -132,39 +150,26 @@ class Core:
                 return False
             if push:
                 self.history.push(self.state)
-            state, self.replay = self._redrawn(state), None
-            interrupted = self._run is not None
+            state, self.replay = redrawn(state, self.generator), None
+            interrupted = self._run
             self.state, self._run, self._paused, self._edited = state, None, None, None
             self.revision += 1
             self.record = self._new_record()
             self.last_error = None
             self.idle.set()
             revision = self.revision
-        if interrupted:
+        if interrupted is not None:
             self.tell(events.Ended("stopped", STOPPED, state.step))
+            interrupted.dismiss()
         self.tell(events.StateChanged(revision))
         return True
-
-    def _redrawn(self, state: Snapshot) -> Snapshot:
-        """A state of before `refresh` under the generator of today, without a map or reference of older weights."""
-        if state.step.generator is self.generator:
-            return state
-        step = dataclasses.replace(
-            state.step, generator=self.generator, current=CurrentFeatures(None), kept=Kept(), references=None
-        )
-        return dataclasses.replace(state, step=step)
 
     def refresh(self) -> None:
         """Rest at the start latent, drawn by the generator's weights as they are now."""
 
         def again() -> Snapshot:
-            generator, state = self.generator.refreshed(), self.state
-            if state.seed is None:
-                fresh = latent_state(generator, state.origin, state.truncation_psi)
-            else:
-                fresh = seed_state(generator, state.seed, state.truncation_psi, state.label)
-            self.generator = generator
-            return dataclasses.replace(fresh, edit=state.edit, step=under_edit(fresh.step, state.edit))
+            self.generator = self.generator.refreshed()
+            return begun_anew(self.state, self.generator)
 
         self.go(again, push=True)
 
@@ -178,6 +183,7 @@ class Core:
             self.idle.set()
         if left is not None:  # the worker did not come to it
             self.tell(events.Ended("stopped", STOPPED, self.state.step))
+            left.dismiss()
 
     def tell(self, event: events.Event) -> None:
         """Tell every listener, here and now."""
@@ -213,10 +219,9 @@ class Core:
                 if not self._publish(run, step):
                     return
                 self.runner.drain(lambda: self._run is run)
-                if run.over(step) or self.runner.closed:
-                    self._finish(run, step)
+                if (run.over(step) or self.runner.closed) and self._finish(run, step):
                     return
-        except Exception as error:  # noqa: BLE001 - whatever a generator or a callback raises is shown, not lost
+        except BaseException as error:  # noqa: BLE001 - whatever a generator or a callback raises is shown, not lost
             self._fail(run, error)
 
     def _publish(self, run: Run, step: DragStep) -> bool:
@@ -237,6 +242,8 @@ class Core:
         for callback in list(self.callbacks):
             callback(step)
         self.tell(events.Stepped(step))
+        for follower in list(run.followers):
+            follower.hand(step, lambda: self._run is run and not run.stop and not self.runner.closed)
         return True
 
     def _take(self, edit: Edit) -> None:
@@ -244,10 +251,13 @@ class Core:
         self.state = dataclasses.replace(self.state, edit=edit, step=under_edit(self.state.step, edit))
         self.revision += 1
 
-    def _finish(self, run: Run, step: DragStep) -> None:
+    def _finish(self, run: Run, step: DragStep) -> bool:
+        """Rest, unless the run was told to go on at the last moment."""
         with self.lock:
             if self._run is not run:
-                return
+                return True
+            if not (run.over(step) or self.runner.closed):
+                return False
             self._run = None
             self._paused = None if run.finished(step) else run
             after = run.after()
@@ -258,8 +268,10 @@ class Core:
             self.tell(events.EditChanged(self.revision))
         reason = step.ended or "stopped"
         self.tell(events.Ended(reason, ADVICE.get(reason, STOPPED), step))
+        run.dismiss()
+        return True
 
-    def _fail(self, run: Run, error: Exception) -> None:
+    def _fail(self, run: Run, error: BaseException) -> None:
         with self.lock:
             if self._run is not run:
                 return
@@ -270,8 +282,10 @@ class Core:
                 self.state.step.current.clear()
                 self.generator.free_memory()
             self._run, self._paused, self.last_error = None, None, memory or error
+            self._raised = self.last_error.__traceback__
             self.idle.set()
-        self.tell(events.Failed(self.last_error))
+        self.tell(events.Failed(memory or error))
+        run.dismiss(memory or error)
 
     def _step_back(self, error: NotFinite) -> None:
         """Rest in the last step whose picture can be drawn."""
@@ -280,9 +294,3 @@ class Core:
         if self.record.steps:
             step = under_edit(self.record.steps[-1], self.state.edit)
             self.state = dataclasses.replace(self.state, step=step, steps=tuple(self.record.steps))
-
-
-def discard(entries: list[Any], entry: Any) -> None:
-    """Remove an entry where it is still listed."""
-    if entry in entries:
-        entries.remove(entry)

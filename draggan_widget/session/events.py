@@ -1,7 +1,7 @@
 """What a session tells its subscribers, on whichever thread it happened."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from draggan_widget.engine.step import DragStep
 
@@ -33,7 +33,7 @@ class Ended:
 class Failed:
     """Something went wrong on the worker; the last good latent is kept."""
 
-    error: Exception
+    error: BaseException
 
 
 @dataclass(frozen=True)
@@ -51,3 +51,9 @@ class StateChanged:
 
 
 Event = Started | Stepped | Ended | Failed | EditChanged | StateChanged
+
+
+def discard(entries: list[Any], entry: Any) -> None:
+    """Remove an entry where it is still listed."""
+    if entry in entries:
+        entries.remove(entry)

@@ -48,7 +48,7 @@ class Held(ABC):
         return self._core.revision
 
     @property
-    def last_error(self) -> Exception | None:
+    def last_error(self) -> BaseException | None:
         """What stopped the last drag, or None."""
         return self._core.last_error
 
@@ -83,11 +83,6 @@ class Held(ABC):
         if self.runner.closed:
             return "closed"
         return "idle" if self._core.idle.is_set() else "running"
-
-    @property
-    def pulling(self) -> bool:
-        """Whether a drag runs that nobody has stopped."""
-        return self._core.pulling and not self.runner.closed
 
     @property
     def can_undo(self) -> bool:

@@ -98,7 +98,7 @@ class Runner:
 def _perform(job: Job) -> None:
     try:
         job()
-    except Exception:
+    except BaseException:
         logging.getLogger("draggan_widget").exception("a job of the drag worker failed")
 
 

@@ -1,6 +1,5 @@
 """`DragSession`: generator, latent, edit and record, dragged by a worker thread; needs no widget."""
 
-import asyncio
 import dataclasses
 import difflib
 from collections.abc import Callable
@@ -19,11 +18,11 @@ from draggan_widget.errors import ConfigError, DragganError, EditError
 from draggan_widget.generators.generator import Generator
 from draggan_widget.generators.load import load_generator
 from draggan_widget.session import events
-from draggan_widget.session.core import Core, discard
+from draggan_widget.session.core import Core
 from draggan_widget.session.held import Held
 from draggan_widget.session.history import Snapshot
 from draggan_widget.session.state import latent_state, resting_step, seed_state, under_edit
-from draggan_widget.session.steps import Steps
+from draggan_widget.session.steps import Steps, awaited
 
 
 class DragSession(Held):
@@ -172,33 +171,21 @@ class DragSession(Held):
         """Drag in a loop: `for step in session.steps()`, or `async for`.
 
         The worker waits while the loop's body runs, so `session.edit = ...` in it takes effect at the next step, and
-        leaving the loop leaves the session at that step. Stop and undo end the loop; an error is raised in it.
+        leaving the loop leaves the session at that step. Stop and undo end the loop; an error is raised in it. `run`,
+        `step`, `wait` and another loop wait for the drag, and so are refused in the body.
         """
-        return Steps(self)
+        return Steps(self._core)
 
     async def run_async(self) -> DragRecord:
         """Drag and await the end: Stop works meanwhile, and cancelling the task stops the drag."""
-        loop = asyncio.get_running_loop()
-        ended = asyncio.Event()
-
-        def listen(event: events.Event) -> None:
-            if isinstance(event, (events.Ended, events.Failed, events.StateChanged)):
-                loop.call_soon_threadsafe(ended.set)
-
-        unsubscribe = self.subscribe(listen)
-        try:
-            self.begin()
-            await ended.wait()
-        finally:
-            unsubscribe()
-            self.stop()
-        self._raise_error()
+        await awaited(self._core)
         return self.record
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until no drag runs; False when `timeout` (seconds) passed first. Interrupting stops the drag."""
         if self.runner.here:
             raise DragganError("wait, run and step wait for the worker and were called on it; call them in a cell")
+        self._core.check_free()
         try:
             finished = self._core.idle.wait(timeout)
         except KeyboardInterrupt:
@@ -206,7 +193,7 @@ class DragSession(Held):
             self._core.idle.wait()
             return True
         if finished:
-            self._raise_error()
+            self._core.raise_error()
         return finished
 
     # Going elsewhere
@@ -270,12 +257,12 @@ class DragSession(Held):
     def on_step(self, callback: Callable[[DragStep], object]) -> Callable[[], None]:
         """Call `callback(step)` on the worker after every step; its exception stops the drag. Returns its removal."""
         self._core.callbacks.append(callback)
-        return lambda: discard(self._core.callbacks, callback)
+        return lambda: events.discard(self._core.callbacks, callback)
 
     def subscribe(self, listener: Callable[[events.Event], None]) -> Callable[[], None]:
         """Tell `listener` every event, on the thread where it happened. Returns its removal."""
         self._core.listeners.append(listener)
-        return lambda: discard(self._core.listeners, listener)
+        return lambda: events.discard(self._core.listeners, listener)
 
     def close(self) -> None:
         """End the worker and let the device memory go. Idempotent."""
@@ -286,10 +273,6 @@ class DragSession(Held):
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-    def _raise_error(self) -> None:
-        if self.last_error is not None:
-            raise self.last_error
 
 
 def _fitting(config: DragConfig, generator: Generator) -> DragConfig:

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from draggan_widget.engine.config import plain
 from draggan_widget.engine.edit import Edit
-from draggan_widget.engine.step import DragStep
+from draggan_widget.engine.keeping import Kept
+from draggan_widget.engine.step import CurrentFeatures, DragStep
 from draggan_widget.errors import ConfigError
 from draggan_widget.generators.generator import Generator
 from draggan_widget.session.history import Snapshot
@@ -81,3 +82,22 @@ def latent_state(generator: Generator, ws: Any, truncation_psi: float) -> Snapsh
         raise ConfigError("ws holds NaN, infinity or no floating-point numbers; expected finite numbers")
     own = tensor.to(generator.device, generator.dtype).clone()
     return start_state(generator, own, None, truncation_psi, None)
+
+
+def begun_anew(state: Snapshot, generator: Generator) -> Snapshot:
+    """The start latent of a state under other weights; points stay."""
+    if state.seed is None:
+        fresh = latent_state(generator, state.origin, state.truncation_psi)
+    else:
+        fresh = seed_state(generator, state.seed, state.truncation_psi, state.label)
+    return dataclasses.replace(fresh, edit=state.edit, step=under_edit(fresh.step, state.edit))
+
+
+def redrawn(state: Snapshot, generator: Generator) -> Snapshot:
+    """A state under the generator of today, without a map or reference of older weights."""
+    if state.step.generator is generator:
+        return state
+    step = dataclasses.replace(
+        state.step, generator=generator, current=CurrentFeatures(None), kept=Kept(), references=None
+    )
+    return dataclasses.replace(state, step=step)

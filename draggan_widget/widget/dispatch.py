@@ -164,7 +164,7 @@ class Dispatch:
         }
         self._send(content, [])
 
-    def fail(self, error: Exception, wish: Any = None) -> None:
+    def fail(self, error: BaseException, wish: Any = None) -> None:
         """Say what went wrong, in words."""
         message = str(error) if isinstance(error, DragganError) else _foreign(error)
         rid, client = getattr(wish, "rid", None), getattr(wish, "client", None)
@@ -184,7 +184,7 @@ class Dispatch:
                 self.tell_edit()
 
 
-def _foreign(error: Exception) -> str:
+def _foreign(error: BaseException) -> str:
     """An error that is not ours, as from a callback: its kind, its words, and where more of it is."""
     said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return f"{said}; session.last_error has the traceback"

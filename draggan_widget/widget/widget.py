@@ -85,7 +85,7 @@ class DragWidget(Still):
         self._set_traits()
 
     @property
-    def last_error(self) -> Exception | None:
+    def last_error(self) -> BaseException | None:
         """What stopped the last drag, or None."""
         return self.session.last_error
 
