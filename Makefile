@@ -6,7 +6,7 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints-c
 NODE_STAMP := js/node_modules/.package-lock.json
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test check lint unit js kernel browser notebooks real long wheel bundle docs pictures readme-animation study-landmarks bench fuzz heads-data heads-train heads-judge clean
+.PHONY: demo test check lint unit js kernel browser notebooks notebooks-run real long wheel bundle docs pictures readme-animation study-landmarks bench fuzz heads-data heads-train heads-judge clean
 
 demo: $(VENV)/.demo
 	$(PY) tools/demo.py $(if $(HEADLESS),--headless)
@@ -38,6 +38,9 @@ browser: $(VENV)/.dev
 
 notebooks: $(VENV)/.dev
 	$(PY) -m pytest -q tests/notebooks
+
+notebooks-run: $(VENV)/.dev
+	$(PY) tools/notebooks.py
 
 wheel: $(VENV)/.dev
 	$(PY) tools/check_wheel.py

@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from draggan_widget.engine.record import DragRecord
 
 COLUMN = 3.3  # inches
+SHOWN = 200  # dots an inch in a notebook, whether pyplot was imported there or not
 TEXT, SMALL = 8.0, 7.0  # points: labels and titles; ticks and legends
 COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")  # Okabe and Ito; as the widget
 ON_WHITE = tuple("#000000" if colour == "#F0E442" else colour for colour in COLOURS)  # yellow is not seen there
@@ -29,20 +30,20 @@ class ShownFigure(Figure):
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
-        self.savefig(buffer, format="png", dpi=200)
+        self.savefig(buffer, format="png")
         return buffer.getvalue()
 
 
 def new_axes(width: float = COLUMN, height: float = 2.1) -> Axes:
     """Axes on a figure of their own, inches."""
-    return ShownFigure(figsize=(width, height), layout="constrained").add_subplot()
+    return ShownFigure(figsize=(width, height), dpi=SHOWN, layout="constrained").add_subplot()
 
 
 def panels(ax: Axes | None, rows: int, columns: int, height: float) -> list[Axes]:
     """Axes of several panels, row by row: on a figure of their own of that height (inches), or in the place of `ax`."""
     if ax is None:
         layout = ConstrainedLayoutEngine(w_pad=0.045, h_pad=0.02, wspace=0.02, hspace=0.02)
-        figure = ShownFigure(figsize=(COLUMN, height), layout=layout)
+        figure = ShownFigure(figsize=(COLUMN, height), dpi=SHOWN, layout=layout)
         return list(figure.subplots(rows, columns, squeeze=False).ravel())
     owner, place = ax.get_figure(root=False), ax.get_subplotspec()
     assert owner is not None
