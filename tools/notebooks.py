@@ -1,7 +1,7 @@
 """Run the notebooks and keep their outputs in the files, so that they read without running.
 
 `make notebooks-run` calls this; so does `python tools/notebooks.py [NAME ...]`. Figures are kept smaller than they are
-shown: at most 560 px wide, large ones in 256 colours.
+shown: at most 520 px wide, large ones in 256 colours.
 """
 
 import argparse
@@ -19,8 +19,8 @@ from PIL import Image
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 VIEW = "application/vnd.jupyter.widget-view+json"
-WIDEST = 560  # px of a kept figure
-LARGEST = 75_000  # bytes of one in full colours
+WIDEST = 520  # px of a kept figure
+LARGEST = 140_000  # bytes of one in full colours
 SECONDS = 240  # a cell may take
 
 
