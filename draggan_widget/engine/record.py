@@ -85,8 +85,9 @@ class DragRecord:
         return self.steps[index]
 
     def __repr__(self) -> str:
-        ended = f", {self.steps[-1].ended}" if self.steps and self.steps[-1].ended else ""
-        return f"DragRecord({len(self)} steps{ended})"
+        steps = tuple(self.steps)
+        ended = f", {steps[-1].ended}" if steps and steps[-1].ended else ""
+        return f"DragRecord({len(steps)} steps{ended})"
 
     def append(self, step: DragStep) -> None:
         """Note the newest step, and keep what is asked for of it.
@@ -110,9 +111,10 @@ class DragRecord:
     @property
     def ws(self) -> Float[np.ndarray, "steps num_ws w_dim"]:
         """Every latent."""
-        if not self.steps:
+        latents = [step.ws for step in self.steps]
+        if not latents:
             raise RecordError("the record has 0 steps; expected at least one; start a drag first")
-        return torch.cat([step.ws for step in self.steps]).cpu().numpy()
+        return torch.cat(latents).cpu().numpy()
 
     @property
     def latents(self) -> Float[np.ndarray, "steps num_ws w_dim"]:
@@ -128,11 +130,14 @@ class DragRecord:
         """
         import pandas as pd
 
-        steps, points = np.nonzero(~np.isnan(self.handles[..., 0]))
+        record = so_far(self)
+        handles = record.handles
+        steps, points = np.nonzero(~np.isnan(handles[..., 0]))
         columns = {"step": steps, "point": points + 1}
-        for prefix, values in (("", self.handles), ("target_", self.targets)):
+        for prefix, values in (("", handles), ("target_", record.targets)):
             columns |= {f"{prefix}{axis}": values[steps, points, place] for place, axis in enumerate("xy")}
-        columns |= {"distance": self.distances[steps, points], "tracking_error": self.tracking_error[steps, points]}
+        for name, values in (("distance", record.distances), ("tracking_error", record.tracking_error)):
+            columns[name] = values[steps, points]
         return pd.DataFrame(columns)
 
     def features(self, block: int) -> "Lazily[Float[np.ndarray, 'channels height width']]":
@@ -213,3 +218,8 @@ class DragRecord:
             if row:
                 values[: len(row)] = np.asarray(row).reshape(len(row), width)
         return padded
+
+
+def so_far(record: DragRecord) -> DragRecord:
+    """The record as it is now, to be read more than once: the worker of a running drag leaves this one alone."""
+    return DragRecord(record.about, record.steps)

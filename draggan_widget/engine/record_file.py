@@ -11,7 +11,7 @@ import torch
 
 from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.edit import Edit
-from draggan_widget.engine.record import DragRecord
+from draggan_widget.engine.record import DragRecord, so_far
 from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import RecordError
 from draggan_widget.files import write_atomically
@@ -25,7 +25,8 @@ VERSION = 2  # 1: without loss terms, gradient norms and the settings of each dr
 
 
 def save_record(record: DragRecord, path: Path) -> Path:
-    """Write a record; the name gets .npz where it has no such ending."""
+    """Write a record as it is now; the name gets .npz where it has no such ending."""
+    record = so_far(record)
     path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
     edits: list[Edit] = []
     numbers = [_number(edits, step.edit) for step in record.steps]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from draggan_widget.engine.record import DragRecord
+from draggan_widget.engine.record import DragRecord, so_far
 from draggan_widget.errors import ConfigError, RecordError
 from draggan_widget.inspection.marks import came_from, draw_marks, marks_at
 
@@ -54,6 +54,7 @@ def make_film(record: DragRecord, paths: bool, side: int | None, most: int | Non
         RecordError: the record is empty or was read without its generator.
         ConfigError: `side` is no whole number from 16 to 4096.
     """
+    record = so_far(record)
     if len(record) == 0:
         raise RecordError("the record has 0 steps; expected at least one; start a drag first")
     if side is not None and (isinstance(side, bool) or not isinstance(side, int) or not SIDES[0] <= side <= SIDES[1]):

@@ -14,7 +14,7 @@ from pathlib import Path
 from string import Template
 from typing import Any, overload
 
-from draggan_widget.engine.record import DragRecord
+from draggan_widget.engine.record import DragRecord, so_far
 from draggan_widget.errors import ExportError, RecordError
 from draggan_widget.export.stills import Stills, make_stills
 from draggan_widget.files import write_atomically
@@ -58,6 +58,7 @@ def to_html(record: DragRecord, path: str | Path | None = None) -> Path | Replay
         RecordError: the record is empty or was read without its generator.
         ExportError: the file cannot be written; an older file stays.
     """
+    record = so_far(record)
     if len(record) == 0:
         raise RecordError("the record has 0 steps; expected at least one; start a drag first")
     page = _page(record, make_stills(record))

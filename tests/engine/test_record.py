@@ -7,6 +7,7 @@ import pickle
 import sys
 import threading
 import types
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -271,6 +272,35 @@ def test_a_record_may_grow_while_it_is_walked():
         kept.append(step)
         seen.append(step)
     assert (len(seen), len(kept)) == (7, 14)
+
+
+class Changing(list):
+    """The steps of a running drag: whenever they were read, one more is there, or one less after it stepped back."""
+
+    def __init__(self, steps: list[DragStep], grows: bool):
+        super().__init__(steps[:2] if grows else steps)
+        self._coming = steps[2:] if grows else None
+
+    def __iter__(self) -> Iterator[DragStep]:
+        now = list(super().__iter__())
+        if self._coming is None:
+            self.pop()
+        elif self._coming:
+            self.append(self._coming.pop(0))
+        return iter(now)
+
+
+def changing(grows: bool) -> DragRecord:
+    """`record` as it is while its drag runs."""
+    kept = record()
+    kept.steps = Changing(kept.steps, grows)
+    return kept
+
+
+@pytest.mark.parametrize(("grows", "steps"), [(True, 2), (False, 7)])
+def test_a_table_of_a_running_drag_belongs_to_one_moment(grows: bool, steps: int):
+    table, due = changing(grows).trajectories, record().trajectories
+    assert table.equals(due[due["step"] < steps])
 
 
 def test_an_empty_record_has_empty_arrays_and_no_latents():

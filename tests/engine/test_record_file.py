@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from analytic import BlobGenerator
-from engine.test_record import record
+from engine.test_record import changing, record
 
 from draggan_widget import DragRecord
 from draggan_widget.engine import record_file
@@ -66,6 +66,15 @@ def test_a_record_comes_back_as_it_was_saved(tmp_path: Path, with_generator: boo
         assert step.references is None
         assert step.config == due.config
     assert back.starts == [0, 5]
+
+
+@pytest.mark.parametrize(("grows", "steps"), [(True, 2), (False, 7)])
+def test_a_record_saved_while_its_drag_runs_can_be_loaded(tmp_path: Path, grows: bool, steps: int):
+    back = DragRecord.load(changing(grows).save(tmp_path / "drag.npz"))
+    due = record()
+    assert (len(back), back.about) == (steps, due.about)
+    np.testing.assert_array_equal(back.ws, due.ws[:steps])
+    np.testing.assert_array_equal(back.handles, due.handles[:steps, : back.handles.shape[1]])
 
 
 def test_the_mask_is_kept_and_steps_of_one_edit_share_it(saved: Path):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from analytic import BlobGenerator
+from engine.test_record import changing, record
 from export.records import step_at, walk
 from PIL import Image
 
@@ -19,6 +20,7 @@ from draggan_widget.engine.record import DragRecord
 from draggan_widget.errors import ExportError, RecordError
 from draggan_widget.export import stills
 from draggan_widget.export.html import Replay, to_html
+from draggan_widget.export.video import save_video
 
 HOSTILE = "</script><img src=x onerror=alert(1)><!--"
 
@@ -148,6 +150,14 @@ def test_points_that_come_and_go_are_each_their_own():
     steps = [step_at(generator, 0, one, [(9, 9)]), step_at(generator, 1, two, [(11, 9), (40, 40)])]
     data = data_of(str(to_html(DragRecord({}, steps))))
     assert [step["since"] for step in data["steps"]] == [[0], [0, 1]]
+
+
+@pytest.mark.parametrize(("grows", "steps"), [(True, 2), (False, 7)])
+def test_pages_and_videos_made_while_the_drag_runs_end_where_it_was(tmp_path: Path, grows: bool, steps: int):
+    due = record()
+    assert data_of(to_html(changing(grows))) == data_of(to_html(DragRecord(due.about, due.steps[:steps])))
+    with Image.open(save_video(changing(grows), tmp_path / "drag.gif", size=64)) as gif:
+        assert gif.n_frames == steps  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def test_the_script_is_small():
