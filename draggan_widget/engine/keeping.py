@@ -5,9 +5,11 @@ import tempfile
 import threading
 import warnings
 import weakref
-from collections.abc import Container
+from collections import deque
+from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 Map = Float[np.ndarray, "_ _ _"]  # channels, height, width: each block has its own
 Pixels = UInt8[np.ndarray, "_ _ 3"]  # height, width
 MEGABYTE = 2**20
+PICTURE = "picture"
+Part = int | str  # a block's map, or PICTURE
+_ADDING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -56,9 +61,14 @@ class Keep:
         if isinstance(self.memory, bool) or not isinstance(self.memory, (int, float)) or not self.memory >= 0:
             raise ConfigError(f"memory is {self.memory!r}; expected MB of maps and pictures, 0 or more")
 
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What is kept of a step."""
+        return (*self.blocks, PICTURE) if self.pictures else self.blocks
+
     def wants(self, position: int) -> bool:
         """Whether anything of the step at this place in a record is to be kept."""
-        return bool(self.blocks or self.pictures) and (self.steps is None or position in self.steps)
+        return bool(self.parts) and (self.steps is None or position in self.steps)
 
 
 def checked_keep(keep: Keep | None, generator: Generator) -> Keep:
@@ -74,63 +84,67 @@ def checked_keep(keep: Keep | None, generator: Generator) -> Keep:
     return keep or Keep()
 
 
-class Kept:
-    """What is kept of one step, in memory or in a file."""
+@dataclass(frozen=True)
+class Filed:
+    """A map or a picture in a file, which is read whenever it is asked for."""
 
-    def __init__(self, maps: dict[int, Map] | None = None, picture: Pixels | None = None):
-        self._maps, self._picture = maps or {}, picture
-        self._file: Path | None = None
-        self._folder: object = None  # a temporary one lives as long as anything reads from it
+    file: Path
+    name: str
+    folder: object  # a temporary one lives as long as anything reads from it
+
+    def read(self) -> np.ndarray:
+        """The array; RecordError where the file is gone or damaged."""
+        try:
+            with np.load(self.file, allow_pickle=False) as stored:
+                return stored[self.name]
+        except (OSError, ValueError, KeyError) as error:
+            raise RecordError(f"{self.file} of this record is gone or damaged ({error}); drag again") from error
+
+
+class Kept:
+    """What is kept of one step: maps by block, the picture as PICTURE; each in memory or in a file.
+
+    Records that share a step share what is kept of it.
+    """
+
+    def __init__(self, parts: Mapping[Part, np.ndarray | Filed] = MappingProxyType({})):
+        self._parts = dict(parts)  # replaced, never changed: a reader on another thread sees all before or all after
 
     def __reduce__(self) -> tuple:
-        maps = {block: found for block in self.blocks if (found := self.features(block)) is not None}
-        return Kept, (maps, self.picture())
+        return Kept, ({part: self._read(part) for part in self._parts},)
 
-    @property
-    def blocks(self) -> tuple[int, ...]:
-        """Whose maps are kept."""
-        return tuple(self._maps)
+    def __contains__(self, part: Part) -> bool:
+        return part in self._parts
 
     def features(self, block: int) -> Map | None:
         """The whole map of a block; None where it was not kept."""
-        if block not in self._maps:
-            return None
-        return self._maps[block] if self._file is None else self._read(f"block_{block}")
+        return self._read(block)
 
     def picture(self) -> Pixels | None:
         """The picture; None where it was not kept."""
-        if self._picture is None:
-            return None
-        return self._picture if self._file is None else self._read("picture")
+        return self._read(PICTURE)
 
-    def move(self, file: Path, folder: object) -> None:
-        """Go to a file, which is read whenever something is asked for; a step keeps only what there is of it."""
-        arrays = {f"block_{block}": values for block, values in self._maps.items()}
-        if self._picture is not None:
-            arrays["picture"] = self._picture
+    def _read(self, part: Part) -> np.ndarray | None:
+        found = self._parts.get(part)
+        return found.read() if isinstance(found, Filed) else found
+
+    def add(self, parts: Mapping[Part, np.ndarray | Filed]) -> None:
+        """Keep these, too, or these in the place of the same."""
+        with _ADDING:
+            self._parts = {**self._parts, **parts}
+
+    def move(self, parts: Collection[Part], file: Path, folder: object) -> None:
+        """Write what is in memory of these parts to a file, and keep of them only where they stand."""
+        held = {part: value for part, value in self._parts.items() if part in parts and not isinstance(value, Filed)}
+        names = {part: PICTURE if part == PICTURE else f"block_{part}" for part in held}
+        arrays = {names[part]: value for part, value in held.items()}
         try:
             write_atomically(file, lambda out: np.savez(out, allow_pickle=False, **arrays))  # pyright: ignore[reportArgumentType]
         except OSError as error:
             raise RecordError(
                 f"{file} cannot be written ({error}); free some space, choose another Keep.folder or keep fewer steps"
             ) from error
-        nothing = np.zeros((0, 0, 0))
-        self._file, self._folder = file, folder
-        self._maps = dict.fromkeys(self._maps, nothing.astype(np.float32))
-        self._picture = None if self._picture is None else nothing.astype(np.uint8)
-
-    def _read(self, name: str) -> np.ndarray:
-        assert self._file is not None
-        try:
-            with np.load(self._file, allow_pickle=False) as stored:
-                return stored[name]
-        except (OSError, ValueError, KeyError) as error:
-            raise RecordError(f"{self._file} of this record is gone or damaged ({error}); drag again") from error
-
-    def fill(self, maps: dict[int, Map], picture: Pixels | None) -> int:
-        """Keep these; the bytes they take."""
-        self._maps, self._picture = maps, picture
-        return sum(values.nbytes for values in maps.values()) + (0 if picture is None else picture.nbytes)
+        self.add({part: Filed(file, name, folder) for part, name in names.items()})
 
 
 class Keeper:
@@ -148,9 +162,10 @@ class Keeper:
         self._bytes = 0
         self._files = 0
         self._lock = threading.Lock()
+        self._freed: deque[int] = deque()  # bytes of steps that went
 
     def take(self, step: "DragStep", position: int) -> None:
-        """Keep what is asked for of the newest step; it stands at this place in the record.
+        """Keep what is asked for of the newest step and not kept yet; it stands at this place in the record.
 
         Raises:
             ConfigError: the generator has no such block.
@@ -158,19 +173,25 @@ class Keeper:
         """
         if not self.keep.wants(position):
             return
-        maps = {block: step.features(block).whole.float().cpu().numpy() for block in self.keep.blocks}
-        size = step.kept.fill(maps, step.pixels() if self.keep.pictures else None)
+        parts = {part: _made(step, part) for part in self.keep.parts if part not in step.kept}
+        if not parts:
+            return
+        size = sum(values.nbytes for values in parts.values())
+        step.kept.add(parts)
+        if self._fits(size):
+            # No lock there: a garbage collection may run it while this thread holds one.
+            weakref.finalize(step.kept, self._freed.append, size).atexit = False
+        else:
+            step.kept.move(parts, self._next_file(position), self._owner)
+
+    def _fits(self, size: int) -> bool:
+        """Whether so many bytes more are within the budget; they are then counted."""
         with self._lock:
+            while self._freed:
+                self._bytes -= self._freed.popleft()
             fits = self._bytes + size <= self.keep.memory * MEGABYTE
             self._bytes += size if fits else 0
-        if fits:
-            weakref.finalize(step.kept, self._release, size).atexit = False
-        else:
-            step.kept.move(self._next_file(position), self._owner)
-
-    def _release(self, size: int) -> None:
-        with self._lock:
-            self._bytes -= size
+        return fits
 
     def _next_file(self, position: int) -> Path:
         if self.folder is None:
@@ -191,3 +212,7 @@ class Keeper:
             f"{self.folder}, {life}",
             stacklevel=2,
         )
+
+
+def _made(step: "DragStep", part: Part) -> np.ndarray:
+    return step.features(part).whole.float().cpu().numpy() if isinstance(part, int) else step.pixels()

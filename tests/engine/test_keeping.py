@@ -6,7 +6,12 @@ import itertools
 import math
 import pickle
 import re
+import sys
+import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from types import FrameType
 
 import numpy as np
 import pytest
@@ -16,6 +21,8 @@ from engine.helpers import EDIT, START, run, settings
 from generators.tiny import tiny_generator
 
 from draggan_widget import DragRecord, DragSession, Edit, Keep, about_drag, drag
+from draggan_widget.engine import keeping
+from draggan_widget.engine.keeping import PICTURE, Kept
 from draggan_widget.engine.mask import fixed_part, mask_loss
 from draggan_widget.engine.motion import motion_loss
 from draggan_widget.errors import ConfigError, RecordError
@@ -121,6 +128,92 @@ def test_a_kept_step_can_be_copied_and_pickled():
         for other in (copy.copy(step), pickle.loads(pickle.dumps(step))):  # noqa: S301 - our own
             np.testing.assert_array_equal(other.pixels(), step.pixels())
             assert torch.equal(other.features(3).whole, step.features(3).whole)
+
+
+@pytest.mark.parametrize("memory", [(0, 0), (0, 512), (512, 0)])
+def test_records_that_share_steps_keep_what_either_asks_for(memory: tuple[float, float], recwarn):
+    first = kept_drag(Keep(blocks=(3,), memory=memory[0]))
+    second = DragRecord(keep=Keep(blocks=(2, 3), pictures=True, memory=memory[1]))
+    for step in first:
+        second.append(step)
+    plain = kept_drag(Keep())
+    for position, step in enumerate(plain):
+        object.__setattr__(second[position], "generator", None)  # nothing is computed again
+        np.testing.assert_array_equal(first.features(3)[position], step.features(3).whole)
+        np.testing.assert_array_equal(second.features(2)[position], step.features(2).whole)
+        np.testing.assert_array_equal(second[position].pixels(), step.pixels())
+
+
+def test_maps_of_a_session_and_of_a_record_of_its_steps_are_all_there():
+    generator = BlobGenerator()
+    session = DragSession(generator, ws=generator.ws_at(*START), keep=Keep(blocks=(3,), memory=0))
+    session.edit = EDIT
+    other = DragRecord(keep=Keep(blocks=(2,)))
+    with session:
+        with pytest.warns(UserWarning, match="pass 0 MB"):
+            session.run()
+        for step in session.record:
+            other.append(step)
+    called = generator.calls
+    assert other.features(2)[4].shape == (9, 16, 16)
+    assert session.record.features(3)[4].shape == other.features(3)[4].shape == (9, 32, 32)
+    assert generator.calls == called
+
+
+def interrupted(read: Callable[[], object], by: Callable[[], None], at: int) -> tuple[object, bool]:
+    """What is read when something happens right before an operation of `keeping`; whether it came to that."""
+    left, before = at, sys.gettrace()
+
+    def trace(frame: FrameType, event: str, _: object) -> object:
+        nonlocal left
+        frame.f_trace_opcodes = frame.f_code.co_filename == keeping.__file__
+        if event == "opcode":
+            left -= 1
+            if left == -1:
+                sys.settrace(None)
+                by()
+                return None
+        return trace
+
+    sys.settrace(trace)
+    try:
+        return read(), left < 0
+    finally:
+        sys.settrace(before)
+
+
+def test_a_map_read_while_it_goes_to_a_file_is_whole(tmp_path: Path):
+    picture, due = np.ones((4, 4, 3), np.uint8), np.ones((2, 2, 2), np.float32)
+    for at in itertools.count():
+        kept = Kept({3: due, PICTURE: picture})
+        move = partial(kept.move, (3, PICTURE), tmp_path / f"{at}.npz", None)
+        (values, drawn), came = interrupted(lambda kept=kept: (kept.features(3), kept.picture()), move, at)
+        np.testing.assert_array_equal(values, due)
+        np.testing.assert_array_equal(drawn, picture)
+        if not came:
+            break
+    assert at > 10
+
+
+def test_a_garbage_collection_while_bytes_are_counted_holds_nobody_up():
+    steps = list(kept_drag(Keep()))
+
+    class Collecting(float):
+        def __mul__(self, other: float) -> float:
+            del record.steps[:-1]
+            gc.collect()
+            return float(self) * other
+
+    record = DragRecord(keep=Keep(blocks=(3,), memory=Collecting(1)))
+
+    def fill() -> None:
+        record.append(steps.pop())
+        record.append(steps.pop())  # the one before goes while this one is counted
+
+    filling = threading.Thread(target=fill, daemon=True)
+    filling.start()
+    filling.join(20)
+    assert not filling.is_alive()
 
 
 def test_a_session_keeps_them_across_undo():
