@@ -1,12 +1,13 @@
 """Feature maps and pictures that a record keeps of chosen steps, within a budget of memory, the rest in files."""
 
+import os
 import secrets
 import tempfile
 import threading
 import warnings
 import weakref
 from collections import deque
-from collections.abc import Collection, Container, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from draggan_widget.engine.config import plain
 from draggan_widget.errors import ConfigError, RecordError
 from draggan_widget.files import write_atomically
 from draggan_widget.generators.generator import Generator
@@ -42,7 +44,7 @@ class Keep:
         folder: where those go, into a folder of their own; None: a temporary one, gone with the record.
 
     Raises:
-        ConfigError: a value of the wrong kind.
+        ConfigError: a value of the wrong kind, or a folder that is a file.
     """
 
     blocks: tuple[int, ...] = ()
@@ -52,14 +54,16 @@ class Keep:
     folder: str | Path | None = None
 
     def __post_init__(self) -> None:
-        blocks = (self.blocks,) if isinstance(self.blocks, int) else tuple(self.blocks)
-        object.__setattr__(self, "blocks", blocks)
-        if not all(isinstance(block, int) and not isinstance(block, bool) and block >= 0 for block in blocks):
-            raise ConfigError(f"blocks is {self.blocks!r}; expected whole numbers, counted from 0, as (4, 5)")
+        made = {"blocks": _blocks(self.blocks), "pictures": plain(self.pictures), "memory": plain(self.memory)}
+        for name, value in made.items():
+            object.__setattr__(self, name, value)
+        if not isinstance(self.pictures, bool):
+            raise ConfigError(f"pictures is {self.pictures!r}; expected True or False")
         if not (self.steps is None or isinstance(self.steps, Container)) or isinstance(self.steps, str):
             raise ConfigError(f"steps is {self.steps!r}; expected positions, as range(0, 300, 10), or None")
         if isinstance(self.memory, bool) or not isinstance(self.memory, (int, float)) or not self.memory >= 0:
             raise ConfigError(f"memory is {self.memory!r}; expected MB of maps and pictures, 0 or more")
+        _check_folder(self.folder)
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -69,6 +73,22 @@ class Keep:
     def wants(self, position: int) -> bool:
         """Whether anything of the step at this place in a record is to be kept."""
         return bool(self.parts) and (self.steps is None or position in self.steps)
+
+
+def _blocks(wished: object) -> tuple[int, ...]:
+    blocks = tuple(map(plain, wished)) if isinstance(wished, Iterable) else (plain(wished),)
+    if not all(isinstance(block, int) and not isinstance(block, bool) and block >= 0 for block in blocks):
+        raise ConfigError(f"blocks is {wished!r}; expected whole numbers, counted from 0, as (4, 5)")
+    return blocks
+
+
+def _check_folder(folder: object) -> None:
+    if folder is None:
+        return
+    if not isinstance(folder, str | Path):
+        raise ConfigError(f"folder is {folder!r}; expected the path of a folder, or None for a temporary one")
+    if os.path.exists(folder) and not os.path.isdir(folder):
+        raise ConfigError(f"folder is {str(folder)!r}, which is a file; expected a folder, or a name that is free")
 
 
 def checked_keep(keep: Keep | None, generator: Generator) -> Keep:

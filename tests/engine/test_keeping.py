@@ -98,11 +98,11 @@ def test_a_file_that_is_gone_is_named(tmp_path: Path):
 
 
 def test_a_folder_that_cannot_be_written_stops_the_drag_and_loses_nothing(tmp_path: Path):
-    (tmp_path / "file").write_text("no folder")
     generator = BlobGenerator()
     session = DragSession(
         generator, ws=generator.ws_at(*START), keep=Keep(pictures=True, memory=0, folder=tmp_path / "file")
     )
+    (tmp_path / "file").write_text("no folder")
     session.edit = EDIT
     says = r"cannot be written \(.*\); free some space, choose another Keep\.folder or keep fewer steps$"
     with session, pytest.warns(UserWarning, match="pass 0 MB"), pytest.raises(RecordError, match=says):
@@ -252,6 +252,12 @@ def test_other_weights_forget_what_was_kept():
     ("wrong", "says"),
     [
         ({"blocks": (1.5,)}, "blocks is (1.5,); expected whole numbers, counted from 0, as (4, 5)"),
+        ({"blocks": None}, "blocks is None; expected whole numbers, counted from 0, as (4, 5)"),
+        ({"blocks": (3, True)}, "blocks is (3, True); expected whole numbers, counted from 0, as (4, 5)"),
+        ({"blocks": np.float32(3)}, "blocks is np.float32(3.0); expected whole numbers, counted from 0, as (4, 5)"),
+        ({"pictures": 2}, "pictures is 2; expected True or False"),
+        ({"pictures": None}, "pictures is None; expected True or False"),
+        ({"folder": 3}, "folder is 3; expected the path of a folder, or None for a temporary one"),
         ({"steps": 3}, "steps is 3; expected positions, as range(0, 300, 10), or None"),
         ({"memory": -1}, "memory is -1; expected MB of maps and pictures, 0 or more"),
         ({"memory": math.nan}, "memory is nan; expected MB of maps and pictures, 0 or more"),
@@ -260,6 +266,22 @@ def test_other_weights_forget_what_was_kept():
 def test_a_wish_that_makes_no_sense_is_refused(wrong: dict, says: str, unchecked):
     with pytest.raises(ConfigError, match=f"^{re.escape(says)}"):
         Keep(**wrong)
+
+
+def test_numbers_of_numpy_are_taken(unchecked):
+    for blocks in (np.int64(3), (np.int64(3),), np.array([3])):
+        keep = Keep(blocks=blocks, pictures=np.bool_(True), memory=np.float32(0.5))
+        assert repr(keep) == "Keep(blocks=(3,), pictures=True, steps=None, memory=0.5, folder=None)"
+
+
+def test_a_file_for_a_folder_is_refused_before_any_drag(tmp_path: Path):
+    (tmp_path / "file").write_text("no folder")
+    for folder in (tmp_path / "file", str(tmp_path / "file")):
+        says = f"folder is {str(folder)!r}, which is a file; expected a folder, or a name that is free"
+        with pytest.raises(ConfigError, match=f"^{re.escape(says)}$"):
+            Keep(folder=folder)
+    Keep(folder=tmp_path)
+    assert not Path(Keep(folder=tmp_path / "new").folder or tmp_path).exists()
 
 
 def test_a_block_that_is_not_there_is_refused_before_any_drag():
