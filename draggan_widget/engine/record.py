@@ -177,7 +177,9 @@ class DragRecord:
     @property
     def motion_losses(self) -> Float[np.ndarray, "steps points"]:
         """Each point's term of that loss; NaN where there was none."""
-        return self._padded([step.motion_losses for step in self.steps], 1)[..., 0]
+        steps = tuple(self.steps)
+        points = max((len(step.handles) for step in steps), default=0)
+        return self._padded([step.motion_losses for step in steps], 1, points)[..., 0]
 
     @property
     def mask_loss(self) -> Float[np.ndarray, " steps"]:
@@ -187,7 +189,9 @@ class DragRecord:
     @property
     def gradient_norms(self) -> Float[np.ndarray, "steps num_ws"]:
         """Norm of that loss's gradient in each row of the latent; NaN where there was none."""
-        return self._padded([step.gradient_norms for step in self.steps], 1)[..., 0]
+        steps = tuple(self.steps)
+        rows = max((step.ws.shape[1] for step in steps), default=0)
+        return self._padded([step.gradient_norms for step in steps], 1, rows)[..., 0]
 
     @property
     def seconds(self) -> Float[np.ndarray, " steps"]:
@@ -211,8 +215,8 @@ class DragRecord:
 
         return load_record(Path(path), generator)
 
-    def _padded(self, rows: list[tuple], width: int) -> np.ndarray:
-        most = max((len(row) for row in rows), default=0)
+    def _padded(self, rows: list[tuple], width: int, least: int = 0) -> np.ndarray:
+        most = max([least, *map(len, rows)])
         padded = np.full((len(rows), most, width), np.nan)
         for values, row in zip(padded, rows, strict=True):
             if row:

@@ -327,6 +327,15 @@ def test_a_record_gives_the_terms_as_arrays():
     assert (record.gradient_norms[1:, 2:] == 0).all()
 
 
+def test_steps_without_a_loss_have_the_same_shapes(tmp_path: Path):
+    record = DragRecord(steps=kept_drag(Keep())[:1])
+    for each in (record, DragRecord.load(record.save(tmp_path / "one.npz"))):
+        assert (each.motion_losses.shape, each.gradient_norms.shape) == ((1, 1), (1, 4))
+        assert np.isnan(each.motion_losses).all()
+        assert np.isnan(each.gradient_norms).all()
+    assert (DragRecord().motion_losses.shape, DragRecord().gradient_norms.shape) == ((0, 0), (0, 0))
+
+
 def test_trajectories_are_a_tidy_table():
     record = DragRecord(steps=run(BlobGenerator(), Edit([START, (40.0, 20.0)], [(42.0, 37.0), (40.0, 20.0)])))
     record.steps[2:] = run(BlobGenerator())[:2]
