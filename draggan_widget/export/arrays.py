@@ -76,9 +76,9 @@ def read_npy(path: Path, what: str) -> np.ndarray:
         raise damaged(path, what, error) from error
 
 
-def check_bound(path: Path, unpacked: int) -> None:
-    """Refuse a file that unpacks to far more than it holds."""
-    if unpacked > max(SMALL, RATIO * path.stat().st_size):
+def check_bound(path: Path, unpacked: int, held: int | None = None) -> None:
+    """Refuse a file that unpacks to far more than it holds: `held` bytes; None: its size."""
+    if unpacked > max(SMALL, RATIO * (path.stat().st_size if held is None else held)):
         raise ExportError(f"{path} would unpack to {unpacked} bytes; expected at most {RATIO} times its size")
 
 

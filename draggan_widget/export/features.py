@@ -3,6 +3,7 @@
 Both are written one step at a time, so that memory holds one map, not the drag.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from draggan_widget.engine.config import plain as plain_number
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.errors import ExportError
 from draggan_widget.export import plain
-from draggan_widget.export.arrays import own_header, read_npz, write_npz_by_pieces
+from draggan_widget.export.arrays import check_bound, own_header, read_npz, write_npz_by_pieces
 from draggan_widget.export.writing import (
     as_json,
     check_version,
@@ -119,9 +120,13 @@ def _write_zarr(path: Path, told: dict[str, Any], first: Map, pieces: Iterator[M
     if path.exists() and not (path.is_dir() and any((path / mark).exists() for mark in MARKS)):
         raise ExportError(f"{path} exists and is no zarr store; expected one to replace, or a new name; choose another")
     shape = (len(told["steps"]), *first.shape)
+    # A chunk left out, as zarr 3 does with zeros, could not be told from a lost one. zarr 2 writes all by itself.
+    written = {} if zarr.__version__.startswith("2.") else {"config": {"write_empty_chunks": True}}
 
     def fill(folder: Path) -> None:
-        array = zarr.open_array(str(folder), mode="w", shape=shape, chunks=(1, *first.shape), dtype="float32")
+        array = zarr.open_array(
+            str(folder), mode="w", shape=shape, chunks=(1, *first.shape), dtype="float32", **written
+        )
         array.attrs.update({HEADER: told})
         for place, values in enumerate(pieces):
             array[place] = values
@@ -157,7 +162,24 @@ def load_features(path: str | Path) -> SavedFeatures:
         values = _open_zarr(path)
         told = own_header(path, as_json(values.attrs.get(HEADER)), SCHEMA)
     check_version(path, told.get("version"), VERSION)
-    return _checked(path, told, values)
+    saved = _checked(path, told, values)
+    if not isinstance(values, np.ndarray):
+        _check_chunks(path, values)
+    return saved
+
+
+def _check_chunks(path: Path, values: "zarr.Array") -> None:
+    """Refuse a store that lacks maps, which zarr would read as zeros, or whose map is far larger than its files."""
+    if values.chunks != (1, *values.shape[1:]):
+        raise damaged(path, "features", f"chunks of shape {values.chunks}; expected one a map")
+    check_bound(path, math.prod(values.chunks) * values.dtype.itemsize, _held(path))
+    count = values.nchunks_initialized
+    if count != values.shape[0]:
+        raise damaged(path, "features", f"{count} of {values.shape[0]} maps are there")
+
+
+def _held(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def _open_zarr(path: Path) -> "zarr.Array":

@@ -215,6 +215,34 @@ def test_foreign_and_damaged_stores_are_refused(tmp_path: Path, record: DragReco
         assert re.fullmatch(damaged(path), refusal(path))
 
 
+def test_a_store_that_lacks_a_map_is_refused_and_not_read_as_zeros(tmp_path: Path, record: DragRecord):
+    path = save_features(record, 2, tmp_path / "f.zarr")
+    chunk = next(p for p in sorted(path.rglob("*")) if p.is_file() and "3" in p.relative_to(path).parts)
+    chunk.unlink()
+    assert refusal(path) == f"{path} is damaged or holds no features (5 of 6 maps are there); take another copy"
+
+
+def test_a_map_of_zeros_is_no_lost_one(tmp_path: Path):
+    class Zeros(DragRecord):
+        def features(self, block: int):
+            return [np.zeros((9, 8, 8), np.float32)] * 3
+
+    back = load_features(save_features(Zeros({}, run(BlobGenerator(), max_steps=2)), 1, tmp_path / "f.zarr"))
+    assert [values.any() for values in back] == [False] * 3
+
+
+def test_a_store_that_claims_more_than_its_files_can_hold_is_refused(tmp_path: Path, record: DragRecord):
+    path = save_features(record, 2, tmp_path / "f.zarr")
+    told = json.loads((path / "zarr.json").read_text())
+    told["shape"] = [6, 9, 2**20, 2**20]
+    (path / "zarr.json").write_text(json.dumps(told))
+    due = r"\(chunks of shape \(1, 9, 16, 16\); expected one a map\)"
+    assert re.search(due, refusal(path))
+    told["chunk_grid"]["configuration"]["chunk_shape"] = [1, 9, 2**20, 2**20]
+    (path / "zarr.json").write_text(json.dumps(told))
+    assert refusal(path) == f"{path} would unpack to {36 * 2**40} bytes; expected at most 100 times its size"
+
+
 @pytest.mark.parametrize(
     "change", [{"steps": [0]}, {"steps": 3}, {"block": "2"}, {"image_size": [64]}, {"steps": [True] * 6}, {"about": 3}]
 )
