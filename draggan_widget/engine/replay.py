@@ -23,13 +23,16 @@ class Leg:
 
     Attributes:
         count: its steps, the untouched start included.
-        ended: whether it ended by itself; else it was stopped, or left for the next leg, after `count` steps.
+        ended: whether the drag ended by itself; else it reached its cap, was stopped, or was left for the next leg,
+            after `count` steps.
         edits: (index, edit): from which of its steps on each was pursued; the first from 0 on.
+        config: its settings; None where the record does not say: then those of the whole replay.
     """
 
     count: int
     ended: bool
     edits: tuple[tuple[int, Edit], ...]
+    config: DragConfig | None = None
 
 
 def legs_of(steps: Sequence[DragStep]) -> tuple[Leg, ...]:
@@ -43,7 +46,8 @@ def _leg(steps: Sequence[DragStep]) -> Leg:
     for index, step in enumerate(steps):
         if step.edit != edits[-1][1]:
             edits.append((index, step.edit))
-    return Leg(len(steps), steps[-1].ended is not None, tuple(edits))
+    by_itself = steps[-1].ended not in (None, "cap")  # a cap keeps its count where the settings are not known
+    return Leg(len(steps), by_itself, tuple(edits), steps[0].config)
 
 
 class Replay:
@@ -73,7 +77,8 @@ class Replay:
         """Make the recorded drags again, from the latent where the first began.
 
         A leg that ended by itself goes on until it does so again, be it some steps earlier or later; one that was
-        stopped is stopped after as many steps. Each further leg takes over the anchors of the one before.
+        stopped is stopped after as many steps. Each leg has its own settings, `config` where it holds none, and each
+        further leg takes over the anchors of the one before.
 
         Yields:
             As `drag` does. `send(edit)` leaves the recorded way and goes on with that edit; so does asking for more
@@ -81,7 +86,7 @@ class Replay:
         """
         resume = None
         for leg in self.legs:
-            drawn = drag(generator, ws, leg.edits[0][1], config, resume)
+            drawn = drag(generator, ws, leg.edits[0][1], leg.config or config, resume)
             due, step, index = dict(leg.edits), next(drawn), 0
             while not _over(leg, step, index):
                 self.more = True

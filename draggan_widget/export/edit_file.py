@@ -1,7 +1,8 @@
 """An edit as one JSON file that reproduces its drag: start, settings, points and mask, and what came of it.
 
 The start latent is named by its seed, or held bit for bit where it was given. A drag whose edit was changed on the way,
-and one that was gone on with after it ended, are held whole: every edit with the step from which it was pursued.
+and one that was gone on with after it ended, are held whole: every edit with the step from which it was pursued, and
+the settings of each drag.
 """
 
 import json
@@ -23,7 +24,7 @@ from draggan_widget.export.result import Result, packed_result, result_of, unpac
 from draggan_widget.export.writing import check_version, damaged, ending_of, missing, put
 
 SCHEMA = "draggan-widget edit"
-VERSION = 1
+VERSION = 2  # 1: one config for all drags
 LARGEST_FILE = 64 << 20  # bytes; a drag with a hundred masks of 1024 px has 1 MB
 PARTS = ("schema", "version", "generator", "start", "config", "edit", "drags", "masks", "result", "versions")
 
@@ -57,7 +58,7 @@ class SavedEdit:
         truncation_psi: of the start latent.
         label: class of a conditional generator, or None.
         ws: the start latent, where it came from no seed.
-        config: settings of the drags.
+        config: settings of the next drag, and of those whose leg holds none.
         edit: the edit that stood when it was saved.
         legs: the drags that were made, in order; none where none was.
         result: what came of them, or None.
@@ -144,6 +145,7 @@ def _packed(saved: SavedEdit) -> dict[str, Any]:
         {
             "steps": leg.count,
             "ended": leg.ended,
+            "config": None if leg.config is None else dict(vars(leg.config)),
             "edits": [{"step": index, "edit": packer.edit(change)} for index, change in leg.edits],
         }
         for leg in saved.legs
@@ -209,8 +211,6 @@ def _unpacked(content: Any) -> SavedEdit:
     seed, label, ws = start["seed"], start["label"], start["ws"]
     if (seed is None) == (ws is None):
         raise ValueError("start has " + ("neither seed nor ws" if seed is None else "both seed and ws"))
-    if not isinstance(content["config"], dict):
-        raise ValueError(f"config is {plain.brief(content['config'])}; expected an object of settings")
     versions = content["versions"]
     if not isinstance(versions, dict) or not all(isinstance(one, str) for one in versions.values()):
         raise ValueError(f"versions is {plain.brief(versions)}; expected an object of texts")
@@ -220,9 +220,9 @@ def _unpacked(content: Any) -> SavedEdit:
         truncation_psi=plain.number(start["truncation_psi"], "truncation_psi"),
         label=None if label is None else plain.whole(label, "label"),
         ws=None if ws is None else plain.unpack_latent(ws),
-        config=DragConfig().replace(**content["config"]),
+        config=_config(content["config"]),
         edit=plain.unpack_edit(content["edit"], masks),
-        legs=tuple(_leg(drag, masks) for drag in plain.listed(content["drags"], "drags")),
+        legs=tuple(_leg(drag, masks, content["version"]) for drag in plain.listed(content["drags"], "drags")),
         result=unpacked_result(content["result"]),
         versions=versions,
     )
@@ -241,8 +241,15 @@ def _size(made: Mapping[str, Any], what: str) -> tuple[int, int] | None:
     return plain.whole(first, what), plain.whole(second, what)
 
 
-def _leg(value: object, masks: list[np.ndarray]) -> Leg:
-    drag = plain.fields(value, "a drag", ("steps", "ended", "edits"))
+def _config(value: object) -> DragConfig:
+    if not isinstance(value, dict):
+        raise ValueError(f"config is {plain.brief(value)}; expected an object of settings")
+    return DragConfig().replace(**value)
+
+
+def _leg(value: object, masks: list[np.ndarray], version: int) -> Leg:
+    drag = plain.fields(value, "a drag", ("steps", "ended", "edits", *(("config",) if version > 1 else ())))
+    config = None if drag.get("config") is None else _config(drag["config"])
     count, edits = plain.whole(drag["steps"], "steps"), []
     if not isinstance(drag["ended"], bool):
         raise ValueError(f"ended is {plain.brief(drag['ended'])}; expected true or false")
@@ -254,4 +261,4 @@ def _leg(value: object, masks: list[np.ndarray]) -> Leg:
         raise ValueError(f"a drag of {count} steps has edits at steps {plain.brief(places)}; expected rising from 0")
     if not all(len(edit) for _, edit in edits):
         raise ValueError("a drag pursued an edit without points; expected at least one")
-    return Leg(count, drag["ended"], tuple(edits))
+    return Leg(count, drag["ended"], tuple(edits), config)

@@ -56,7 +56,7 @@ def result_of(record: DragRecord) -> Result:
 
 
 def _not_reproduced(steps: list[DragStep]) -> list[str]:
-    """What a record alone shows of this; other settings between its drags, or other weights, it does not show."""
+    """What a record alone shows of this; other weights between its drags it does not show."""
     found, first = [], steps[0]
     if first.index != 0:
         found.append(
@@ -65,6 +65,8 @@ def _not_reproduced(steps: list[DragStep]) -> list[str]:
         )
     elif any(distance(p, q) > 1.0 for p, q in zip(first.edit.handles, first.handles, strict=True)):
         found.append("the first drag went on from another one: a replay takes new anchors where its handles were put")
+    if first.config is None and any(step.index == 0 for step in steps[1:]):
+        found.append("the record does not say the settings of each of its drags: a replay takes the same for all")
     if any(b.index not in (0, a.index + 1) for a, b in itertools.pairwise(steps)):
         found.append("steps are missing from the record: a replay makes fewer than the drag did")
     return found

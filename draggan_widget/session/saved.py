@@ -15,14 +15,29 @@ from draggan_widget.session.core import Core
 from draggan_widget.session.state import latent_state, seed_state, under_edit
 
 
+class SavedReplay(Replay):
+    """A replay that knows the file it came from.
+
+    Attributes:
+        saved: what that file holds.
+    """
+
+    def __init__(self, saved: SavedEdit):
+        last = saved.legs[-1].edits[-1][1]
+        super().__init__(saved.legs, None if saved.edit == last else saved.edit)
+        self.saved = saved
+
+
 def save(core: Core, path: Path) -> Path:
     """Write what a session holds; see `DragSession.save`."""
     with core.lock:
-        state, record, config = core.state, core.record, core.config
+        state, record, config, replay = core.state, core.record, core.config, _pending(core)
         steps = type(record)(record.about, list(record.steps))
+    if replay is not None:  # what is still to be made again must not be lost
+        return save_edit(dataclasses.replace(replay.saved, config=config), path)
     made_with = _made_with(core.generator)
     if len(steps):
-        return save_edit(edit_of(steps, state.edit, made_with), path)
+        return save_edit(dataclasses.replace(edit_of(steps, state.edit, made_with), config=config), path)
     given = state.seed is None
     bare = SavedEdit(
         generator=made_with,
@@ -39,6 +54,17 @@ def save(core: Core, path: Path) -> Path:
     return save_edit(bare, path)
 
 
+def _pending(core: Core) -> "SavedReplay | None":
+    """The replay of which recorded steps are still to come, unless its way was left."""
+    run = core._run or core._paused
+    replay = core.replay if run is None else run.replay
+    if not isinstance(replay, SavedReplay):
+        return None
+    due = replay.more or len(core.record) == 0
+    on_its_way = run is None or (due and core.state.edit is run._told)
+    return replay if on_its_way else None
+
+
 def _made_with(generator: Generator) -> MadeWith:
     size = (generator.num_ws, generator.w_dim)
     return MadeWith(generator.name, generator.family, generator.sha256, generator.image_size, size)
@@ -46,7 +72,7 @@ def _made_with(generator: Generator) -> MadeWith:
 
 def opened(path: Path, generator: Generator) -> Core:
     """What a session read from a file begins with; see `DragSession.load`."""
-    saved = load_edit(path)
+    saved = _with_all_settings(load_edit(path))
     _check_sizes(path, saved, generator)
     _warn_of_another(path, saved.generator, generator)
     if saved.seed is None:
@@ -57,9 +83,14 @@ def opened(path: Path, generator: Generator) -> Core:
     state = dataclasses.replace(fresh, edit=saved.first, step=under_edit(fresh.step, saved.first))
     core = Core(generator, saved.config, state, Keep())
     if saved.legs:
-        last = saved.legs[-1].edits[-1][1]
-        core.replay = Replay(saved.legs, None if saved.edit == last else saved.edit)
+        core.replay = SavedReplay(saved)
     return core
+
+
+def _with_all_settings(saved: SavedEdit) -> SavedEdit:
+    """The settings that an older file has for all its drags, in each of them: saved again, it says the same."""
+    legs = (dataclasses.replace(leg, config=leg.config or saved.config) for leg in saved.legs)
+    return dataclasses.replace(saved, legs=tuple(legs))
 
 
 def _check_sizes(path: Path, saved: SavedEdit, generator: Generator) -> None:
@@ -77,7 +108,8 @@ def _check_sizes(path: Path, saved: SavedEdit, generator: Generator) -> None:
         edits = [saved.edit, *(edit for leg in saved.legs for _, edit in leg.edits)]
         for edit in edits:
             edit.check(generator.image_size)
-        generator.block_size(saved.config.block)
+        for config in [saved.config, *(leg.config for leg in saved.legs if leg.config is not None)]:
+            generator.block_size(config.block)
     except DragganError as error:
         raise ExportError(f"{path} does not fit {generator.name}: {error}") from error
 

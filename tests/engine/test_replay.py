@@ -23,7 +23,7 @@ def test_a_record_s_legs_say_when_each_edit_was_sent():
     first, second = legs_of(record.steps)
     one, two = record[0].edit, record[3].edit
     assert (first.count, first.ended, first.edits) == (5, False, ((0, one), (3, two)))
-    assert (second.count, second.ended, second.edits) == (2, True, ((0, two),))
+    assert (second.count, second.ended, second.edits) == (2, False, ((0, two),))  # its cap
 
 
 def test_a_record_without_its_beginning_is_one_leg_from_where_it_begins():
@@ -52,3 +52,11 @@ def test_asking_for_more_after_a_leg_that_was_stopped_goes_on_with_the_same_adam
     _, whole = replayed((Leg(1, True, ((0, EDIT),)),))
     assert replay.more is None
     np.testing.assert_array_equal([step.ws.numpy() for step in steps], [step.ws.numpy() for step in whole])
+
+
+def test_each_leg_has_its_own_settings():
+    own = settings(BlobGenerator(), max_steps=2)
+    _, steps = replayed((Leg(3, False, ((0, EDIT),), own), Leg(4, False, ((0, OTHER),))))
+    assert [step.config == own for step in steps[:3]] == [True] * 3
+    assert [(step.index, step.ended) for step in steps[2:4]] == [(2, "cap"), (0, None)]
+    assert steps[3].config == settings(BlobGenerator())

@@ -19,7 +19,7 @@ from draggan_widget.engine.replay import Leg
 from draggan_widget.errors import ExportError
 from draggan_widget.export import edit_file, plain
 from draggan_widget.export.edit_file import MadeWith, SavedEdit, edit_of, load_edit, save_edit
-from draggan_widget.export.result import Result, compare
+from draggan_widget.export.result import Result, compare, result_of
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -63,7 +63,7 @@ def reason(path: Path) -> str:
 
 def same(a: SavedEdit, b: SavedEdit) -> bool:
     def parts(saved: SavedEdit) -> tuple:
-        legs = [(leg.count, leg.ended, leg.edits) for leg in saved.legs]
+        legs = [(leg.count, leg.ended, leg.edits, leg.config) for leg in saved.legs]
         rest = [getattr(saved, field.name) for field in dataclasses.fields(saved) if field.name not in ("legs", "ws")]
         return legs, rest, None if saved.ws is None else (saved.ws.dtype, saved.ws.shape, saved.ws.tobytes())
 
@@ -87,7 +87,8 @@ def edits(draw: st.DrawFn, least: int = 0) -> Edit:
 def legs(draw: st.DrawFn) -> Leg:
     count = draw(st.integers(1, 1000))
     places = sorted({0, *draw(st.lists(st.integers(0, count - 1), max_size=3))})
-    return Leg(count, draw(st.booleans()), tuple((place, draw(edits(1))) for place in places))
+    config = st.none() | st.builds(DragConfig, learning_rate=st.floats(0, 10))
+    return Leg(count, draw(st.booleans()), tuple((place, draw(edits(1))) for place in places), draw(config))
 
 
 latents = numbers.arrays(
@@ -136,7 +137,7 @@ def test_a_record_s_edit_says_how_it_was_made_and_what_came_of_it(tmp_path: Path
     assert (saved.seed, saved.truncation_psi, saved.label) == (None, 0.5, None)
     assert saved.config.max_steps == 4
     assert saved.edit == saved.first == record[0].edit
-    assert [(leg.count, leg.ended) for leg in saved.legs] == [(5, True)]
+    assert [(leg.count, leg.ended) for leg in saved.legs] == [(5, False)]
     assert saved.result == Result(5, "cap", record[-1].handles)
     np.testing.assert_array_equal(saved.ws, record.ws[:1])
 
@@ -149,7 +150,7 @@ def test_the_file_is_plain_json_with_masks_that_any_program_opens(tmp_path: Path
         edit_of(a_record()), edit=edit, legs=(Leg(3, False, ((0, edit), (1, Edit([(1, 2)], [(3, 5)], mask)))),)
     )
     content = json.loads(save_edit(saved, tmp_path / "edit.json").read_text("ascii"))
-    assert (content["schema"], content["version"]) == ("draggan-widget edit", 1)
+    assert (content["schema"], content["version"]) == ("draggan-widget edit", 2)
     assert content["edit"] == {"handles": [[1.0, 2.0]], "targets": [[3.0, 4.0]], "locked": [False], "mask": 0}
     assert len(content["masks"]) == 1
     assert base64.b64decode(content["masks"][0]).startswith(b"\x89PNG")
@@ -165,6 +166,23 @@ def test_a_golden_file_of_version_1_opens_and_its_drag_is_made_again():
         found = compare(saved.result, session.run())
     assert found.largest <= 1.0
     assert found.endings[0] == found.endings[1] == "arrived"
+
+
+def test_settings_of_a_drag_that_are_none_are_named(tmp_path: Path, content: dict[str, Any]):
+    path = tmp_path / "edit.json"
+    for value, due in ((3, "config is 3; expected an object of settings"), ({"blok": 3}, "DragConfig has no setting")):
+        content["drags"][0]["config"] = value
+        path.write_text(json.dumps(content))
+        assert due in reason(path)
+
+
+def test_a_record_that_does_not_say_its_settings_says_so():
+    record = a_record()
+    bare = [dataclasses.replace(step, config=None) for step in record]
+    due = "the record does not say the settings of each of its drags: a replay takes the same for all"
+    assert result_of(DragRecord(record.about, bare)).not_reproduced == ()
+    assert due in result_of(DragRecord(record.about, bare * 2)).not_reproduced
+    assert due not in result_of(DragRecord(record.about, [*record, *record])).not_reproduced
 
 
 def test_a_golden_record_of_version_1_opens():
@@ -221,14 +239,14 @@ def test_a_huge_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert reason(save_edit(a_record(), tmp_path / "edit.json")) == "ValueError: over 100 bytes"
 
 
-@pytest.mark.parametrize("version", [2, 0, -1, "1", None, 1.5, True])
+@pytest.mark.parametrize("version", [3, 0, -1, "1", None, 1.5, True])
 def test_another_version_is_refused(tmp_path: Path, content: dict[str, Any], version: object):
     path = tmp_path / "edit.json"
     path.write_text(json.dumps(content | {"version": version}))
-    if version == 2:
-        due = f"{path} has schema version 2; this version of draggan-widget reads up to 1; update it"
+    if version == 3:
+        due = f"{path} has schema version 3; this version of draggan-widget reads up to 2; update it"
     else:
-        due = f"{path} has schema version {version!r}; expected a whole number from 1 to 1"
+        due = f"{path} has schema version {version!r}; expected a whole number from 1 to 2"
     assert refusal(path) == due
 
 
@@ -272,21 +290,21 @@ HOSTILE: list[tuple[str, Any, str]] = [
     ("masks", {}, r"masks holds \{\}; expected a list"),
     (
         "drags",
-        [{"steps": 2, "ended": False, "edits": []}],
+        [{"config": None, "steps": 2, "ended": False, "edits": []}],
         r"a drag of 2 steps has edits at steps \[\]; expected rising from 0",
     ),
     (
         "drags",
-        [{"steps": 2, "ended": False, "edits": [{"step": 2, "edit": POINT}]}],
+        [{"config": None, "steps": 2, "ended": False, "edits": [{"step": 2, "edit": POINT}]}],
         r"a drag of 2 steps has edits at .*",
     ),
     (
         "drags",
-        [{"steps": 0, "ended": False, "edits": [{"step": 0, "edit": POINT}]}],
+        [{"config": None, "steps": 0, "ended": False, "edits": [{"step": 0, "edit": POINT}]}],
         r"a drag of 0 steps has edits at .*",
     ),
-    ("drags", [{"steps": 2, "ended": 1, "edits": []}], "ended is 1; expected true or false"),
-    ("drags", [3], "a drag is 3; expected an object with steps, ended, edits"),
+    ("drags", [{"config": None, "steps": 2, "ended": 1, "edits": []}], "ended is 1; expected true or false"),
+    ("drags", [3], "a drag is 3; expected an object with steps, ended, edits, config"),
     ("result.ending", "won", "ending is 'won'; expected one of .*"),
     ("result.handles", [[1]], r"handles holds \[1\]; expected a list of 2"),
     ("result.steps", -1, "steps is -1; expected a whole number from 0"),

@@ -152,6 +152,76 @@ def test_a_replay_may_be_made_step_by_step_and_stopped(tmp_path: Path):
             same(other.run(), record)
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"learning_rate": 2e-3, "max_steps": 4}, {"learning_rate": 1e-3, "max_steps": 9}),
+        ({"max_steps": 4}, {"max_steps": 2}),
+        ({"latent_space": "W", "max_steps": 4}, {"latent_space": "W+", "max_steps": 4}),
+    ],
+)
+def test_each_drag_is_made_again_with_its_own_settings(tmp_path: Path, before: dict, after: dict):
+    generator = BlobGenerator()
+    with opened(generator, **before) as session:
+        session.run()
+        session.config = session.config.replace(**after)
+        record = session.run()
+        assert len(record.starts) == 2
+        with again(session, tmp_path / "edit.json") as other:
+            same(other.run(), record)
+            assert other.config == session.config
+            assert [step.config for step in other.record] == [step.config for step in record]
+    record.save(tmp_path / "record.npz")
+    save_edit(DragRecord.load(tmp_path / "record.npz", generator), tmp_path / "other.json")
+    with DragSession.load(tmp_path / "other.json", generator) as other:
+        same(other.run(), record)
+
+
+def test_settings_changed_after_the_last_drag_are_those_of_the_loaded_session(tmp_path: Path):
+    with opened(max_steps=3) as session:
+        record = session.run()
+        session.config = session.config.replace(max_steps=7)
+        with again(session, tmp_path / "edit.json") as other:
+            assert other.config.max_steps == 7
+            same(other.run(), record)
+
+
+@pytest.mark.parametrize("made", [0, 1, 4, 7])
+def test_a_loaded_session_saved_under_the_same_name_loses_nothing(tmp_path: Path, made: int):
+    path = tmp_path / "edit.json"
+    with opened() as session:
+        session.step(4)
+        session.edit = OTHER
+        session.step(6)
+        session.edit = EDIT  # stands after the last step
+        saved = load_edit(session.save(path))
+    with DragSession.load(path, session.generator) as other:
+        if made:
+            other.step(made)
+        other.save(path)
+    assert load_edit(path).result == saved.result
+    with DragSession.load(path, session.generator) as other:
+        same(other.run(), session.record)
+        assert other.edit == session.edit
+
+
+@pytest.mark.parametrize("when", ["before", "paused", "run"])
+def test_a_loaded_session_that_left_its_recorded_way_is_saved_as_it_stands(tmp_path: Path, when: str):
+    path = tmp_path / "edit.json"
+    with opened() as session:
+        session.step(8)
+        session.save(path)
+    with DragSession.load(path, session.generator) as other:
+        if when != "before":
+            other.step(3)
+        other.edit = OTHER
+        if when == "run":
+            other.step(2)
+        saved = load_edit(other.save(path))
+        assert saved.edit == OTHER
+        assert sum(leg.count for leg in saved.legs) == len(other.record)
+
+
 def test_an_edit_while_a_replay_runs_goes_on_from_there(tmp_path: Path):
     mine = Edit([(31.0, 31.0)], [(31.0, 20.0)])
     with opened() as session:
