@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: of the command line, without the program's name; None takes those of this process.
     """
-    parsed = _parser().parse_args(arguments)
+    parsed = _parsed(sys.argv[1:] if arguments is None else arguments)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = cli_drag.warn_on_stderr
@@ -44,9 +44,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"draggan-widget: {' '.join(str(error).split())}", file=sys.stderr)
         return WRONG
     except KeyboardInterrupt:
+        print("draggan-widget: interrupted", file=sys.stderr)
         return INTERRUPTED
-    print("\n".join(lines))
+    for line in lines:
+        print(line)
     return status
+
+
+def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    try:
+        return _parser().parse_args(arguments)
+    except SystemExit as error:
+        hint = cli_drag.point_hint(arguments)
+        if error.code and hint is not None:
+            print(f"draggan-widget: {hint}", file=sys.stderr)
+        raise
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -4,9 +4,14 @@ torch is imported only once a generator is loaded.
 """
 
 import argparse
+import contextlib
 import importlib.util
+import itertools
+import signal
 import sys
-from collections.abc import Sequence
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,7 +50,9 @@ examples:
   draggan-widget drag ffhq.pkl --seed 7 --handle 512,540 --target 572,540 --handle 400,480 --target 400,480 \\
     --mask movable.png --truncation-psi 0.5 --steps 100 --out smile/
 
-Ctrl-C stops the drag and writes what was made so far. Exit status: 0 done, 2 something is wrong, 130 stopped."""
+Ctrl-C stops the drag and writes what was made so far; once more: record and edit only.
+
+Exit status: 0 done, 2 something is wrong, 130 stopped."""
 REPLAY = """\
 Make a saved drag again and say how far its handles end from the saved ones.
 
@@ -97,6 +104,14 @@ def _start_options(drag: argparse.ArgumentParser) -> None:
     add("--label", type=int, metavar="N", help="class, for a conditional generator")
 
 
+def point_hint(arguments: Sequence[str]) -> str | None:
+    """The remedy where a point begins with a minus, which argparse takes for an option: `--handle -5,78`."""
+    for option, value in itertools.pairwise(arguments):
+        if option in ("--handle", "--target") and value[:1] == "-" and "," in value:
+            return f"a point that begins with a minus is written with an equals sign: {option}={value}"
+    return None
+
+
 def _point(text: str) -> tuple[float, float]:
     try:
         x, y = (float(part) for part in text.split(","))
@@ -112,6 +127,7 @@ def run_drag(parsed: argparse.Namespace) -> tuple[int, list[str]]:
     from draggan_widget.session.session import DragSession
 
     edit = _edit(parsed)
+    _try_out(parsed.out)
     generator = load_generator(parsed.generator)
     config = DragConfig.for_generator(generator, parsed.preset)
     if parsed.steps is not None:
@@ -133,6 +149,21 @@ def _edit(parsed: argparse.Namespace) -> "Edit":
     return Edit(parsed.handle, parsed.target, None if parsed.mask is None else _mask(parsed.mask))
 
 
+def _try_out(out: Path) -> None:
+    """Make the folder and write to it once, before anything that takes long.
+
+    Raises:
+        ExportError: it cannot be written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out) as file:
+            file.write(b"x")
+            file.flush()
+    except OSError as error:
+        raise ExportError(f"--out {out} cannot be written ({error}); choose another folder") from error
+
+
 def _mask(path: Path) -> "np.ndarray":
     import numpy as np
     from PIL import Image
@@ -152,15 +183,17 @@ def _made(session: "DragSession", out: Path | None) -> tuple[int, list[str]]:
         interrupted = _pull(session)
     except DragganError:
         if out is not None and len(session.record):
-            _write(session, out)
+            _print_written(session, out)
         raise
     last, count, status = session.current, len(session.record), INTERRUPTED if interrupted else 0
     if not count:
         return status, ["stopped before the first step"]
-    lines = [f"{last.ended or 'stopped'} after {count - 1} steps"]
+    print(f"{last.ended or 'stopped'} after {count - 1} steps")
     for number, (handle, distance) in enumerate(zip(last.handles, last.distances, strict=True), start=1):
-        lines.append(f"handle {number}: ({handle[0]:g}, {handle[1]:g}), {distance:.2f} px from its target")
-    return status, lines + ([] if out is None else _write(session, out))
+        print(f"handle {number}: ({handle[0]:g}, {handle[1]:g}), {distance:.2f} px from its target")
+    if out is not None:
+        _print_written(session, out)
+    return status, []
 
 
 def _pull(session: "DragSession") -> bool:
@@ -177,23 +210,51 @@ def _pull(session: "DragSession") -> bool:
     return False
 
 
-def _write(session: "DragSession", out: Path) -> list[str]:
-    """Everything a drag made, into a folder; a line for each file."""
+def _print_written(session: "DragSession", out: Path) -> None:
+    """Write everything a drag made into a folder, and say each file once it is there.
+
+    Ctrl-C waits while record and edit, without which the drag would be lost, are written; then it leaves the rest out.
+    """
+    needed, rest = _writers(session, out)
+    with _no_ctrl_c():
+        for write in needed:
+            print(f"wrote {write()}", flush=True)
+    for write in rest:
+        print(f"wrote {write()}", flush=True)
+
+
+def _writers(session: "DragSession", out: Path) -> tuple[list[Callable[[], Path]], list[Callable[[], Path]]]:
+    """What writes each file: first those without which the drag is lost; of the rest, what takes longest last."""
     from draggan_widget.export.pictures import save_picture
     from draggan_widget.export.trajectories import save_trajectories
     from draggan_widget.export.video import save_video
 
     record, about = session.record, session.record.about
     video = "drag.mp4" if importlib.util.find_spec("imageio_ffmpeg") else "drag.gif"
-    written = [  # what is lost without a drag first, what takes longest last
-        record.save(out / "record.npz"),
-        session.save(out / "edit.json"),
-        save_trajectories(record, out / "trajectories.csv"),
-        save_picture(record[0], out / "before.png", about),
-        save_picture(record[-1], out / "after.png", about),
-        save_video(record, out / video, paths=True),
+    needed = [lambda: record.save(out / "record.npz"), lambda: session.save(out / "edit.json")]
+    rest = [
+        lambda: save_trajectories(record, out / "trajectories.csv"),
+        lambda: save_picture(record[0], out / "before.png", about),
+        lambda: save_picture(record[-1], out / "after.png", about),
+        lambda: save_video(record, out / video, paths=True),
     ]
-    return [f"wrote {path}" for path in written]
+    return needed, rest
+
+
+@contextlib.contextmanager
+def _no_ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C wait; elsewhere than on the main thread it does not come anyway."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came:
+        raise KeyboardInterrupt
 
 
 def run_replay(parsed: argparse.Namespace) -> tuple[int, list[str]]:
@@ -202,6 +263,8 @@ def run_replay(parsed: argparse.Namespace) -> tuple[int, list[str]]:
     from draggan_widget.session.session import DragSession
 
     saved = load_edit(parsed.edit)
+    if parsed.out is not None:
+        _try_out(parsed.out)
     with DragSession.load(parsed.edit, parsed.generator or _named(parsed.edit, saved)) as session:
         status, lines = _made(session, parsed.out)
         return (status, lines) if status else _compared(saved, session, lines)

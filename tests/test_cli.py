@@ -183,7 +183,7 @@ def test_an_interrupt_ends_without_a_traceback(pickle: Path, monkeypatch: pytest
 
     monkeypatch.setattr(cli, "_read", interrupt)
     assert run("info", pickle) == 130
-    assert capsys.readouterr() == ("", "")
+    assert capsys.readouterr() == ("", "draggan-widget: interrupted\n")
 
 
 def test_the_module_runs_as_a_program(pickle: Path, tmp_path: Path):

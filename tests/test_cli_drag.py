@@ -157,9 +157,65 @@ def test_other_weights_are_a_warning_of_one_line(tmp_path: Path, capsys, monkeyp
 def test_a_drag_that_fails_keeps_what_it_made(tmp_path: Path, capsys, blob: BlobGenerator, monkeypatch):
     maps = blob._maps
     monkeypatch.setattr(blob, "_maps", lambda *size: maps(*size) if blob.calls <= 4 else maps(*size) * float("nan"))
-    message = refusal(capsys, "drag", "heads", *POINTS, "--out", tmp_path)
-    assert message.startswith("draggan-widget: ")
+    assert run("drag", "heads", *POINTS, "--out", tmp_path) == 2
+    out, err = capsys.readouterr()
+    assert re.fullmatch("draggan-widget: .+\n", err)
+    assert out.splitlines()[0] == f"wrote {tmp_path / 'record.npz'}"
     assert len(DragRecord.load(tmp_path / "record.npz")) >= 2
+
+
+@pytest.mark.parametrize("command", ["drag", "replay"])
+def test_a_folder_that_cannot_be_written_is_found_before_anything_is_loaded(
+    tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch, command: str
+):
+    with opened() as session:
+        edit = session.save(tmp_path / "edit.json")
+    loaded = []
+    for module in (load, session_module, sys.modules["draggan_widget.session.held"]):
+        monkeypatch.setattr(module, "load_generator", loaded.append)
+    (tmp_path / "file").write_text("mine")
+    out = tmp_path / "file" / "out"
+    given = ("heads", *POINTS) if command == "drag" else (edit, "--generator", "heads")
+    message = refusal(capsys, command, *given, "--out", out)
+    assert re.fullmatch(
+        rf"draggan-widget: --out {out} cannot be written \(\[Errno \d+\] .+\); choose another folder", message
+    )
+    assert loaded == []
+
+
+def test_files_already_written_are_named_when_a_later_one_fails(tmp_path: Path, capsys):
+    (tmp_path / "before.png").mkdir()
+    assert run("drag", "heads", *POINTS, "--steps", 2, "--out", tmp_path) == 2
+    out, err = capsys.readouterr()
+    names = ["record.npz", "edit.json", "trajectories.csv"]
+    assert [line for line in out.splitlines() if line.startswith("wrote")] == [f"wrote {tmp_path / n}" for n in names]
+    assert err.startswith(f"draggan-widget: {tmp_path / 'before.png'} cannot be written (")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals as Unix has them")
+def test_ctrl_c_waits_for_record_and_edit_and_leaves_the_rest_out(
+    tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+):
+    saved = DragRecord.save
+
+    def interrupted(record: DragRecord, path: Path) -> Path:
+        os.kill(os.getpid(), signal.SIGINT)
+        return saved(record, path)
+
+    monkeypatch.setattr(DragRecord, "save", interrupted)
+    assert run("drag", "heads", *POINTS, "--steps", 2, "--out", tmp_path) == 130
+    assert sorted(os.listdir(tmp_path)) == ["edit.json", "record.npz"]
+    assert capsys.readouterr().err == "draggan-widget: interrupted\n"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("option", ["--handle", "--target"])
+def test_a_point_that_begins_with_a_minus_says_how_to_write_it(capsys, option: str):
+    with pytest.raises(SystemExit):
+        run("drag", "heads", *POINTS, option, "-5,78", "--out", "never")
+    assert capsys.readouterr().err.endswith(
+        f"a point that begins with a minus is written with an equals sign: {option}=-5,78\n"
+    )
 
 
 @pytest.mark.parametrize(
