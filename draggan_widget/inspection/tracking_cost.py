@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.record import DragRecord, DragStep
-from draggan_widget.engine.references import PointReference, placed, take_reference
+from draggan_widget.engine.references import PointReference, matches, placed, take_reference
 from draggan_widget.engine.tracking import search
 from draggan_widget.errors import ConfigError, RecordError
 from draggan_widget.geometry import Point
@@ -51,7 +51,7 @@ def tracking_cost(step: DragStep, point: int, config: DragConfig, record: DragRe
 
     Raises:
         RecordError: the step came without its generator, or from a file and not with its record.
-        ConfigError: no such point, or the settings are of another block than the drag's.
+        ConfigError: no such point, one that was not tracked yet, or settings of another block than the drag's.
     """
     if not 0 <= point < len(step.handles):
         raise ConfigError(f"point is {point}; step {step.index} has {len(step.handles)}, counted from 0")
@@ -74,7 +74,14 @@ def _reference(step: DragStep, point: int, config: DragConfig, record: DragRecor
             f"config.block is {config.block}; this drag tracked in block {step.references.start.block}; give its own "
             "settings"
         )
-    return step.references.points[point]
+    reference = matches(step.references, step.edit)[point]  # not by place: the edit may have changed since
+    if reference is None:
+        x, y = step.edit.handles[point]
+        raise ConfigError(
+            f"point is {point}, at ({x:g}, {y:g}); it has not been tracked yet: it was put there after step "
+            f"{step.index}; drag on first"
+        )
+    return reference
 
 
 def _taken_anew(step: DragStep, point: int, config: DragConfig, record: DragRecord | None) -> PointReference:

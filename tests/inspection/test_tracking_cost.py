@@ -119,6 +119,36 @@ def test_a_point_added_under_way_is_taken_anew_from_the_map_it_was_added_on(tmp_
         np.testing.assert_array_equal(live.cost, anew.cost)
 
 
+def test_at_rest_a_handle_s_cost_is_its_own_whatever_points_came_or_went_since():
+    generator = BlobGenerator()
+    edit = Edit([START, (31.0, 47.0)], [(34.0, 37.0), (20.0, 47.0)])
+    with DragSession(generator, ws=generator.ws_at(*START), config=settings(generator, max_steps=3)) as session:
+        session.edit = edit
+        session.run()
+        dragged = [tracking_cost(session.current, point, session.config) for point in range(2)]
+        assert dragged[0].chosen != dragged[1].chosen
+        session.edit = Edit(edit.handles[::-1], edit.targets[::-1])
+        swapped = [tracking_cost(session.current, point, session.config) for point in (1, 0)]
+        session.edit = Edit(edit.handles[1:], edit.targets[1:])
+        left = tracking_cost(session.current, 0, session.config)
+        for found, expected in ((swapped[0], dragged[0]), (swapped[1], dragged[1]), (left, dragged[1])):
+            assert (found.chosen, found.searched_from) == (expected.chosen, expected.searched_from)
+            np.testing.assert_array_equal(found.cost, expected.cost)
+
+
+def test_a_point_that_was_put_after_the_last_step_has_no_cost_yet():
+    generator = BlobGenerator()
+    with DragSession(generator, ws=generator.ws_at(*START), config=settings(generator, max_steps=3)) as session:
+        session.edit = EDIT
+        session.run()
+        session.edit = Edit([*EDIT.handles, (31.0, 47.5)], [*EDIT.targets, (20.0, 47.0)])
+        with pytest.raises(ConfigError) as caught:
+            tracking_cost(session.current, 1, session.config)
+    assert str(caught.value) == (
+        "point is 1, at (31, 47.5); it has not been tracked yet: it was put there after step 3; drag on first"
+    )
+
+
 def test_a_step_from_a_file_asks_for_its_record(tmp_path):
     generator = BlobGenerator()
     read = reread(DragRecord(steps=run(generator)), tmp_path)
