@@ -18,6 +18,7 @@ from jaxtyping import UInt8
 from draggan_widget.geometry import Point
 from draggan_widget.widget.kernel import MainLoop
 from draggan_widget.widget.marks import Marks, draw_marks
+from draggan_widget.widget.parts import close_part
 
 DRAWN = 1024  # px: the longer side that the canvas is near to, so that marks are sharp on dense screens
 LOSSLESS = 256  # px: larger pictures travel as JPEG
@@ -55,11 +56,12 @@ class Board:
         self._main, self._lock = main, threading.Lock()
         self._scene: Scene | None = None
         self._due = False
+        self._heard: list[Callable[[], None]] = []
         wanted = round(shown * width / max(height, width))
         layout = Layout(width=room, max_width=f"{wanted}px", height="auto", flex="0 1 auto")
         self.canvas = MultiCanvas(2, width=width * self._scale, height=height * self._scale, layout=layout)
         self.canvas.add_class("draggan-board")
-        self.canvas.on_client_ready(self._soon)
+        self._hear(self.canvas.on_client_ready, self._soon)
 
     def show(self, scene: Scene) -> None:
         """Draw a scene soon, unless a newer one comes first; any thread."""
@@ -74,17 +76,24 @@ class Board:
 
     def on_move(self, then: Callable[[Point], None]) -> None:
         """Call `then` with the pixel under the pointer, for every move of it."""
-        self.canvas.on_mouse_move(lambda x, y: then(self.image_px(x, y)))
+        self._hear(self.canvas.on_mouse_move, lambda x, y: then(self.image_px(x, y)))
 
     def on_press(self, then: Callable[[Point], None]) -> None:
         """Call `then` with the pixel that was clicked."""
-        self.canvas.on_mouse_down(lambda x, y: then(self.image_px(x, y)))
+        self._hear(self.canvas.on_mouse_down, lambda x, y: then(self.image_px(x, y)))
 
     def close(self) -> None:
-        """Let the canvas go."""
+        """Let the canvas go, and who listens to it: ipycanvas itself holds the canvas that was drawn on last."""
         self._scene = None
+        for forget in self._heard:
+            forget()
+        self._heard.clear()
         for layer in (self.canvas[0], self.canvas[1], self.canvas):
-            layer.close()
+            close_part(layer)
+
+    def _hear(self, register: Callable[..., None], callback: Callable[..., None]) -> None:
+        register(callback)
+        self._heard.append(lambda: register(callback, remove=True))
 
     def _soon(self) -> None:
         with self._lock:

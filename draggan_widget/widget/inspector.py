@@ -20,6 +20,7 @@ from draggan_widget.widget.kernel import MainLoop, cell_identity
 from draggan_widget.widget.looker import Asked, Looker, Seen
 from draggan_widget.widget.marks import Marks
 from draggan_widget.widget.newest import Newest
+from draggan_widget.widget.parts import close_part
 from draggan_widget.widget.registry import weakly
 from draggan_widget.widget.words import error_line, plain_line, progress_words, vector_words
 
@@ -87,8 +88,8 @@ class FeatureInspector(VBox):
         self._newest.close()
         self._picture.close()
         self._map.close()
-        for part in _below(self):
-            part.close()
+        for part in (*self.children, self.layout):
+            close_part(part)
         super().close()
 
     def __repr__(self) -> str:
@@ -200,11 +201,3 @@ def _no_subscription() -> None:
 def _chosen(menu: Dropdown) -> Any:
     """What a menu stands at; ours always stand at something."""
     return menu.value
-
-
-def _below(box: VBox | HBox) -> list[Widget]:
-    """Every widget in a box."""
-    found: list[Widget] = []
-    for child in box.children:
-        found += [child, *(_below(child) if isinstance(child, (VBox, HBox)) else [])]
-    return found

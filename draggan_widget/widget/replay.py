@@ -21,6 +21,7 @@ from draggan_widget.widget.board import Board, Scene
 from draggan_widget.widget.kernel import MainLoop, cell_identity
 from draggan_widget.widget.marks import Marks
 from draggan_widget.widget.newest import Newest
+from draggan_widget.widget.parts import close_part
 from draggan_widget.widget.registry import weakly
 from draggan_widget.widget.words import error_line, progress_words
 
@@ -72,8 +73,9 @@ class TrajectoryReplay(VBox):
             return
         self._newest.close()
         self._board.close()
-        for part in (self._link, self.play, self.slider, self.pace, self.words):
-            part.close()
+        self._link.close()
+        for part in (*self.children, self.layout):
+            close_part(part)
         super().close()
 
     def __repr__(self) -> str:

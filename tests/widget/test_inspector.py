@@ -1,9 +1,12 @@
 """The inspector without a browser: what it shows is what `inspection` computes; it follows, refuses and closes."""
 
+import gc
 import threading
+import weakref
 
 import numpy as np
 import pytest
+from ipywidgets.widgets.widget import _instances
 from session.helpers import EDIT, Gate, opened, until
 
 from draggan_widget.engine.record import DragRecord
@@ -242,3 +245,18 @@ def test_the_same_cell_run_again_leaves_one(session, monkeypatch):
     assert [one.comm is None for one in made] == [True, False]
     assert len(session._core.listeners) == listeners + 1
     made[1].close()
+
+
+def test_once_closed_neither_it_nor_a_model_of_it_is_left(session):
+    before = set(_instances)
+    made = FeatureInspector(session)
+    looked = threading.Event()
+    made._newest.ask("test", looked.set)
+    assert looked.wait(60)
+    assert len(set(_instances) - before) > 20
+    made.close()
+    assert [_instances[left] for left in set(_instances) - before] == []
+    gone = weakref.ref(made)
+    del made
+    gc.collect()
+    assert gone() is None

@@ -1,10 +1,13 @@
 """The replay without a browser: what is drawn for a step, in words and pixels; closing and refusing."""
 
+import gc
 import threading
+import weakref
 
 import numpy as np
 import pytest
 from analytic import BlobGenerator
+from ipywidgets.widgets.widget import _instances
 from session.helpers import EDIT, edit_of, opened, until
 
 from draggan_widget.engine.record import DragRecord
@@ -148,3 +151,15 @@ def test_an_empty_record_and_one_without_its_generator_are_refused(record, tmp_p
     assert str(caught.value).startswith(
         "this step was read without its generator; call DragRecord.load(path, generator)"
     )
+
+
+def test_once_closed_neither_it_nor_a_model_of_it_is_left(record):
+    before = set(_instances)
+    made = TrajectoryReplay(record)
+    assert len(set(_instances) - before) > 10
+    made.close()
+    assert [_instances[left] for left in set(_instances) - before] == []
+    gone = weakref.ref(made)
+    del made
+    gc.collect()
+    assert gone() is None
