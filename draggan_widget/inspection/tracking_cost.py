@@ -50,7 +50,7 @@ def tracking_cost(step: DragStep, point: int, config: DragConfig, record: DragRe
         record: what the step belongs to; needed for one that was read from a file.
 
     Raises:
-        RecordError: the step came without its generator, or from a file and not with its record.
+        RecordError: the step came without its generator, from a file and not with its record, or was never dragged.
         ConfigError: no such point, one that was not tracked yet, or settings of another block than the drag's.
     """
     if not 0 <= point < len(step.handles):
@@ -86,6 +86,8 @@ def _reference(step: DragStep, point: int, config: DragConfig, record: DragRecor
 
 def _taken_anew(step: DragStep, point: int, config: DragConfig, record: DragRecord | None) -> PointReference:
     """The reference as the drag took it: at the handle's place in the map the point was placed on."""
+    if step.index == 0 and step.seconds == 0.0:  # any step of a drag took time
+        raise RecordError("this state has not been dragged yet; expected a step of a drag; start one first")
     if record is None or step not in record.steps:
         raise RecordError(
             f"step {step.index} holds no references, as it was read from a file; expected the record it is part of; "
@@ -93,7 +95,7 @@ def _taken_anew(step: DragStep, point: int, config: DragConfig, record: DragReco
         )
     position, handle = record.steps.index(step), step.edit.handles[point]
     first = position
-    while first > 0 and handle in record[first - 1].edit.handles:
+    while first > 0 and handle in record[first - 1].edit.handles and not _retaken(record, first, config):
         first -= 1
     added_later = first > 0 and record[first].index > 0  # a changed edit is taken up in the map of the step before
     placed_on = record[first - 1 if added_later else first]
@@ -104,3 +106,9 @@ def _taken_anew(step: DragStep, point: int, config: DragConfig, record: DragReco
         return dataclasses.replace(reference, searched_from=placed(handle, size))
     before = record[position - 1]
     return dataclasses.replace(reference, searched_from=before.handles[before.edit.handles.index(handle)])
+
+
+def _retaken(record: DragRecord, position: int, config: DragConfig) -> bool:
+    """Whether every reference was taken anew there, as the number of points changed while the drag ran."""
+    step = record[position]
+    return config.retake_references and step.index > 0 and len(step.edit) != len(record[position - 1].edit)

@@ -149,6 +149,33 @@ def test_a_point_that_was_put_after_the_last_step_has_no_cost_yet():
     )
 
 
+def test_a_session_that_was_not_dragged_yet_says_so():
+    generator = BlobGenerator()
+    with DragSession(generator, ws=generator.ws_at(*START)) as session:
+        session.edit = EDIT
+        for record in (None, session.record):
+            with pytest.raises(RecordError) as caught:
+                tracking_cost(session.current, 0, session.config, record)
+            assert str(caught.value) == (
+                "this state has not been dragged yet; expected a step of a drag; start one first"
+            )
+
+
+def test_where_a_drag_takes_every_reference_anew_a_file_s_steps_do_too(tmp_path):
+    generator = PairGenerator()
+    config = settings(generator, max_steps=8, stop_distance=0.1, retake_references=True)
+    steps = drag(generator, generator.ws_at(*START), Edit([START], [(34.0, 37.0)]), config)
+    kept = [next(steps) for _ in range(3)]
+    kept.append(steps.send(Edit([START, (31.0, 47.0)], [(34.0, 37.0), (20.0, 47.0)])))
+    kept += list(steps)
+    record = DragRecord(steps=kept)
+    read = reread(record, tmp_path)
+    for step, other in zip(record, read, strict=True):
+        live, anew = tracking_cost(step, 0, config), tracking_cost(other, 0, config, read)
+        assert live.searched_from == anew.searched_from
+        np.testing.assert_array_equal(live.cost, anew.cost)
+
+
 def test_a_step_from_a_file_asks_for_its_record(tmp_path):
     generator = BlobGenerator()
     read = reread(DragRecord(steps=run(generator)), tmp_path)
