@@ -98,12 +98,19 @@ class Looker:
         return generator
 
     @property
+    def _record(self) -> DragRecord:
+        return self.source if isinstance(self.source, DragRecord) else self.source.record
+
+    @property
     def config(self) -> DragConfig:
-        """Settings of the drag."""
+        """Settings that the steps were made with; of a session that has not dragged yet, its own."""
+        record = self._record
+        settings = record.about.get("config")
+        if len(record) and isinstance(settings, dict):
+            return DragConfig(**settings)
         if isinstance(self.source, DragSession):
             return self.source.config
-        settings = self.source.about.get("config")
-        return DragConfig(**settings) if isinstance(settings, dict) else DragConfig.for_generator(self.generator)
+        return DragConfig.for_generator(self.generator)
 
     def look(self, asked: Asked) -> Seen:
         """Picture and view of a step; one past the last counts as the last."""
@@ -133,7 +140,7 @@ class Looker:
                 return views.difference_view(features, self._start(start, asked.block))
             case "cost":
                 point = min(asked.point, max(len(step.handles) - 1, 0))
-                return views.cost_view(step, point, self.config, self._picture(step))
+                return views.cost_view(step, point, self.config, self._record, self._picture(step))
 
     def _picture(self, step: DragStep) -> np.ndarray:
         kept = self._kept

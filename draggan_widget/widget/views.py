@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from draggan_widget.engine.config import DragConfig
+from draggan_widget.engine.record import DragRecord
 from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import ConfigError
 from draggan_widget.generators.generator import FeatureMap
@@ -72,16 +73,29 @@ def difference_view(features: FeatureMap, start: FeatureMap) -> Looked:
     return Looked(heat(values), f"distance to the start: {_range(values)}")
 
 
-def cost_view(step: DragStep, point: int, config: DragConfig, picture: UInt8[np.ndarray, "height width 3"]) -> Looked:
+def cost_view(
+    step: DragStep,
+    point: int,
+    config: DragConfig,
+    record: DragRecord,
+    picture: UInt8[np.ndarray, "height width 3"],
+) -> Looked:
     """The tracker's cost in the square it searched, over the picture in grey; dark is the best.
 
+    Args:
+        step: of the drag.
+        point: counted from 0.
+        config: that the step was made with.
+        record: what the step belongs to.
+        picture: of the step.
+
     Raises:
-        ConfigError: the step has no such point.
-        RecordError: the step keeps nothing of its tracking.
+        ConfigError: the step has no such point, or it has not been tracked yet.
+        RecordError: nothing was dragged yet.
     """
     if not step.handles:
         raise ConfigError("this step has 0 points; the tracker's cost is that of a handle; set one")
-    found = tracking_cost(step, point, config)
+    found = tracking_cost(step, point, config, record)
     grey = (picture.mean(axis=2, keepdims=True) / 2 + 64).astype(np.uint8)
     pixels = np.repeat(grey, 3, axis=2)
     rows, columns = np.rint(found.ys).astype(int), np.rint(found.xs).astype(int)

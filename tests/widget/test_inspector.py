@@ -109,6 +109,36 @@ def test_the_cost_lies_over_the_grey_picture_where_it_was_searched(pair, session
     assert f"least at ({step.handles[0][0]:g}, {step.handles[0][1]:g})" in pair.made.meaning.value
 
 
+def test_the_cost_of_a_record_from_a_file_is_that_of_the_drag(pair, session, scenes, tmp_path):
+    pair.choose(view="cost", step=4)
+    read = Pair(DragRecord.load(session.record.save(tmp_path / "drag.npz"), session.generator), scenes)
+    read.choose(view="cost", step=4)
+    assert "cost around handle 1, least at" in read.made.meaning.value
+    assert read.made.meaning.value == pair.made.meaning.value
+    assert np.array_equal(read.map.pixels, pair.map.pixels)
+    read.made.close()
+
+
+def test_the_cost_before_a_drag_says_that_there_was_none(scenes):
+    with opened() as session:
+        pair = Pair(session, scenes)
+        pair.choose(view="cost")
+        expected = "this state has not been dragged yet; expected a step of a drag; start one first"
+        assert expected in pair.made.meaning.value
+        pair.made.close()
+
+
+def test_the_cost_is_that_of_the_drag_s_own_settings_whatever_the_session_s_are_since(pair, session, monkeypatch):
+    pair.choose(view="cost")
+    words, about = pair.made.meaning.value, session.record.about
+    for changes in ({"tracking_radius": 9}, {"block": 2}):
+        session.config = session.config.replace(**changes)
+        monkeypatch.setattr(session.record, "about", about)  # what a record says stays that of its drag
+        pair.choose(step=3)
+        pair.choose(step=6)
+        assert pair.made.meaning.value == words
+
+
 def test_moving_the_pointer_shows_the_feature_vector_there(pair, session):
     pair.made._hover((20.0, 31.0))
     pair.settled()
