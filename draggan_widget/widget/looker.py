@@ -14,6 +14,7 @@ from draggan_widget.features.sample import read_point
 from draggan_widget.generators.generator import FeatureMap, Generator
 from draggan_widget.geometry import Point
 from draggan_widget.inspection.feature_maps import FeatureColours
+from draggan_widget.inspection.records import made_with
 from draggan_widget.session.session import DragSession
 from draggan_widget.widget import views
 from draggan_widget.widget.views import Looked, ViewName
@@ -104,10 +105,9 @@ class Looker:
     @property
     def config(self) -> DragConfig:
         """Settings that the steps were made with; of a session that has not dragged yet, its own."""
-        record = self._record
-        settings = record.about.get("config")
-        if len(record) and isinstance(settings, dict):
-            return DragConfig(**settings)
+        known = made_with(self._record)
+        if known is not None:
+            return known
         if isinstance(self.source, DragSession):
             return self.source.config
         return DragConfig.for_generator(self.generator)

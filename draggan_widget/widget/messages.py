@@ -13,7 +13,7 @@ from draggan_widget.engine.edit import Edit
 from draggan_widget.errors import DragganError
 from draggan_widget.geometry import Point
 
-OverlayWord = Literal["none", "colours", "difference", "similarity"]
+OverlayWord = Literal["none", "colours", "difference", "similarity", "L2", "channel", "cost"]
 Name = Literal["start", "stop", "undo", "redo", "reset"]
 MaskWish = Literal["keep", "none", "buffer"]
 FARTHEST = 1e6  # image px; whether a point lies in the picture is checked with the picture

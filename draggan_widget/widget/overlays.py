@@ -11,10 +11,13 @@ from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
 from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import ConfigError
-from draggan_widget.inspection.feature_maps import FeatureColours, difference, similarity
+from draggan_widget.inspection.feature_maps import FeatureColours, channels_by_variance, difference, similarity
+from draggan_widget.inspection.records import made_with
+from draggan_widget.inspection.tracking_cost import tracking_cost
 from draggan_widget.session import events
 from draggan_widget.session.session import DragSession
 from draggan_widget.widget.frames import Send
@@ -40,9 +43,10 @@ class Overlays:
         self._png: bytes | None = None
         self._asked = False
 
-    def give(self, array: np.ndarray | None, opacity: float) -> None:
+    def give(self, array: np.ndarray | Tensor | None, opacity: float) -> None:
         """Show an array, or nothing; ConfigError where it is no picture."""
-        if not 0.0 <= opacity <= 1.0:
+        number = isinstance(opacity, (int, float, np.number)) and not isinstance(opacity, bool)
+        if not (number and 0.0 <= opacity <= 1.0):
             raise ConfigError(f"opacity is {opacity!r}; expected a number from 0 to 1")
         png = None if array is None else _png(_as_colours(array))
         with self._lock:
@@ -92,6 +96,9 @@ class Overlays:
         try:
             png = _png(self._pixels(view, step))
         except Exception as error:  # noqa: BLE001 - a map that cannot be shown is said in the widget
+            with self._lock:
+                self._png = None  # else that of another state would stay over this one
+            self.tell()
             self._send({"type": "failed", "message": str(error), "rid": None, "client": None}, [])
             return
         with self._lock:
@@ -108,21 +115,34 @@ class Overlays:
             return FeatureColours.fit(start, block).of(features)
         if view == "difference":
             return heat(difference(features, start.features(block)))
+        if view == "channel":
+            return heat(features.whole[int(channels_by_variance(features)[0])].cpu().numpy())
         if not step.handles:
-            raise ConfigError("there are no points; the similarity is that to the last handle; set one")
-        return heat(similarity(features, step.handles[-1], self._session.generator.image_size))
+            raise ConfigError("there are no points; this view is that of the last handle; set one")
+        if view == "cost":
+            return self._cost(step)
+        size = self._session.generator.image_size
+        return heat(similarity(features, step.handles[-1], size, "L2" if view == "L2" else "cosine"))
+
+    def _cost(self, step: DragStep) -> np.ndarray:
+        """The square that was searched, in colours; see-through around it."""
+        record = self._session.record
+        found = tracking_cost(step, len(step.handles) - 1, made_with(record) or self._session.config, record)
+        values = np.full(self._session.generator.image_size, np.nan)
+        values[np.ix_(np.rint(found.ys).astype(int), np.rint(found.xs).astype(int))] = found.cost
+        return _as_colours(values)
 
 
-def _as_colours(array: np.ndarray) -> np.ndarray:
+def _as_colours(array: np.ndarray | Tensor) -> np.ndarray:
     """An array as 8-bit colours; numbers that are not finite become see-through."""
-    array = np.asarray(array)
-    if array.ndim == 2 and array.size and np.issubdtype(array.dtype, np.floating):
+    array = array.detach().cpu().numpy() if isinstance(array, Tensor) else np.asarray(array)
+    if array.ndim == 2 and array.size and array.dtype.kind in "biuf":  # a mask, whole numbers or floats
         clear = np.where(np.isfinite(array), 255, 0).astype(np.uint8)
         return np.concatenate([heat(array.astype(np.float64)), clear[..., None]], axis=2)
     if array.ndim == 3 and array.size and array.shape[2] in (3, 4) and array.dtype == np.uint8:
         return array
     raise ConfigError(
-        f"the overlay has shape {array.shape} and type {array.dtype}; expected (height, width) of floats, or "
+        f"the overlay has shape {array.shape} and type {array.dtype}; expected (height, width) of numbers, or "
         "(height, width, 3 or 4) of uint8"
     )
 

@@ -89,11 +89,11 @@ class DragWidget(Still):
         """What stopped the last drag, or None."""
         return self.session.last_error
 
-    def show_overlay(self, array: np.ndarray | None, opacity: float = OPACITY) -> None:
+    def show_overlay(self, array: np.ndarray | Tensor | None, opacity: float = OPACITY) -> None:
         """Lay an array over the picture, under the points, until another is shown; None takes it away.
 
         Args:
-            array: (height, width) of floats, the least dark and the largest light, NaN see-through; or
+            array: (height, width) of numbers, the least dark and the largest light, NaN see-through; or
                 (height, width, 3 or 4) of uint8. It may be smaller than the picture.
             opacity: 0 to 1.
         """

@@ -174,6 +174,9 @@ const OVERLAY_NAMES: Readonly<Record<string, string>> = {
   colours: "features as colours",
   difference: "difference to the start",
   similarity: "similarity to the last handle",
+  L2: "L2 distance to the last handle",
+  channel: "strongest channel",
+  cost: "tracker's cost at the last handle",
   given: "from Python",
 };
 

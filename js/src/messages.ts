@@ -62,7 +62,7 @@ export interface Settings {
   readonly latentSpaces: readonly string[];
 }
 
-export const OVERLAY_VIEWS = ["none", "colours", "difference", "similarity"] as const;
+export const OVERLAY_VIEWS = ["none", "colours", "difference", "similarity", "L2", "channel", "cost"] as const;
 
 /** given: an array from Python. */
 export type OverlayView = (typeof OVERLAY_VIEWS)[number] | "given";

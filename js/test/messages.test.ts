@@ -39,6 +39,7 @@ describe("wishes", () => {
     settings_step_cap: fieldWish("max-steps", "120", 16),
     settings_latent_space: fieldWish("latent-space", "W", 17),
     overlay_similarity: fieldWish("overlay", "similarity", 18),
+    overlay_cost: fieldWish("overlay", "cost", 19),
     shown: { type: "shown", seq: 17, client },
     tick: { type: "tick", client: colab },
   };

@@ -4,16 +4,19 @@ import io
 
 import numpy as np
 import pytest
+import torch
 from analytic import BlobGenerator
 from PIL import Image
-from session.helpers import EDIT, Gate, opened, running, until
+from session.helpers import EDIT, Gate, edit_of, opened, running, until
 from widget.helpers import CLIENT, Wire, settle
 
 from draggan_widget.errors import ConfigError
-from draggan_widget.inspection.feature_maps import FeatureColours, difference, similarity
+from draggan_widget.inspection.feature_maps import FeatureColours, channels_by_variance, difference, similarity
+from draggan_widget.inspection.tracking_cost import tracking_cost
 from draggan_widget.session.session import DragSession
 from draggan_widget.widget.dispatch import Dispatch
 from draggan_widget.widget.frames import Frames
+from draggan_widget.widget.overlays import Overlays
 from draggan_widget.widget.views import heat
 
 
@@ -60,12 +63,56 @@ def test_each_view_is_what_the_inspection_computes_of_the_supervised_map(shown):
         "colours": FeatureColours.fit(start, block).of(now.features(block)),
         "difference": heat(difference(now.features(block), start.features(block))),
         "similarity": heat(similarity(now.features(block), now.handles[-1], size)),
+        "L2": heat(similarity(now.features(block), now.handles[-1], size, "L2")),
+        "channel": heat(now.features(block).whole[channels_by_variance(now.features(block))[0]].numpy()),
     }
     for view, pixels in expected.items():
         shown.ask(view)
         assert np.array_equal(picture(shown), pixels), view
         assert shown.last()[0] == {"type": "overlay", "view": view, "opacity": 0.6, "shown": True}
     assert not np.array_equal(expected["difference"], expected["similarity"])
+
+
+def test_the_tracker_s_cost_covers_the_square_it_searched_around_the_last_handle(shown):
+    session = shown.session
+    session.run()
+    settle(session)
+    found = tracking_cost(session.current, 0, session.config)
+    shown.ask("cost")
+    pixels = picture(shown)
+    rows, columns = np.nonzero(pixels[..., 3])
+    assert (columns.min(), columns.max()) == (found.xs[0], found.xs[-1])
+    assert (rows.min(), rows.max()) == (found.ys[0], found.ys[-1])
+    assert len(rows) == found.cost.size
+    assert np.array_equal(pixels[rows, columns, :3], heat(found.cost).reshape(-1, 3))
+
+
+def test_a_view_that_cannot_be_computed_takes_that_of_the_state_before_away(shown):
+    shown.session.run()
+    shown.ask("cost")
+    assert shown.last()[0]["shown"]
+    shown.session.edit = edit_of([(10.0, 50.0)], [(20.0, 50.0)])
+    settle(shown.session)
+    step = len(shown.session.record) - 1
+    assert shown.failures() == [
+        f"point is 0, at (10, 50); it has not been tracked yet: it was put there after step {step}; drag on first"
+    ]
+    assert not shown.last()[0]["shown"]
+
+
+@pytest.mark.parametrize("kind", [bool, int, np.uint8, np.float16])
+def test_a_mask_whole_numbers_and_a_tensor_with_a_graph_are_shown(shown, kind):
+    values = np.eye(4).astype(kind)
+    for given in (values, torch.eye(4, requires_grad=True)):
+        shown.dispatch.overlays.give(given, 1.0)
+        assert np.array_equal(picture(shown)[..., :3], heat(np.eye(4)))
+
+
+@pytest.mark.parametrize("opacity", ["x", None, True])
+def test_an_opacity_that_is_no_number_is_refused(shown, opacity):
+    with pytest.raises(ConfigError) as caught:
+        Overlays.give.__wrapped__(shown.dispatch.overlays, np.eye(2), opacity)
+    assert str(caught.value) == f"opacity is {opacity!r}; expected a number from 0 to 1"
 
 
 def test_none_takes_it_away(shown):
@@ -105,7 +152,7 @@ def test_without_points_the_similarity_says_what_is_missing():
     with DragSession(BlobGenerator()) as session:
         shown = Shown(session)
         shown.ask("similarity")
-        assert shown.failures() == ["there are no points; the similarity is that to the last handle; set one"]
+        assert shown.failures() == ["there are no points; this view is that of the last handle; set one"]
         assert not shown.last()[0]["shown"]
 
 
@@ -141,15 +188,15 @@ def test_colours_from_python_are_shown_as_they_are_until_taken_away(shown, colou
     ("array", "opacity", "message"),
     [
         (
-            np.zeros((3, 4), int),
+            np.zeros((3, 4), complex),
             0.5,
-            "the overlay has shape (3, 4) and type int64; expected (height, width) of floats, or (height, width, 3 or "
-            "4) of uint8",
+            "the overlay has shape (3, 4) and type complex128; expected (height, width) of numbers, or (height, width, "
+            "3 or 4) of uint8",
         ),
         (
             np.zeros((3, 4, 2), np.uint8),
             0.5,
-            "the overlay has shape (3, 4, 2) and type uint8; expected (height, width) of floats, or (height, width, 3 "
+            "the overlay has shape (3, 4, 2) and type uint8; expected (height, width) of numbers, or (height, width, 3 "
             "or 4) of uint8",
         ),
         (np.zeros((3, 4)), 1.5, "opacity is 1.5; expected a number from 0 to 1"),
