@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from draggan_widget.inspection.feature_maps import channels_by_variance as channels_by_variance
     from draggan_widget.inspection.feature_maps import difference as difference
     from draggan_widget.inspection.feature_maps import similarity as similarity
+    from draggan_widget.inspection.feature_plots import plot_feature_map as plot_feature_map
     from draggan_widget.inspection.feature_plots import plot_features as plot_features
     from draggan_widget.inspection.latent_plots import plot_latent_components as plot_latent_components
     from draggan_widget.inspection.latent_plots import plot_latent_rows as plot_latent_rows
@@ -92,6 +93,7 @@ _HOMES = {
     "load_generator": "generators.load",
     "plot_before_after": "inspection.picture_plots",
     "plot_distances": "inspection.curves",
+    "plot_feature_map": "inspection.feature_plots",
     "plot_features": "inspection.feature_plots",
     "plot_latent_components": "inspection.latent_plots",
     "plot_latent_drift": "inspection.curves",
@@ -149,6 +151,7 @@ __all__ = [
     "load_trajectories",
     "plot_before_after",
     "plot_distances",
+    "plot_feature_map",
     "plot_features",
     "plot_latent_components",
     "plot_latent_drift",

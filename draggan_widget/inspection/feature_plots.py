@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.record import DragRecord, DragStep
@@ -25,7 +26,9 @@ from draggan_widget.inspection.figure import (
     SIGNED,
     SMALL,
     finished,
+    new_axes,
     panels,
+    with_bar,
 )
 from draggan_widget.inspection.records import not_empty
 from draggan_widget.inspection.tracking_cost import tracking_cost
@@ -86,6 +89,45 @@ def plot_features(
     return finished(axes[0])
 
 
+def plot_feature_map(
+    values: np.ndarray | Tensor,
+    image_size: tuple[int, int] | None = None,
+    label: str = "",
+    ax: Axes | None = None,
+) -> Figure:
+    """Draw one map of numbers: a channel, a similarity, a difference, of any block and step.
+
+    Where some numbers are below 0, the colours go as far to either side of it; else from the smallest to the largest.
+
+    Args:
+        values: the map, row 0 at the top.
+        image_size: (height, width) of the picture: axes in image px; None: in the map's own cells.
+        label: of the colour bar.
+        ax: where to draw; None makes a figure of its own.
+
+    Returns:
+        The matplotlib figure.
+
+    Raises:
+        ConfigError: the array is no (height, width) of finite numbers.
+    """
+    shown = values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+    if shown.ndim != 2 or shown.size == 0 or shown.dtype.kind not in "biuf" or not np.isfinite(shown).all():
+        raise ConfigError(
+            f"the map has shape {shown.shape} and type {shown.dtype}; expected (height, width) of finite numbers"
+        )
+    height, width = image_size or shown.shape
+    ax = new_axes(COLUMN, max(COLUMN * 0.75 * height / width, 1.2)) if ax is None else ax
+    most = float(np.abs(shown).max()) or 1.0
+    low, high = float(shown.min()), float(shown.max())
+    limits = (-most, most) if low < 0 else (low, high if high > low else low + 1)
+    colours, place = SIGNED if shown.min() < 0 else MAGNITUDE, (-0.5, width - 0.5, height - 0.5, -0.5)
+    drawn = ax.imshow(shown, cmap=colours, extent=place, vmin=limits[0], vmax=limits[1], interpolation="nearest")
+    ax.set(xlabel="x, image px" if image_size else "x, cells", ylabel="y, image px" if image_size else "y, cells")
+    with_bar(ax, drawn, label)
+    return finished(ax)
+
+
 def _step(record: DragRecord, position: int, point: int) -> DragStep:
     if not -len(record) <= position < len(record):
         raise RecordError(f"position is {position}; the record has {len(record)} steps, counted from 0")
@@ -119,6 +161,9 @@ def _map(ax: Axes, values: np.ndarray, title: str, colours: str, extent: Extent,
     shown = ax.imshow(values, cmap=colours, extent=extent, vmin=limits[0], vmax=limits[1], interpolation="nearest")
     ax.set_title(title)
     bar = _below(ax, shown)
+    if limits[0] == limits[1]:
+        bar.set_ticks(limits[:1], labels=[f"{limits[0]:.2g}"], fontsize=SMALL)
+        return
     bar.set_ticks(limits, labels=[f"{limit:.2g}" for limit in limits], fontsize=SMALL)
     left, right = bar.ax.get_xticklabels()
     left.set_horizontalalignment("left")

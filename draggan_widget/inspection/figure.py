@@ -87,7 +87,8 @@ def over_steps(ax: Axes, record: DragRecord, label: str) -> None:
     for number, start in enumerate(start for start in record.starts if start > 0):
         ax.axvline(start, color="0.6", linewidth=0.8, linestyle=":", label=None if number else "begun anew", zorder=0)
     ax.set(xlabel="step", ylabel=label)
-    ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
+    ax.yaxis.set_offset_position("right")  # a power of ten: above the other corner the handles are named
     ax.spines[["top", "right"]].set_visible(False)
 
 

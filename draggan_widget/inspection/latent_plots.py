@@ -37,7 +37,8 @@ def plot_latent_rows(record: DragRecord, ax: Axes | None = None) -> Figure:
     """
     far = travelled(not_empty(record))
     ax = new_axes() if ax is None else ax
-    shown = ax.imshow(far.T, aspect="auto", origin="lower", interpolation="nearest", cmap=MAGNITUDE, vmin=0)
+    limits = {"vmin": 0, "vmax": far.max() or 1.0}
+    shown = ax.imshow(far.T, aspect="auto", origin="lower", interpolation="nearest", cmap=MAGNITUDE, **limits)
     over_steps(ax, record, "row of ws")
     for line in ax.lines:
         line.set(color="white", zorder=2)

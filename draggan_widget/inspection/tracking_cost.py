@@ -86,9 +86,9 @@ def _reference(step: DragStep, point: int, config: DragConfig, record: DragRecor
 
 def _taken_anew(step: DragStep, point: int, config: DragConfig, record: DragRecord | None) -> PointReference:
     """The reference as the drag took it: at the handle's place in the map the point was placed on."""
-    if step.index == 0 and step.seconds == 0.0:  # any step of a drag took time
-        raise RecordError("this state has not been dragged yet; expected a step of a drag; start one first")
     if record is None or step not in record.steps:
+        if step.index == 0 and step.seconds == 0.0:  # any step of a drag took time
+            raise RecordError("this state has not been dragged yet; expected a step of a drag; start one first")
         raise RecordError(
             f"step {step.index} holds no references, as it was read from a file; expected the record it is part of; "
             "give it as record="

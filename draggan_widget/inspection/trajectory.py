@@ -18,6 +18,8 @@ from draggan_widget.inspection.figure import (
 )
 from draggan_widget.inspection.records import not_empty
 
+NAMES = 0.35  # inches for those of the handles, above
+
 
 def plot_trajectories(record: DragRecord, ax: Axes | None = None) -> Figure:
     """Draw each handle's path over the last picture, from where it was taken to its target (a ring).
@@ -35,11 +37,13 @@ def plot_trajectories(record: DragRecord, ax: Axes | None = None) -> Figure:
         RecordError: the record is empty.
     """
     not_empty(record)
-    if ax is None:
-        ax = new_axes(COLUMN, COLUMN)
     last = record[-1]
-    if last.generator is not None:
-        ax.imshow(last.picture())
+    picture = None if last.generator is None else last.picture()
+    if ax is None:
+        ratio = 1.0 if picture is None else picture.height / picture.width
+        ax = new_axes(COLUMN, min(COLUMN, COLUMN * ratio + NAMES))
+    if picture is not None:
+        ax.imshow(picture)  # pyright: ignore[reportArgumentType]
         ax.set_axis_off()
     else:
         ax.invert_yaxis()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
 from analytic import BlobGenerator
 from inspection import golden_plots
 from matplotlib.axis import Axis
@@ -19,6 +20,7 @@ from PIL import Image
 import draggan_widget as dw
 from draggan_widget import DragConfig, DragRecord
 from draggan_widget.errors import ConfigError, RecordError
+from draggan_widget.inspection.figure import MAGNITUDE, SIGNED
 
 GENERATOR = BlobGenerator()
 CONFIG = DragConfig.for_generator(GENERATOR)
@@ -211,3 +213,56 @@ def test_no_plot_imports_pyplot():
         "assert 'matplotlib.pyplot' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)})
+
+
+@pytest.mark.parametrize(
+    ("values", "colours", "limits"),
+    [
+        (np.array([[0.5, 2.0, 1.0]]), MAGNITUDE, (0.5, 2.0)),
+        (np.array([[-0.5, 2.0, 1.0]]), SIGNED, (-2.0, 2.0)),
+        (np.array([[False, True]]), MAGNITUDE, (0.0, 1.0)),
+        (torch.zeros(2, 3, requires_grad=True), MAGNITUDE, (0.0, 1.0)),
+    ],
+)
+def test_any_map_of_numbers_is_drawn_over_the_picture_s_px(values, colours, limits):
+    figure = dw.plot_feature_map(values, (32, 64), "distance")
+    (shown,) = figure.axes[0].images
+    assert shown.get_cmap().name == colours
+    assert shown.get_clim() == limits
+    assert tuple(shown.get_extent()) == (-0.5, 63.5, 31.5, -0.5)
+    assert figure.axes[1].get_ylabel() == "distance"
+    np.testing.assert_array_equal(shown.get_array(), np.asarray(values.tolist()))
+
+
+def test_a_map_that_is_no_plane_of_finite_numbers_is_refused():
+    for values, words in (
+        (np.array([[np.nan, 1.0]]), "shape (1, 2) and type float64"),
+        (np.zeros((2, 2), complex), "shape (2, 2) and type complex128"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            dw.plot_feature_map(values)
+        assert str(caught.value) == f"the map has {words}; expected (height, width) of finite numbers"
+
+
+def test_plots_of_a_single_step_name_that_step_and_no_length_below_0():
+    record = golden_plots.record(BlobGenerator(), steps=3)
+    one = DragRecord(steps=record[:1])
+    for draw in (dw.plot_losses, dw.plot_distances, dw.plot_tracking_error, dw.plot_latent_drift):
+        ax = draw(one).axes[0]
+        low, high = ax.get_xlim()
+        assert [tick for tick in ax.get_xticks() if low <= tick <= high] == [0.0]
+    assert dw.plot_latent_rows(one).axes[0].images[0].get_clim() == (0.0, 1.0)
+    still = next(panel for panel in dw.plot_features(one, CONFIG).axes if panel.get_title() == "difference")
+    bar = still.images[0].colorbar
+    assert bar is not None
+    assert [label.get_text() for label in bar.ax.get_xticklabels()] == ["0"]
+
+
+def test_the_power_of_ten_stands_where_the_names_do_not():
+    ax = dw.plot_tracking_error(golden_plots.record()).axes[0]
+    assert ax.yaxis.get_offset_text().get_ha() == "right"
+
+
+def test_a_wide_picture_gets_a_low_figure(monkeypatch):
+    monkeypatch.setattr(dw.DragStep, "picture", lambda self: Image.new("RGB", (64, 32)))
+    assert tuple(dw.plot_trajectories(golden_plots.record(BlobGenerator())).get_size_inches()) == (3.3, 2.0)

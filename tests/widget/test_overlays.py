@@ -1,5 +1,6 @@
 """The map over the picture: chosen in the widget or given from Python, there at rest, away while a drag runs."""
 
+import inspect
 import io
 
 import numpy as np
@@ -111,7 +112,7 @@ def test_a_mask_whole_numbers_and_a_tensor_with_a_graph_are_shown(shown, kind):
 @pytest.mark.parametrize("opacity", ["x", None, True])
 def test_an_opacity_that_is_no_number_is_refused(shown, opacity):
     with pytest.raises(ConfigError) as caught:
-        Overlays.give.__wrapped__(shown.dispatch.overlays, np.eye(2), opacity)
+        inspect.unwrap(Overlays.give)(shown.dispatch.overlays, np.eye(2), opacity)
     assert str(caught.value) == f"opacity is {opacity!r}; expected a number from 0 to 1"
 
 
