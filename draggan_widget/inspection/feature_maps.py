@@ -134,7 +134,7 @@ def similarity(
     values, source = _array(features), _array(features if seen_in is None else seen_in)
     if values.shape != source.shape:
         raise ConfigError(f"the maps have shapes {values.shape} and {source.shape}; expected two maps of one block")
-    wanted = read_point(FeatureMap.of(0, torch.from_numpy(source)), at, image_size).numpy()
+    wanted = read_point(FeatureMap.of(0, torch.from_numpy(np.ascontiguousarray(source))), at, image_size).numpy()
     if measure == "cosine":
         lengths = np.linalg.norm(values, axis=0) * np.linalg.norm(wanted)
         return np.tensordot(wanted, values, axes=1) / np.maximum(lengths, 1e-12)

@@ -16,6 +16,7 @@ from draggan_widget.engine.record import DragRecord
 from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import RecordError
 from draggan_widget.geometry import Point
+from draggan_widget.session.session import DragSession
 from draggan_widget.widget import registry
 from draggan_widget.widget.board import Board, Scene
 from draggan_widget.widget.kernel import MainLoop, cell_identity
@@ -35,16 +36,16 @@ class TrajectoryReplay(VBox):
 
     cell: tuple[str, str] | None = None  # where it was made; also before __init__ came that far, for `close`
 
-    def __init__(self, record: DragRecord):
+    def __init__(self, record: DragRecord | DragSession):
         """Open it at the first step.
 
         Args:
-            record: of a drag; the steps that it has now.
+            record: of a drag, or the session that holds it; the steps that it has now.
 
         Raises:
             RecordError: it has no steps, or was read from a file without its generator.
         """
-        self._steps: list[DragStep] = list(record)
+        self._steps: list[DragStep] = list(record.record if isinstance(record, DragSession) else record)
         if not self._steps:
             raise RecordError("the record has 0 steps; expected at least one; start a drag first")
         self._pictures = _Pictures(self._steps)

@@ -165,3 +165,11 @@ def test_the_tracked_map_lacks_the_share_of_the_mean_that_the_settings_take_off(
     due = features.whole - 0.4 * generator.mean_features(3).whole
     assert torch.equal(without.whole, due)
     assert (without.block, without.size) == (3, features.size)
+
+
+def test_a_mirrored_map_is_looked_at_like_any_other():
+    values = np.random.RandomState(0).rand(3, 4, 4).astype(np.float32)
+    mirrored = values[:, :, ::-1]
+    np.testing.assert_array_equal(
+        similarity(mirrored, (2.0, 2.0), (8, 8), "L2"), similarity(mirrored.copy(), (2.0, 2.0), (8, 8), "L2")
+    )

@@ -163,3 +163,11 @@ def test_once_closed_neither_it_nor_a_model_of_it_is_left(record):
     del made
     gc.collect()
     assert gone() is None
+
+
+def test_a_session_is_played_as_its_record_is(shown):
+    with opened() as session:
+        session.step(3)
+        made = TrajectoryReplay(session)
+        assert made.slider.max == len(session.record) - 1 == 3
+        made.close()
