@@ -41,7 +41,8 @@ class Keep:
         pictures: whether pictures too.
         steps: at which positions in the record, as `range(0, 300, 10)` or a set; None: at every one.
         memory: MB (2**20 bytes) of maps and pictures held in memory; what comes after them goes to .npz files.
-        folder: where those go, into a folder of their own; None: a temporary one, gone with the record.
+        folder: where those go, into a folder of their own, which also keeps the files of branches that were left; None:
+            a temporary one, gone with the record.
 
     Raises:
         ConfigError: a value of the wrong kind, or a folder that is a file.
@@ -170,6 +171,8 @@ class Kept:
 class Keeper:
     """Takes maps and pictures off steps while they are current, as `Keep` asks.
 
+    A copy asks for the same; it counts its bytes from 0 and makes a folder of its own.
+
     Attributes:
         keep: what was asked for.
         folder: where what is over the budget goes; None so far.
@@ -183,6 +186,9 @@ class Keeper:
         self._files = 0
         self._lock = threading.Lock()
         self._freed: deque[int] = deque()  # bytes of steps that went
+
+    def __reduce__(self) -> tuple:
+        return Keeper, (self.keep,)
 
     def take(self, step: "DragStep", position: int) -> None:
         """Keep what is asked for of the newest step and not kept yet; it stands at this place in the record.

@@ -49,7 +49,7 @@ class DragRecord:
     otherwise computed again from the latent when they are asked for.
 
     Attributes:
-        steps: the steps so far.
+        steps: the steps so far. A drag that is begun again, after it ended too, adds its start, a step with index 0.
         about: generator, seed, configuration and versions, as plain values (`about_drag`).
         keeper: of maps and pictures; its `folder` says where those over the budget of memory went.
     """
@@ -105,7 +105,7 @@ class DragRecord:
 
     @property
     def starts(self) -> list[int]:
-        """Where a drag began: there Adam starts anew."""
+        """Where a drag began, its first step with index 0: there Adam starts anew."""
         return [position for position, step in enumerate(self.steps) if step.index == 0]
 
     @property
@@ -195,11 +195,15 @@ class DragRecord:
 
     @property
     def seconds(self) -> Float[np.ndarray, " steps"]:
-        """Since the step's own drag began."""
+        """Since the step's own drag began, by the clock: pauses and what a loop over the steps does are included."""
         return np.array([step.seconds for step in self.steps])
 
     def save(self, path: str | Path) -> Path:
-        """Write the record to an .npz file, whole or not at all."""
+        """Write the record to an .npz file, whole or not at all.
+
+        Latents, edits and numbers are written; maps and pictures that were kept are not: `save_features` and
+        `save_picture` write those.
+        """
         from draggan_widget.engine.record_file import save_record
 
         return save_record(self, Path(path))

@@ -71,7 +71,7 @@ class DragStep:
         tracking_error: e_i = ||F(p) - f|| / ||f|| of each handle.
         loss: L of the supervision that led here; None where there was none.
         ended: why the drag is over, on its last step.
-        seconds: since the drag began.
+        seconds: since the drag began, by the clock: pauses and what a loop over the steps does are included.
         references: anchors and tracked handles: hand them to `drag(..., resume=)` to go on from here; None in a
             record read from a file.
         motion_losses: each point's term of that loss, in the order of the edit then; NaN for a point at rest.

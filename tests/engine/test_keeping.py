@@ -216,6 +216,21 @@ def test_a_garbage_collection_while_bytes_are_counted_holds_nobody_up():
     assert not filling.is_alive()
 
 
+def test_a_record_can_be_copied_and_pickled():
+    with pytest.warns(UserWarning, match="pass"):
+        record = kept_drag(Keep(blocks=(3,), pictures=True, steps=range(4), memory=0.06))
+    for other in (copy.deepcopy(record), pickle.loads(pickle.dumps(record))):  # noqa: S301 - our own
+        assert (other.about, other.keeper.keep, other.keeper.folder) == (record.about, record.keeper.keep, None)
+        np.testing.assert_array_equal(other.ws, record.ws)
+        for step, due in zip(other[:4], record[:4], strict=True):
+            object.__setattr__(step, "generator", None)  # nothing is computed again
+            np.testing.assert_array_equal(step.pixels(), due.pixels())
+            assert torch.equal(step.features(3).whole, due.features(3).whole)
+        other.steps.clear()
+        other.append(record[0])
+        assert other.features(3)[0].shape == (9, 32, 32)
+
+
 def test_a_session_keeps_them_across_undo():
     generator = BlobGenerator()
     session = DragSession(generator, ws=generator.ws_at(*START), keep=Keep(blocks=(3,), pictures=True))
