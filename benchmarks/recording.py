@@ -1,7 +1,8 @@
 """What recording costs beside a step: `python -m benchmarks.recording --json FILE`.
 
 One drag for each way of recording, all in turns, step by step, in one process with one thread: the processor's time of
-a step, and of noting it in a record. A step's own share, the norms of its gradient, is timed by itself.
+a step, and of noting it in a record. A step's own share, the norms of its gradient, is timed by itself. So is what a
+session does with a step that nobody listens to, in records of several lengths.
 """
 
 import argparse
@@ -13,8 +14,22 @@ from typing import Any
 import torch
 
 from benchmarks.machine import timed
-from draggan_widget import DragConfig, DragRecord, Edit, Generator, Keep, about_drag, drag, load_generator
+from draggan_widget import (
+    DragConfig,
+    DragRecord,
+    DragSession,
+    DragStep,
+    Edit,
+    Generator,
+    Keep,
+    about_drag,
+    drag,
+    load_generator,
+)
+from draggan_widget.session.core import Core
+from draggan_widget.session.run import Run
 
+LENGTHS = (10, 300, 3000)
 CPU = torch.device("cpu")
 WAYS = {"latents and numbers": {}, "and the drag's map": {"maps": True}, "and pictures": {"pictures": True}}
 
@@ -55,6 +70,26 @@ def _norms(generator: Generator) -> float:
     return many.ms / 1000
 
 
+def session_rows(name: str, step_ms: float) -> list[dict[str, Any]]:
+    """One row a length of the record: what a session does with one step more."""
+    with DragSession(name) as session:
+        side = session.generator.resolution
+        session.edit = Edit([(0.5 * side, 0.55 * side)], [(0.9 * side, 0.55 * side)])
+        step = session.step(1)
+        return [_session_row(name, session._core, [step] * length, step_ms) for length in LENGTHS]
+
+
+def _session_row(name: str, core: Core, steps: list[DragStep], step_ms: float) -> dict[str, Any]:
+    run = core._run = Run(iter(()), core.state.edit)  # pyright: ignore[reportArgumentType]  (nothing is pulled from it)
+    taken = []
+    for _ in range(200):
+        core.record.steps[:] = steps
+        taken.append(timed(lambda: core._publish(run, steps[-1]), CPU).ms)
+    core._run = None
+    publish = statistics.median(taken)
+    return {"generator": name, "steps": len(steps), "publish_ms": publish, "share": publish / (step_ms + publish)}
+
+
 def _row(name: str, way: str, steps: list[float], noted: list[float], norms: float) -> dict[str, Any]:
     step, note = statistics.median(steps[1:]), statistics.median(noted[1:])  # the first prepares weights
     own = {"generator": name, "keeps": way, "steps": len(steps), "step_ms": step, "norms_ms": norms, "noting_ms": note}
@@ -68,14 +103,20 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parsed = parser.parse_args()
     torch.set_num_threads(1)
-    table = [row for name in ("heads", "mobilestylegan-ffhq") for row in rows(name, parsed.steps)]
+    names = ("heads", "mobilestylegan-ffhq")
+    table = [row for name in names for row in rows(name, parsed.steps)]
+    step_ms = {row["generator"]: row["step_ms"] for row in reversed(table)}
+    sessions = [row for name in names for row in session_rows(name, step_ms[name])]
     if parsed.json is not None:
         parsed.json.parent.mkdir(parents=True, exist_ok=True)
-        parsed.json.write_text(json.dumps(table, indent=1))
+        parsed.json.write_text(json.dumps(table + sessions, indent=1))
     print("| generator | keeps | step, ms | norms, ms | noting, ms | share |\n|---|---|---|---|---|---|")
     for row in table:
         ms = " | ".join(f"{row[key]:.3f}" for key in ("step_ms", "norms_ms", "noting_ms"))
         print(f"| {row['generator']} | {row['keeps']} | {ms} | {row['share']:.2%} |")
+    print("\n| generator | steps in the record | a session's noting, ms | share |\n|---|---|---|---|")
+    for row in sessions:
+        print(f"| {row['generator']} | {row['steps']} | {row['publish_ms']:.3f} | {row['share']:.2%} |")
 
 
 if __name__ == "__main__":
