@@ -1,14 +1,13 @@
 """A `DragRecord` as one .npz file: plain arrays and a JSON text, nothing pickled."""
 
 import json
-import zipfile
-import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
 
+from draggan_widget.arrays import DAMAGE, read_npz
 from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.edit import Edit
 from draggan_widget.engine.record import DragRecord, so_far
@@ -83,18 +82,15 @@ def _meta(record: DragRecord, edits: list[Edit], numbers: list[int]) -> dict[str
 def load_record(path: Path, generator: "Generator | None") -> DragRecord:
     """Read what `save_record` wrote."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if "schema" not in file.files or str(file["schema"]) != SCHEMA:
-                raise RecordError(f"{path} is not a record of a drag; expected a file written by DragRecord.save")
-            if int(file["version"]) > VERSION:
-                raise RecordError(
-                    f"{path} has schema version {int(file['version'])}; this version reads up to {VERSION}"
-                )
-            arrays = {name: file[name] for name in file.files}
+        arrays = read_npz(path)
+        if "schema" not in arrays or str(arrays["schema"]) != SCHEMA:
+            raise RecordError(f"{path} is not a record of a drag; expected a file written by DragRecord.save")
+        if int(arrays["version"]) > VERSION:
+            raise RecordError(f"{path} has schema version {int(arrays['version'])}; this version reads up to {VERSION}")
         return _record(arrays, generator)
     except FileNotFoundError as error:
         raise RecordError(f"{path} does not exist; expected a file written by DragRecord.save") from error
-    except (OSError, EOFError, ValueError, KeyError, IndexError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGE as error:
         raise RecordError(
             f"{path} is damaged or not a record ({type(error).__name__}: {error}); expected a file written by "
             "DragRecord.save; take another copy"

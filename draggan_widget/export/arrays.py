@@ -1,34 +1,29 @@
 """Arrays in .npz files: written a piece at a time, read within the bounds of what the file can hold."""
 
 import json
-import math
 import zipfile
-import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from draggan_widget import arrays
 from draggan_widget.errors import ExportError
 from draggan_widget.export.writing import damaged, missing
 
-SMALL = 64 << 20  # bytes that any file may unpack to; a larger one at most RATIO times its size
-RATIO = 100
-DAMAGE = (OSError, EOFError, ValueError, KeyError, TypeError, MemoryError, zipfile.BadZipFile, zlib.error)
 
-
-def write_npz(file: BinaryIO, arrays: Mapping[str, Any]) -> None:
+def write_npz(file: BinaryIO, named: Mapping[str, Any]) -> None:
     """Plain arrays as `numpy.savez` has them, nothing pickled."""
-    np.savez(file, allow_pickle=False, **{name: np.asarray(values) for name, values in arrays.items()})
+    np.savez(file, allow_pickle=False, **{name: np.asarray(values) for name, values in named.items()})
 
 
 def write_npz_by_pieces(
-    file: BinaryIO, arrays: Mapping[str, Any], name: str, shape: tuple[int, ...], pieces: Iterable[np.ndarray]
+    file: BinaryIO, named: Mapping[str, Any], name: str, shape: tuple[int, ...], pieces: Iterable[np.ndarray]
 ) -> None:
     """The same with one more array, of float32, that comes an entry of its first axis at a time."""
     with zipfile.ZipFile(file, "w") as archive:
-        for other, values in arrays.items():
+        for other, values in named.items():
             with archive.open(f"{other}.npy", "w") as entry:
                 np.lib.format.write_array(entry, np.asarray(values), allow_pickle=False)
         with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
@@ -45,13 +40,11 @@ def read_npz(path: Path, what: str) -> dict[str, np.ndarray]:
         ExportError: it is none, is damaged, or unpacks to far more than it holds.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            check_bound(path, sum(entry.file_size for entry in archive.infolist()))
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+        check_bound(path, arrays.unpacked_size(path))
+        return arrays.read_npz(path)
     except FileNotFoundError as error:
         raise missing(path) from error
-    except DAMAGE as error:
+    except arrays.DAMAGE as error:
         raise damaged(path, what, error) from error
 
 
@@ -63,23 +56,18 @@ def read_npy(path: Path, what: str) -> np.ndarray:
     """
     try:
         with path.open("rb") as file:
-            version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, _, dtype = read(file)
-            held = path.stat().st_size - file.tell()
-        if math.prod(shape) * dtype.itemsize != held and not dtype.hasobject:
-            raise ValueError(f"{held} bytes for shape {shape} of {dtype}")
+            arrays.check_header(file, path.stat().st_size)
         return np.load(path, allow_pickle=False)
     except FileNotFoundError as error:
         raise missing(path) from error
-    except DAMAGE as error:
+    except arrays.DAMAGE as error:
         raise damaged(path, what, error) from error
 
 
 def check_bound(path: Path, unpacked: int, held: int | None = None) -> None:
     """Refuse a file that unpacks to far more than it holds: `held` bytes; None: its size."""
-    if unpacked > max(SMALL, RATIO * (path.stat().st_size if held is None else held)):
-        raise ExportError(f"{path} would unpack to {unpacked} bytes; expected at most {RATIO} times its size")
+    if arrays.is_too_large(unpacked, path.stat().st_size if held is None else held):
+        raise ExportError(f"{path} would unpack to {unpacked} bytes; expected at most {arrays.RATIO} times its size")
 
 
 def own_header(path: Path, text: object, schema: str) -> dict[str, Any]:

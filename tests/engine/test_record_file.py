@@ -1,6 +1,8 @@
+import io
 import json
 import os
 import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -210,6 +212,24 @@ def test_an_edit_that_is_none_is_refused(saved: Path):
     meta["edits"][0]["targets"] = []
     rewrite(saved, meta=np.array(json.dumps(meta)))
     assert re.match(damaged(saved, r"EditError: the edit has 1 handles and 0 targets; .*"), refusal(saved))
+
+
+def test_an_array_that_claims_more_than_the_file_holds_is_refused_before_it_is_made(saved: Path):
+    with zipfile.ZipFile(saved) as archive:
+        entries = {entry.filename: archive.read(entry) for entry in archive.infolist()}
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (2**41,)})
+    with zipfile.ZipFile(saved, "w") as archive:
+        for name, data in (entries | {"ws.npy": header.getvalue() + bytes(8)}).items():
+            archive.writestr(name, data)
+    assert re.match(damaged(saved, r"ValueError: 8 bytes for shape \(2199023255552,\) of float32"), refusal(saved))
+
+
+def test_a_file_that_unpacks_to_far_more_than_it_holds_is_refused(saved: Path):
+    with zipfile.ZipFile(saved, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("zeros.npy", bytes(80 << 20))
+    due = r"ValueError: it would unpack to \d+ bytes; expected at most 100 times its size"
+    assert re.match(damaged(saved, due), refusal(saved))
 
 
 def test_an_empty_record_is_not_written(tmp_path: Path):
