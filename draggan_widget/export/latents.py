@@ -4,6 +4,7 @@ The official GUI's .npy is one array (1, num_ws, w_dim) of float32 as numpy.save
 A .pt is a plain dict of tensors, which `torch.load(path, weights_only=True)` reads.
 """
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,9 +14,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from draggan_widget.arrays import unpacked_size
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.errors import ExportError
-from draggan_widget.export.arrays import own_header, read_npy, read_npz, write_npz
+from draggan_widget.export.arrays import check_bound, own_header, read_npy, read_npz, write_npz
 from draggan_widget.export.writing import as_json, check_version, damaged, ending_of, header, missing, put
 
 SCHEMA = "draggan-widget latents"
@@ -66,15 +68,25 @@ def load_latents(path: str | Path) -> Latents:
 
 
 def _three_axes(latents: Any) -> Latents:
-    values = latents.detach().cpu().numpy() if isinstance(latents, Tensor) else np.asarray(latents)
+    values = _plain(latents) if isinstance(latents, Tensor) else np.asarray(latents)
     if values.ndim not in (2, 3) or 0 in values.shape or values.dtype.kind != "f":
         raise ExportError(
             f"the latents are a {values.dtype} array of shape {values.shape}; expected floating-point numbers "
             "(latents, num_ws, w_dim) or (num_ws, w_dim)"
         )
-    if not np.isfinite(values).all():
-        raise ExportError("the latents hold NaN or infinity; expected finite numbers")
-    return np.array(values.reshape(-1, *values.shape[-2:]), np.float32)
+    with np.errstate(over="ignore"):
+        single = np.array(values.reshape(-1, *values.shape[-2:]), np.float32)
+    if not np.isfinite(single).all():  # asked of what is kept: a large float64 is infinity in float32
+        raise ExportError("the latents hold NaN, infinity or more than float32 can; expected finite numbers")
+    return single
+
+
+def _plain(tensor: Tensor) -> np.ndarray:
+    """A strided tensor in memory as an array; bfloat16 and its like, which NumPy lacks, as float32."""
+    if tensor.layout != torch.strided or tensor.device.type == "meta":
+        raise ExportError(f"the latents are a {tensor.layout} tensor on {tensor.device}; expected plain numbers")
+    kept = tensor.dtype in (torch.float16, torch.float32, torch.float64) or not tensor.is_floating_point()
+    return (tensor if kept else tensor.float()).detach().cpu().numpy()
 
 
 def _write_npz(file: BinaryIO, values: Latents, text: str) -> None:
@@ -116,8 +128,8 @@ def _read_safetensors(path: Path) -> tuple[np.ndarray, object]:
         with path.open("rb") as file:
             if int.from_bytes(file.read(8), "little") > LARGEST_HEADER:
                 raise ValueError(f"a header of over {LARGEST_HEADER} bytes")
-        with safetensors.safe_open(path, framework="np") as file:
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+        with safetensors.safe_open(path, framework="pt") as file:
+            arrays = {name: _plain(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118 (no mapping)
             return _only(path, arrays), (file.metadata() or {}).get(HEADER)
     except FileNotFoundError as error:
         raise missing(path) from error
@@ -127,19 +139,33 @@ def _read_safetensors(path: Path) -> tuple[np.ndarray, object]:
 
 def _read_pt(path: Path) -> tuple[np.ndarray, object]:
     try:
+        if zipfile.is_zipfile(path):
+            check_bound(path, unpacked_size(path))
         found = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise missing(path) from error
-    except Exception as error:
-        first = str(error).split("\n")[0]
-        raise damaged(path, "latents", f"{type(error).__name__}: {first}") from error
+    except ExportError:
+        raise
+    except Exception as error:  # torch's own words advise to load it with code
+        raise damaged(path, "latents", f"{type(error).__name__}; expected a dict of plain tensors") from error
     held = {"a tensor": found} if isinstance(found, Tensor) else found
     if not isinstance(held, dict) or not all(isinstance(one, Tensor) for one in held.values()):
         raise damaged(path, "latents", f"a {type(found).__name__} of other things than tensors")
-    arrays = {str(name): one.detach().cpu() for name, one in held.items()}
+    arrays = {str(name): _bounded(path, one) for name, one in held.items()}
     said = arrays.pop(HEADER, None)
-    text = None if said is None else bytes(said.reshape(-1).to(torch.uint8).tolist()).decode("ascii", "replace")
-    return _only(path, {name: one.float().numpy() for name, one in arrays.items()}), text
+    text = None if said is None else said.reshape(-1).astype(np.uint8).tobytes().decode("ascii", "replace")
+    return _only(path, arrays), text
+
+
+def _bounded(path: Path, tensor: Tensor) -> np.ndarray:
+    """The array of a tensor that is no larger than its file: an expanded one claims any size."""
+    real = tensor.is_floating_point() or tensor.dtype == torch.uint8
+    if tensor.layout != torch.strided or tensor.device.type != "cpu" or not real:
+        raise damaged(path, "latents", f"a {tensor.layout} tensor of {tensor.dtype} on {tensor.device}")
+    claimed, held = tensor.numel() * tensor.element_size(), path.stat().st_size
+    if claimed > held:
+        raise damaged(path, "latents", f"a tensor of {claimed} bytes in a file of {held}")
+    return _plain(tensor)
 
 
 def _only(path: Path, arrays: dict[str, np.ndarray]) -> np.ndarray:

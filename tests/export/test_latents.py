@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.numpy
+import safetensors.torch
 import torch
 from analytic import BlobGenerator
 from engine.helpers import run
@@ -18,6 +19,7 @@ from draggan_widget.errors import ExportError
 from draggan_widget.export.latents import load_latents, save_latents
 
 ENDINGS = (".npz", ".safetensors", ".pt", ".npy")
+HELD = "the latents hold NaN, infinity or more than float32 can; expected finite numbers"
 WS = np.random.default_rng(0).normal(size=(3, 4, 8)).astype(np.float32)
 
 
@@ -89,6 +91,37 @@ def test_others_read_the_files(tmp_path: Path):
     assert json.loads(bytes(found["draggan_widget"].tolist())) == told
 
 
+@pytest.mark.parametrize(
+    ("tensor", "due"),
+    [
+        (torch.zeros(1).expand(64, 16, 2**24), r"a tensor of 68719476736 bytes in a file of \d+"),
+        (torch.from_numpy(WS).to_sparse(), "a torch.sparse_coo tensor of torch.float32 on cpu"),
+        (torch.zeros(1, 4, 8, device="meta"), "a torch.strided tensor of torch.float32 on meta"),
+        (torch.zeros(1, 4, 8, dtype=torch.complex64), "a torch.strided tensor of torch.complex64 on cpu"),
+        (torch.zeros(1, 4, 8, dtype=torch.int64), "a torch.strided tensor of torch.int64 on cpu"),
+    ],
+)
+def test_tensors_that_are_no_plain_numbers_are_refused(tmp_path: Path, tensor: torch.Tensor, due: str):
+    path = tmp_path / "w.pt"
+    torch.save({"ws": tensor}, path)
+    assert damaged(path, due).fullmatch(refusal(path))
+
+
+def test_torch_s_advice_to_run_a_file_is_not_passed_on(tmp_path: Path):
+    path = tmp_path / "w.pt"
+    torch.save({"ws": Path("x")}, path)
+    assert damaged(path, r"UnpicklingError; expected a dict of plain tensors").fullmatch(refusal(path))
+
+
+def test_bfloat16_is_read_and_written_as_float32(tmp_path: Path):
+    half = torch.from_numpy(WS).bfloat16()
+    safetensors.torch.save_file({"w": half}, tmp_path / "a.safetensors")
+    torch.save(half, tmp_path / "b.pt")
+    save_latents(half, tmp_path / "c.npy")
+    for name in ("a.safetensors", "b.pt", "c.npy"):
+        np.testing.assert_array_equal(load_latents(tmp_path / name), half.float().numpy())
+
+
 def test_others_files_of_one_array_are_read(tmp_path: Path):
     np.savez(tmp_path / "projected_w.npz", w=WS[:1])
     torch.save(torch.from_numpy(WS[0]), tmp_path / "a.pt")
@@ -153,7 +186,8 @@ def test_nothing_in_a_file_is_run(tmp_path: Path, ending: str):
          r"numbers \(latents, num_ws, w_dim\) or \(num_ws, w_dim\)"),
         (np.zeros(8, np.float32), r"the latents are a float32 array of shape \(8,\); .*"),
         (np.zeros((0, 4, 8), np.float32), r"the latents are a float32 array of shape \(0, 4, 8\); .*"),
-        (np.full((1, 4, 8), np.nan, np.float32), "the latents hold NaN or infinity; expected finite numbers"),
+        (np.full((1, 4, 8), np.nan, np.float32), HELD),
+        (np.full((1, 4, 8), 1e300), HELD),
     ],
 )  # fmt: skip
 @pytest.mark.usefixtures("unchecked")
