@@ -3,6 +3,8 @@
 Numbers come back exactly: CSV holds the shortest text that means the same float64.
 """
 
+import csv
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -65,17 +67,25 @@ def load_trajectories(path: str | Path) -> "pd.DataFrame":
         return table.astype(TYPES)
     except FileNotFoundError as error:
         raise missing(path) from error
-    except (OSError, ValueError, TypeError, OverflowError, MemoryError) as error:
+    except (OSError, ValueError, TypeError, OverflowError, MemoryError, csv.Error) as error:
         raise damaged(path, "trajectories", str(error).split("\n")[0]) from error
 
 
 def _read_csv(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
-    texts = pd.read_csv(path, dtype=str, na_filter=False, encoding="ascii")
-    if list(texts.columns) != list(TYPES):
-        return texts
-    # pandas' own reader may be off by the last bit.
+    # pandas' own reader may be off by the last bit, and fills rows that are cut off.
+    with path.open(encoding="utf-8-sig", newline="") as file:  # spreadsheets write the mark that -sig takes off
+        whole = file.read()
+    if not whole.endswith("\n"):
+        raise ValueError("its last line has no end")
+    head, *rows = csv.reader(io.StringIO(whole, newline=""))
+    if head != list(TYPES):
+        return pd.DataFrame(columns=head)
+    for number, row in enumerate(rows, start=2):
+        if len(row) != len(head):
+            raise ValueError(f"line {number} has {len(row)} fields; expected {len(head)}")
+    texts = dict(zip(head, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(head, ())
     numbers = {name: [int(text) for text in texts[name]] for name in ("step", "point")}
     numbers |= {name: [float(text or "nan") for text in texts[name]] for name in TYPES if name not in numbers}
     return pd.DataFrame(numbers)
@@ -94,14 +104,14 @@ def _write_parquet(file: BinaryIO, table: "pd.DataFrame", text: str) -> None:
 
     whole = pyarrow.Table.from_pandas(table, preserve_index=False)
     whole = whole.replace_schema_metadata({**(whole.schema.metadata or {}), HEADER: text.encode("ascii")})
-    pyarrow.parquet.write_table(whole, file)
+    pyarrow.parquet.write_table(whole, file, write_page_checksum=True)
 
 
 def _read_parquet(path: Path) -> "pd.DataFrame":
     import pyarrow.parquet
 
     with path.open("rb") as file:
-        whole = pyarrow.parquet.read_table(file)
+        whole = pyarrow.parquet.read_table(file, page_checksum_verification=True)
     text = (whole.schema.metadata or {}).get(HEADER)
     if text is not None:
         check_version(path, own_header(path, text.decode("ascii", "replace"), SCHEMA).get("version"), VERSION)

@@ -111,6 +111,47 @@ def test_a_truncated_parquet_file_is_refused(tmp_path: Path):
     assert "is damaged or holds no trajectories (" in refusal(path)
 
 
+@pytest.mark.parametrize(
+    ("cut", "due"),
+    [
+        (-1, "its last line has no end"),
+        (-9, "its last line has no end"),
+    ],
+)
+def test_a_csv_that_is_cut_is_refused(tmp_path: Path, cut: int, due: str):
+    path = save_trajectories(two_drags(BlobGenerator()), tmp_path / "t.csv")
+    path.write_bytes(path.read_bytes()[:cut])
+    assert refusal(path) == f"{path} is damaged or holds no trajectories ({due}); take another copy"
+
+
+@pytest.mark.parametrize(("ragged", "count"), [(",1.0", 9), ("", 7)])
+def test_a_csv_with_a_ragged_row_is_refused(tmp_path: Path, ragged: str, count: int):
+    path = save_trajectories(two_drags(BlobGenerator()), tmp_path / "t.csv")
+    lines = path.read_text().splitlines()
+    lines[2] = lines[2] + ragged if ragged else lines[2].rpartition(",")[0]
+    path.write_text("\n".join(lines) + "\n")
+    due = f"line 3 has {count} fields; expected 8"
+    assert refusal(path) == f"{path} is damaged or holds no trajectories ({due}); take another copy"
+
+
+def test_a_csv_with_a_spreadsheet_s_mark_and_line_ends_is_read(tmp_path: Path):
+    path = save_trajectories(two_drags(BlobGenerator()), tmp_path / "t.csv")
+    due = load_trajectories(path)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    assert load_trajectories(path).equals(due)
+
+
+def test_a_changed_byte_of_a_parquet_file_is_seen(tmp_path: Path):
+    path = save_trajectories(two_drags(BlobGenerator()), tmp_path / "t.parquet")
+    whole = path.read_bytes()
+    data = pyarrow.parquet.ParquetFile(path).metadata.row_group(0).column(2)
+    last = (
+        data.data_page_offset + data.total_compressed_size - (data.data_page_offset - data.dictionary_page_offset) - 1
+    )
+    path.write_bytes(whole[:last] + bytes([whole[last] ^ 1]) + whole[last + 1 :])
+    assert "is damaged or holds no trajectories (" in refusal(path)
+
+
 def test_text_among_the_numbers_is_refused(tmp_path: Path):
     path = save_trajectories(two_drags(BlobGenerator()), tmp_path / "t.csv")
     path.write_text(path.read_text().replace("24.0", "far", 1))
