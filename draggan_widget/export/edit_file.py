@@ -192,7 +192,7 @@ def _read(path: Path) -> object:
             data = file.read(LARGEST_FILE + 1)
         if len(data) > LARGEST_FILE:
             raise ValueError(f"over {LARGEST_FILE} bytes")
-        return json.loads(data.decode("utf-8"), parse_constant=_refuse)
+        return json.loads(data.decode("utf-8-sig"), parse_constant=_refuse)
     except FileNotFoundError as error:
         raise missing(path) from error
     except OSError as error:

@@ -109,7 +109,9 @@ def unpack_mask(value: object, largest: int = LARGEST_MASKS) -> Bool[np.ndarray,
             if image.mode != "1":
                 raise ValueError(f"the mask is a PNG of mode {image.mode!r}; expected 1 bit a px")
             return np.array(image, dtype=bool)
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except UnidentifiedImageError as error:  # its words hold the address of an object of ours
+        raise ValueError("the mask is no PNG") from error
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"the mask is no PNG ({error})") from error
 
 

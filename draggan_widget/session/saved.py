@@ -12,6 +12,7 @@ from draggan_widget.errors import DragganError, ExportError
 from draggan_widget.export.edit_file import MadeWith, SavedEdit, edit_of, load_edit, save_edit
 from draggan_widget.generators.generator import Generator
 from draggan_widget.session.core import Core
+from draggan_widget.session.history import Snapshot
 from draggan_widget.session.state import latent_state, seed_state, under_edit
 
 
@@ -75,16 +76,21 @@ def opened(path: Path, generator: Generator) -> Core:
     saved = _with_all_settings(load_edit(path))
     _check_sizes(path, saved, generator)
     _warn_of_another(path, saved.generator, generator)
-    if saved.seed is None:
-        ws = torch.from_numpy(saved.ws)
-        fresh = latent_state(generator, ws, saved.truncation_psi)
-    else:
-        fresh = seed_state(generator, saved.seed, saved.truncation_psi, saved.label)
+    try:
+        fresh = _start(saved, generator)
+    except DragganError as error:
+        raise ExportError(f"{path} does not fit {generator.name}: {error}") from error
     state = dataclasses.replace(fresh, edit=saved.first, step=under_edit(fresh.step, saved.first))
     core = Core(generator, saved.config, state, Keep())
     if saved.legs:
         core.replay = SavedReplay(saved)
     return core
+
+
+def _start(saved: SavedEdit, generator: Generator) -> Snapshot:
+    if saved.seed is None:
+        return latent_state(generator, torch.from_numpy(saved.ws), saved.truncation_psi)
+    return seed_state(generator, saved.seed, saved.truncation_psi, saved.label)
 
 
 def _with_all_settings(saved: SavedEdit) -> SavedEdit:

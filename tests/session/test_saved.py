@@ -312,6 +312,19 @@ def test_a_generator_of_other_sizes_is_refused(tmp_path: Path):
     )
 
 
+def test_a_start_that_does_not_fit_names_the_file(tmp_path: Path):
+    with DragSession(BlobGenerator(), 7) as session:
+        path = session.save(tmp_path / "edit.json")
+    content = json.loads(path.read_text())
+    content["start"]["truncation_psi"] = 9
+    path.write_text(json.dumps(content))
+    with pytest.raises(ExportError) as caught:
+        DragSession.load(path, BlobGenerator())
+    assert str(caught.value) == (
+        f"{path} does not fit blob: truncation_psi is 9.0; expected a number from -2 to 2 (1: none, 0.7: usual)"
+    )
+
+
 def test_an_edit_outside_the_picture_is_refused(tmp_path: Path):
     with opened() as session:
         path = session.save(tmp_path / "edit.json")
