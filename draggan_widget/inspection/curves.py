@@ -101,7 +101,7 @@ def curve(
 
 
 def _axes(record: DragRecord, ax: Axes | None) -> Axes:
-    not_empty(record)
+    record = not_empty(record)
     return new_axes() if ax is None else ax
 
 

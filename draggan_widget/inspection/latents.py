@@ -115,7 +115,7 @@ def edit_delta(record: DragRecord) -> Float[Tensor, "num_ws w_dim"]:
     Raises:
         RecordError: the record is empty.
     """
-    not_empty(record)
+    record = not_empty(record)
     return (record[-1].ws - record[0].ws)[0]
 
 

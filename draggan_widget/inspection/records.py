@@ -1,12 +1,13 @@
 """What every look into a record asks first."""
 
 from draggan_widget.engine.config import DragConfig
-from draggan_widget.engine.record import DragRecord
+from draggan_widget.engine.record import DragRecord, so_far
 from draggan_widget.errors import RecordError
 
 
 def not_empty(record: DragRecord) -> DragRecord:
-    """The record; RecordError where it has no step."""
+    """The record as it is now, though its drag runs; RecordError where it has no step."""
+    record = so_far(record)
     if len(record) == 0:
         raise RecordError("the record has 0 steps; expected at least one; start a drag first")
     return record

@@ -36,7 +36,7 @@ def plot_trajectories(record: DragRecord, ax: Axes | None = None) -> Figure:
     Raises:
         RecordError: the record is empty.
     """
-    not_empty(record)
+    record = not_empty(record)
     last = record[-1]
     picture = None if last.generator is None else last.picture()
     if ax is None:
