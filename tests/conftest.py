@@ -1,5 +1,6 @@
 """One torch thread for every test, and the real generator for those that ask for it."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,3 +70,8 @@ def real_generator(real_source: Path) -> Generator:
     torch.set_num_threads(before)
     hub.fetch("mobilestylegan-ffhq")  # loading from an unpacked folder discards it; other tests still read it
     return generator
+
+
+def pytest_configure() -> None:
+    """Take interrupts also where the run itself was begun in the background, which has them ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
