@@ -24,7 +24,7 @@ def plot_distances(record: DragRecord, ax: Axes | None = None) -> Figure:
     Raises:
         RecordError: the record is empty.
     """
-    ax = _axes(record, ax)
+    record, ax = not_empty(record), new_axes() if ax is None else ax
     _points(ax, record.distances)
     return _over_steps(ax, record, "distance to target, px")
 
@@ -44,7 +44,7 @@ def plot_losses(record: DragRecord, ax: Axes | None = None) -> Figure:
     Raises:
         RecordError: the record is empty.
     """
-    ax = _axes(record, ax)
+    record, ax = not_empty(record), new_axes() if ax is None else ax
     curve(ax, record.loss, "0.55", label="loss")
     _points(ax, record.motion_losses)
     if np.isfinite(record.mask_loss).any():
@@ -65,7 +65,7 @@ def plot_tracking_error(record: DragRecord, ax: Axes | None = None) -> Figure:
     Raises:
         RecordError: the record is empty.
     """
-    ax = _axes(record, ax)
+    record, ax = not_empty(record), new_axes() if ax is None else ax
     _points(ax, record.tracking_error)
     return _over_steps(ax, record, "tracking error")
 
@@ -83,7 +83,7 @@ def plot_latent_drift(record: DragRecord, ax: Axes | None = None) -> Figure:
     Raises:
         RecordError: the record is empty.
     """
-    ax = _axes(record, ax)
+    record, ax = not_empty(record), new_axes() if ax is None else ax
     curve(ax, np.linalg.norm(travelled(record), axis=1), color=ON_WHITE[4])
     return _over_steps(ax, record, "distance from start (L2)")
 
@@ -98,11 +98,6 @@ def curve(
     """One line over the steps; a single step is a dot."""
     alone = np.isfinite(values).sum() == 1
     ax.plot(values, color=color, linestyle=style, linewidth=1.3, marker="o" if alone else "", markersize=3, label=label)
-
-
-def _axes(record: DragRecord, ax: Axes | None) -> Axes:
-    record = not_empty(record)
-    return new_axes() if ax is None else ax
 
 
 def _points(ax: Axes, values: Float[np.ndarray, "steps points"]) -> None:

@@ -27,7 +27,8 @@ def plot_before_after(record: DragRecord, ax: Axes | None = None) -> Figure:
     Raises:
         RecordError: the record is empty, or was read without its generator.
     """
-    pictures = [record[0].picture(), record[-1].picture()] if not_empty(record) else []
+    record = not_empty(record)
+    pictures = [record[0].picture(), record[-1].picture()]
     width, height = pictures[0].size
     axes = panels(ax, 1, 2, (COLUMN / 2 - GAP) * height / width + TITLE)
     for panel, picture, title in zip(axes, pictures, ("start", f"step {len(record) - 1}"), strict=True):
