@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from draggan_widget.checkpoints import store
+from draggan_widget.checkpoints import own_file
 from draggan_widget.checkpoints.checkpoint import Checkpoint
 from draggan_widget.checkpoints.read import read_checkpoint
 from draggan_widget.generators.stylegan2.config import StyleGAN2Config
@@ -44,7 +44,7 @@ def write(folder: Path) -> int:
     other = nvidia_writer.generator(plain, {name: tensor + 1 for name, tensor in tensors.items()})
     (folder / "both.pkl").write_bytes(nvidia_writer.dumps({"G": other, "G_ema": made}))
     torch.save(tensors, folder / "state.pt")
-    store.save(Checkpoint("stylegan2", plain, tensors, {"licence": "none"}), folder / "own.safetensors")
+    own_file.save(Checkpoint("stylegan2", plain, tensors, {"licence": "none"}), folder / "own.safetensors")
     return sum(tensor.nbytes for tensor in tensors.values())
 
 

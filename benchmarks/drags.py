@@ -21,7 +21,7 @@ from torch import Tensor
 from benchmarks.machine import keep, timed
 from draggan_widget import DragConfig, Edit, Generator, drag, load_generator
 from draggan_widget.engine.step import DragStep
-from draggan_widget.engine.windows import step_windows
+from draggan_widget.engine.step_windows import step_windows
 from draggan_widget.evaluation.faces import NOSE_TIP, SIDE, FaceDetector
 from draggan_widget.geometry import Point, distance
 from training import regressor

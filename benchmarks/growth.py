@@ -22,7 +22,7 @@ from benchmarks.machine import Plain, keep, timed
 from benchmarks.step import Case
 from draggan_widget import DragConfig, Edit, drag
 from draggan_widget.engine.step import DragStep
-from draggan_widget.engine.windows import step_windows
+from draggan_widget.engine.step_windows import step_windows
 from draggan_widget.generators import windows as planning
 from draggan_widget.generators.stylegan2.generator import StyleGAN2
 from draggan_widget.geometry import Window

@@ -26,7 +26,7 @@ from draggan_widget import (
     drag,
     load_generator,
 )
-from draggan_widget.session.core import Core
+from draggan_widget.session.controller import Core
 from draggan_widget.session.run import Run
 
 LENGTHS = (10, 300, 3000)

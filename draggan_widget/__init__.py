@@ -7,12 +7,12 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from draggan_widget.checkpoints.available import available_generators as available_generators
-    from draggan_widget.engine.about import about_drag as about_drag
+    from draggan_widget.checkpoints.hub.listing import available_generators as available_generators
     from draggan_widget.engine.config import DragConfig as DragConfig
     from draggan_widget.engine.edit import Edit as Edit
-    from draggan_widget.engine.keeping import Keep as Keep
+    from draggan_widget.engine.keep import Keep as Keep
     from draggan_widget.engine.loop import drag as drag
+    from draggan_widget.engine.provenance import about_drag as about_drag
     from draggan_widget.engine.record import DragRecord as DragRecord
     from draggan_widget.engine.step import DragStep as DragStep
     from draggan_widget.errors import DragganError as DragganError
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from draggan_widget.inspection.trajectory import plot_trajectories as plot_trajectories
     from draggan_widget.session.session import DragSession as DragSession
     from draggan_widget.widget.inspector import FeatureInspector as FeatureInspector
-    from draggan_widget.widget.registry import close_all as close_all
+    from draggan_widget.widget.lifecycle import close_all as close_all
     from draggan_widget.widget.replay import TrajectoryReplay as TrajectoryReplay
     from draggan_widget.widget.widget import DragWidget as DragWidget
 
@@ -74,17 +74,17 @@ _HOMES = {
     "FeatureInspector": "widget.inspector",
     "FeatureMap": "generators.generator",
     "Generator": "generators.generator",
-    "Keep": "engine.keeping",
+    "Keep": "engine.keep",
     "TrackingCost": "inspection.tracking_cost",
     "TrajectoryReplay": "widget.replay",
     "WComponents": "inspection.latents",
-    "about_drag": "engine.about",
+    "about_drag": "engine.provenance",
     "apply_delta": "inspection.latents",
     "as_tracked": "inspection.feature_maps",
-    "available_generators": "checkpoints.available",
+    "available_generators": "checkpoints.hub.listing",
     "between": "inspection.latents",
     "channels_by_variance": "inspection.feature_maps",
-    "close_all": "widget.registry",
+    "close_all": "widget.lifecycle",
     "difference": "inspection.feature_maps",
     "drag": "engine.loop",
     "edit_delta": "inspection.latents",

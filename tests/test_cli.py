@@ -12,8 +12,9 @@ from generators.tiny_stylegan2 import plain_config, random_tensors
 
 import draggan_widget
 from draggan_widget import cli
-from draggan_widget.checkpoints import hub, store
-from draggan_widget.checkpoints.named import HEADS, NAMED, NVIDIA_LICENCE
+from draggan_widget.checkpoints import own_file
+from draggan_widget.checkpoints.hub import cache as hub
+from draggan_widget.checkpoints.hub.catalog import HEADS, NAMED, NVIDIA_LICENCE
 
 LIONS = NAMED["stylegan2-lions-512"]
 TINY = plain_config(channels=[4, 4], mapping_features=8)  # 8 px: the reader is slow under the type checks
@@ -65,7 +66,7 @@ def trust(cache: Path, file: Path) -> None:
 def test_a_pickle_becomes_a_file_of_ours(pickle: Path, tmp_path: Path, capsys, network: str, seed: int):
     out = tmp_path / "new folder" / "tiny.safetensors"
     assert run("convert", pickle, out, "--network", network) == 0
-    found, due = store.load(out), random_tensors(TINY, seed)
+    found, due = own_file.load(out), random_tensors(TINY, seed)
     assert found.family == "stylegan2"
     assert found.config == CONFIG
     assert set(due) <= set(found.tensors)
@@ -80,18 +81,18 @@ def test_a_pickle_becomes_a_file_of_ours(pickle: Path, tmp_path: Path, capsys, n
 
 def test_the_discriminator_can_be_converted_too(pickle: Path, tmp_path: Path):
     assert run("convert", pickle, tmp_path / "d.safetensors", "--network", "D") == 0
-    assert store.load(tmp_path / "d.safetensors").family == "stylegan2-discriminator"
+    assert own_file.load(tmp_path / "d.safetensors").family == "stylegan2-discriminator"
 
 
 def test_a_known_file_keeps_the_licence_it_was_published_under(pickle: Path, tmp_path: Path, cache: Path):
     trust(cache, pickle)
     out, again = tmp_path / "tiny.safetensors", tmp_path / "again.safetensors"
     assert run("convert", pickle, out) == 0
-    meta = store.load(out).meta
+    meta = own_file.load(out).meta
     assert (meta["licence"], meta["citation"], meta["origin"]) == (LIONS.licence, LIONS.citation, LIONS.origin)
     assert meta["provenance"] == PROVENANCE
     assert run("convert", out, again) == 0
-    assert store.load(again).meta == meta
+    assert own_file.load(again).meta == meta
 
 
 def test_an_existing_file_is_overwritten_only_by_force(pickle: Path, tmp_path: Path, capsys):
@@ -101,12 +102,12 @@ def test_an_existing_file_is_overwritten_only_by_force(pickle: Path, tmp_path: P
     assert refusal(capsys, "convert", pickle, out) == due
     assert out.read_bytes() == b"mine"
     assert run("convert", pickle, out, "--force") == 0
-    assert store.load(out).family == "stylegan2"
+    assert own_file.load(out).family == "stylegan2"
 
 
 def test_a_file_is_never_converted_into_itself(tmp_path: Path, capsys):
     path = tmp_path / "tiny.safetensors"
-    store.save(tiny_mobilestylegan(), path)
+    own_file.save(tiny_mobilestylegan(), path)
     before = path.read_bytes()
     message = refusal(capsys, "convert", path, path, "--force")
     assert message == f"draggan-widget: OUT {str(path)!r} is IN; expected another file; choose another name"
@@ -155,7 +156,7 @@ def test_info_tells_family_sizes_config_licence_and_sums(pickle: Path, cache: Pa
 def test_info_reads_a_file_of_ours(tmp_path: Path, capsys):
     checkpoint = tiny_mobilestylegan()
     path = tmp_path / "faces.safetensors"
-    store.save(checkpoint, path)
+    own_file.save(checkpoint, path)
     assert run("info", path) == 0
     found = told(capsys)
     size = sum(tensor.nbytes for tensor in checkpoint.tensors.values())
@@ -195,7 +196,7 @@ def test_the_module_runs_as_a_program(pickle: Path, tmp_path: Path):
     assert (wrong.returncode, wrong.stdout, wrong.stderr.count("\n")) == (2, "", 1)
     right = program("convert", pickle, tmp_path / "tiny.safetensors")
     assert (right.returncode, right.stderr) == (0, "")
-    assert store.load(tmp_path / "tiny.safetensors").config == CONFIG
+    assert own_file.load(tmp_path / "tiny.safetensors").config == CONFIG
 
 
 def test_asking_for_help_does_not_import_torch():
@@ -222,6 +223,6 @@ def test_the_bundled_checkpoint_says_its_licence_and_its_drag_defaults(capsys: p
 def test_what_a_file_says_about_drags_survives_convert(tmp_path: Path):
     out = tmp_path / "copy.safetensors"
     assert run("convert", HEADS.path, out) == 0
-    before, after = store.load(HEADS.path), store.load(out)
+    before, after = own_file.load(HEADS.path), own_file.load(out)
     assert after.meta == before.meta
     assert set(after.tensors) == set(before.tensors)

@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 
 from draggan_widget import DragConfig
-from draggan_widget.checkpoints import named, store
+from draggan_widget.checkpoints import own_file
+from draggan_widget.checkpoints.hub import catalog
 from draggan_widget.checkpoints.read import read_checkpoint
 from draggan_widget.errors import DragganError
 from draggan_widget.files import sha256
@@ -27,17 +28,17 @@ SAYS = ("licence", "origin", "citation", "drag_defaults", "drag_rows")
 def main() -> int:
     """Check, copy and pin; return the process's exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("file", nargs="?", type=Path, default=named.HEADS.path, help="default: what lies there")
+    parser.add_argument("file", nargs="?", type=Path, default=catalog.HEADS.path, help="default: what lies there")
     file = parser.parse_args().file
     try:
         check(file)
     except (DragganError, ValueError) as error:
         print(f"{file} was not taken: {error}", file=sys.stderr)
         return 1
-    if not (named.HEADS.path.is_file() and file.samefile(named.HEADS.path)):
-        named.HEADS.path.parent.mkdir(exist_ok=True)
-        shutil.copyfile(file, named.HEADS.path)
-    pin(sha256(named.HEADS.path), named.HEADS.path.stat().st_size)
+    if not (catalog.HEADS.path.is_file() and file.samefile(catalog.HEADS.path)):
+        catalog.HEADS.path.parent.mkdir(exist_ok=True)
+        shutil.copyfile(file, catalog.HEADS.path)
+    pin(sha256(catalog.HEADS.path), catalog.HEADS.path.stat().st_size)
     return 0
 
 
@@ -48,15 +49,15 @@ def check(file: Path) -> None:
         CheckpointError: it is no StyleGAN2 in our format, or its drag defaults are no settings.
         ValueError: it is too large, too silent, of another picture size than its entry says, or draws no numbers.
     """
-    meta = store.load(file).meta
+    meta = own_file.load(file).meta
     missing = [key for key in SAYS if not meta.get(key)]
     if missing:
         raise ValueError(f"its metadata lack {', '.join(missing)}; expected {', '.join(SAYS)}")
     if (size := file.stat().st_size) > LARGEST:
         raise ValueError(f"it has {size} bytes; expected at most {LARGEST}")
-    generator = StyleGAN2.from_checkpoint(read_checkpoint(file), named.HEADS.name, torch.device("cpu"))
-    if generator.image_size != named.HEADS.image_size:
-        raise ValueError(f"it draws {generator.image_size} px; expected {named.HEADS.image_size}, as HEADS says")
+    generator = StyleGAN2.from_checkpoint(read_checkpoint(file), catalog.HEADS.name, torch.device("cpu"))
+    if generator.image_size != catalog.HEADS.image_size:
+        raise ValueError(f"it draws {generator.image_size} px; expected {catalog.HEADS.image_size}, as HEADS says")
     config = DragConfig.for_generator(generator)
     generator.block_size(config.block)
     if not generator.image(generator.ws_from_seed(0, 0.7)).isfinite().all():
@@ -66,7 +67,7 @@ def check(file: Path) -> None:
 
 def pin(digest: str, size: int) -> None:
     """Write both numbers into the entry of `HEADS`."""
-    path = Path(named.__file__)
+    path = Path(catalog.__file__)
     before, head, entry = path.read_text("utf-8").partition("HEADS = BundledCheckpoint(")
     entry = re.sub(r'sha256="[0-9a-f]*"', f'sha256="{digest}"', entry, count=1)
     entry = re.sub(r"size=[0-9_]+", f"size={size:_}", entry, count=1)

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from draggan_widget.checkpoints import store
+from draggan_widget.checkpoints import own_file
 from draggan_widget.checkpoints.checkpoint import Checkpoint
-from draggan_widget.checkpoints.named import HEADS
+from draggan_widget.checkpoints.hub.catalog import HEADS
 from draggan_widget.generators.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.stylegan2.generator import Network, StyleGAN2
 from training.stretch import stretch
@@ -74,7 +74,7 @@ def main() -> None:
     chosen = parser.parse_args()
     network = trained(chosen.run)
     stretch(network)
-    store.save(checkpoint_of(network, chosen.drag_defaults, chosen.drag_rows), chosen.out)
+    own_file.save(checkpoint_of(network, chosen.drag_defaults, chosen.drag_rows), chosen.out)
 
 
 if __name__ == "__main__":

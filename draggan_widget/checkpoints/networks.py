@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from draggan_widget.checkpoints.nvidia import LATER, MOST_NAMES, StoredNetwork, of_record, refuse_others
-from draggan_widget.checkpoints.source import Source, brief
-from draggan_widget.checkpoints.stored import Record, StoredTensor
+from draggan_widget.checkpoints.unpickling.byte_source import Source, brief
+from draggan_widget.checkpoints.unpickling.lazy_tensors import Record, StoredTensor
 
 NETWORKS = ("G_ema", "G", "D")
 KEYS = ("G_ema", "G", "g_ema", "state_dict", "generator")  # where a single network may lie

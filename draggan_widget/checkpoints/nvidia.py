@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from draggan_widget.checkpoints.source import Source, brief
-from draggan_widget.checkpoints.stored import Record, StoredTensor
-from draggan_widget.checkpoints.stylegan2 import ATTRIBUTES
+from draggan_widget.checkpoints.stylegan2.infer_config import ATTRIBUTES
+from draggan_widget.checkpoints.unpickling.byte_source import Source, brief
+from draggan_widget.checkpoints.unpickling.lazy_tensors import Record, StoredTensor
 
 DEEPEST = 8  # modules within modules; a StyleGAN2 has 4
 MOST_NAMES = 20_000  # of modules and tensors; a StyleGAN2 of 1024 px has 400

@@ -14,17 +14,18 @@ from typing import Any
 
 from torch import Tensor
 
-from draggan_widget.checkpoints import looks, stylegan2
+from draggan_widget.checkpoints import sniff
 from draggan_widget.checkpoints.checkpoint import Checkpoint
+from draggan_widget.checkpoints.json_config import as_json
 from draggan_widget.checkpoints.networks import NETWORKS, find_network
 from draggan_widget.checkpoints.nvidia import StoredNetwork
-from draggan_widget.checkpoints.plain import as_json
 from draggan_widget.checkpoints.safetensors_file import LICENCE, is_safetensors, read_safetensors
-from draggan_widget.checkpoints.source import Source
-from draggan_widget.checkpoints.stored import read_tensors
-from draggan_widget.checkpoints.stream import Budget, Stream
+from draggan_widget.checkpoints.stylegan2 import infer_config
 from draggan_widget.checkpoints.torch_file import is_torch_file, loader, read_torch
-from draggan_widget.checkpoints.unpickler import unpickle
+from draggan_widget.checkpoints.unpickling.byte_source import Source
+from draggan_widget.checkpoints.unpickling.lazy_tensors import read_tensors
+from draggan_widget.checkpoints.unpickling.stream import Budget, Stream
+from draggan_widget.checkpoints.unpickling.unpickle import unpickle
 from draggan_widget.errors import CheckpointError
 from draggan_widget.files import sha256
 
@@ -53,7 +54,7 @@ def read_checkpoint(path: Path, network: str = "G_ema") -> Checkpoint:
         raise CheckpointError(f"network is {network!r}; expected one of {', '.join(NETWORKS)}; ask for one of these")
     try:
         with _opened(path) as source:
-            head = source.read(0, min(looks.HEAD, source.size))
+            head = source.read(0, min(sniff.HEAD, source.size))
             if is_safetensors(head):
                 return read_safetensors(path, head, network)
             return _read_stored(_stored(source, head, network), path, network)
@@ -70,7 +71,7 @@ def _opened(path: Path) -> Iterator[Source]:
         status = path.stat()
         # A pipe or a device would be waited on for ever.
         if not stat.S_ISREG(status.st_mode):
-            raise CheckpointError(f"{path} is no file; expected {looks.FORMATS}; give the path of a file")
+            raise CheckpointError(f"{path} is no file; expected {sniff.FORMATS}; give the path of a file")
         if status.st_size > LARGEST_FILE:
             raise CheckpointError(
                 f"{path} has {status.st_size} bytes; expected at most {LARGEST_FILE}; save the generator alone"
@@ -90,7 +91,7 @@ def _stored(source: Source, head: bytes, network: str) -> StoredNetwork:
     modern = head[:1] == bytes([PROTOCOL]) and head[1:2] <= bytes([pickle.HIGHEST_PROTOCOL])
     if modern or (head.startswith(OLD_STARTS) and source.read(source.size - 1, 1) == pickle.STOP):
         return find_network(unpickle(Stream(source, budget), loader(budget)), network, source)
-    raise looks.refusal(source, head)
+    raise sniff.refusal(source, head)
 
 
 def _read_stored(stored: StoredNetwork, path: Path, network: str) -> Checkpoint:
@@ -105,13 +106,13 @@ def _read_stored(stored: StoredNetwork, path: Path, network: str) -> Checkpoint:
             raise CheckpointError(f"{path} cannot be read ({error}); expected a file; check the path") from error
     if network == "D":
         return _discriminator(stored, tensors, meta, str(path))
-    return Checkpoint(stylegan2.FAMILY, _config(stored, tensors, str(path)), tensors, meta)
+    return Checkpoint(infer_config.FAMILY, _config(stored, tensors, str(path)), tensors, meta)
 
 
 def _config(stored: StoredNetwork, tensors: dict[str, Tensor], name: str) -> dict[str, Any]:
     if stored.config:
-        return stylegan2.config_beside(tensors, stored.config, stored.init_kwargs, name)
-    return stylegan2.config_of(tensors, stored.init_kwargs, stored.attributes, name)
+        return infer_config.config_beside(tensors, stored.config, stored.init_kwargs, name)
+    return infer_config.config_of(tensors, stored.init_kwargs, stored.attributes, name)
 
 
 def _meta(path: Path, source_format: str, network: str) -> dict[str, str]:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import safetensors
 
-from draggan_widget.checkpoints import store, stylegan2
+from draggan_widget.checkpoints import own_file
 from draggan_widget.checkpoints.checkpoint import Checkpoint
-from draggan_widget.checkpoints.stylegan2_config import check_config
-from draggan_widget.checkpoints.stylegan2_names import check_tensors
+from draggan_widget.checkpoints.stylegan2 import infer_config
+from draggan_widget.checkpoints.stylegan2.config import check_config
+from draggan_widget.checkpoints.stylegan2.tensor_shapes import check_tensors
 from draggan_widget.errors import CheckpointError
 from draggan_widget.files import sha256
 
@@ -36,7 +37,7 @@ def read_safetensors(path: Path, head: bytes, network: str) -> Checkpoint:
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            ours = metadata.get("format") == store.FORMAT
+            ours = metadata.get("format") == own_file.FORMAT
             names = [] if ours else file.keys()
             tensors = {name: file.get_tensor(name) for name in names}
     except (OSError, ValueError, TypeError, AttributeError, RuntimeError, safetensors.SafetensorError) as error:
@@ -44,17 +45,17 @@ def read_safetensors(path: Path, head: bytes, network: str) -> Checkpoint:
             f"{path} cannot be read ({error}); expected a whole .safetensors file; download it again"
         ) from error
     if ours:
-        return _checked(store.load(path), str(path))
+        return _checked(own_file.load(path), str(path))
     if network == "D":
         raise CheckpointError(f"{path} is a .safetensors file; expected NVIDIA's .pkl for 'D'; ask for 'G_ema'")
-    config = stylegan2.config_beside(tensors, _said(metadata, str(path)), {}, str(path))
+    config = infer_config.config_beside(tensors, _said(metadata, str(path)), {}, str(path))
     meta = {
         "licence": LICENCE,
         "provenance": f"{path.name}, safetensors",
         "source_format": "safetensors",
         "source_sha256": sha256(path),
     }
-    return Checkpoint(stylegan2.FAMILY, config, tensors, meta)
+    return Checkpoint(infer_config.FAMILY, config, tensors, meta)
 
 
 def _said(metadata: dict[str, str], name: str) -> dict:
@@ -68,7 +69,7 @@ def _said(metadata: dict[str, str], name: str) -> dict:
 
 def _checked(checkpoint: Checkpoint, name: str) -> Checkpoint:
     """A StyleGAN2 of ours, once its config is known to fit its tensors: a network is built of it."""
-    if checkpoint.family == stylegan2.FAMILY:
+    if checkpoint.family == infer_config.FAMILY:
         check_config(checkpoint.config, name)
         check_tensors(checkpoint.config, checkpoint.tensors, name)
     return checkpoint

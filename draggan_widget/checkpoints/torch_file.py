@@ -9,13 +9,13 @@ byte order, views of storages and TorchScript are refused.
 import re
 import zlib
 
-from draggan_widget.checkpoints.archive import MAGIC, Entry, read_archive
-from draggan_widget.checkpoints.known import KNOWN
-from draggan_widget.checkpoints.machine import Known
-from draggan_widget.checkpoints.source import Source, brief
-from draggan_widget.checkpoints.stored import STORAGES, Span, StoredStorage, whole
-from draggan_widget.checkpoints.stream import Budget, Stream
-from draggan_widget.checkpoints.unpickler import unpickle
+from draggan_widget.checkpoints.torch_zip import MAGIC, Entry, read_archive
+from draggan_widget.checkpoints.unpickling.allowed_globals import KNOWN
+from draggan_widget.checkpoints.unpickling.byte_source import Source, brief
+from draggan_widget.checkpoints.unpickling.lazy_tensors import STORAGES, Span, StoredStorage, whole
+from draggan_widget.checkpoints.unpickling.machine import Known
+from draggan_widget.checkpoints.unpickling.stream import Budget, Stream
+from draggan_widget.checkpoints.unpickling.unpickle import unpickle
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_START = b"\x80\x02\x8a\x0a" + LEGACY_MAGIC.to_bytes(10, "little") + b"."

@@ -14,14 +14,14 @@ from torch import Tensor
 
 from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.edit import Edit
-from draggan_widget.engine.ending import Progress
-from draggan_widget.engine.faults import NotFinite
+from draggan_widget.engine.errors import NotFinite
 from draggan_widget.engine.mask import FixedPart, fixed_part
 from draggan_widget.engine.references import References, follow_edit, matches
 from draggan_widget.engine.step import CurrentFeatures, DragStep
+from draggan_widget.engine.step_windows import step_windows
 from draggan_widget.engine.supervision import Descent, LossTerms, Supervision, fixed_term, is_gated, motion_terms
+from draggan_widget.engine.termination import Progress
 from draggan_widget.engine.tracking import track
-from draggan_widget.engine.windows import step_windows
 from draggan_widget.errors import ConfigError, EditError
 from draggan_widget.generators.generator import FeatureMap, Generator
 from draggan_widget.geometry import distance

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.edit import Edit
-from draggan_widget.features.sample import taps
+from draggan_widget.generators.feature_map import taps
 from draggan_widget.generators.generator import FeatureMap, Generator
 
 STRIP_ROWS = 16  # image rows held at a time where cells are no whole number of px

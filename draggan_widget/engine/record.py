@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from PIL import Image
 
-from draggan_widget.engine.keeping import Keep, Keeper
+from draggan_widget.engine.keep import Keep, Keeper
 from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import RecordError
 from draggan_widget.generators.generator import Generator

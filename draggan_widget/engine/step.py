@@ -12,10 +12,10 @@ from torch import Tensor
 
 from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.edit import Edit
-from draggan_widget.engine.ending import Ending
-from draggan_widget.engine.faults import NotFinite
-from draggan_widget.engine.keeping import Kept
+from draggan_widget.engine.errors import NotFinite
+from draggan_widget.engine.keep import Kept
 from draggan_widget.engine.references import References
+from draggan_widget.engine.termination import Ending
 from draggan_widget.errors import ConfigError, RecordError
 from draggan_widget.generators.generator import FeatureMap, Generator
 from draggan_widget.geometry import Point, distance

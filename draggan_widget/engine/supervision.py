@@ -10,7 +10,7 @@ from torch import Tensor
 from draggan_widget.engine.adam import Adam
 from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.edit import Edit
-from draggan_widget.engine.faults import NotFinite
+from draggan_widget.engine.errors import NotFinite
 from draggan_widget.engine.mask import FixedPart, mask_loss
 from draggan_widget.engine.motion import motion_loss
 from draggan_widget.engine.references import References

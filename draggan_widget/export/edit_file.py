@@ -19,8 +19,8 @@ from draggan_widget.engine.edit import Edit
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.engine.replay import Leg, legs_of
 from draggan_widget.errors import ExportError
-from draggan_widget.export import plain
-from draggan_widget.export.result import Result, packed_result, result_of, unpacked_result
+from draggan_widget.export import json_values
+from draggan_widget.export.comparison import Result, packed_result, result_of, unpacked_result
 from draggan_widget.export.writing import check_version, damaged, ending_of, missing, put
 
 SCHEMA = "draggan-widget edit"
@@ -139,7 +139,7 @@ def save_edit(saved: SavedEdit | DragRecord, path: str | Path) -> Path:
 
 
 def _packed(saved: SavedEdit) -> dict[str, Any]:
-    packer, made = plain.Packer(), saved.generator
+    packer, made = json_values.Packer(), saved.generator
     edit = packer.edit(saved.edit)
     drags = [
         {
@@ -158,7 +158,7 @@ def _packed(saved: SavedEdit) -> dict[str, Any]:
             "seed": saved.seed,
             "truncation_psi": saved.truncation_psi,
             "label": saved.label,
-            "ws": None if saved.ws is None else plain.pack_latent(saved.ws),
+            "ws": None if saved.ws is None else json_values.pack_latent(saved.ws),
         },
         "config": dict(vars(saved.config)),
         "edit": edit,
@@ -181,7 +181,7 @@ def load_edit(path: str | Path) -> SavedEdit:
         raise ExportError(f"{path} is no saved edit; expected a file written by DragSession.save or save_edit")
     check_version(path, content.get("version"), VERSION)
     try:
-        return _unpacked(plain.fields(content, "the file", PARTS))
+        return _unpacked(json_values.fields(content, "the file", PARTS))
     except (ValueError, RecursionError) as error:
         raise damaged(path, "edit", str(error)) from error
 
@@ -206,59 +206,61 @@ def _refuse(constant: str) -> object:
 
 
 def _unpacked(content: Any) -> SavedEdit:
-    masks = plain.unpack_masks(plain.listed(content["masks"], "masks"))
-    start = plain.fields(content["start"], "start", ("seed", "truncation_psi", "label", "ws"))
+    masks = json_values.unpack_masks(json_values.listed(content["masks"], "masks"))
+    start = json_values.fields(content["start"], "start", ("seed", "truncation_psi", "label", "ws"))
     seed, label, ws = start["seed"], start["label"], start["ws"]
     if (seed is None) == (ws is None):
         raise ValueError("start has " + ("neither seed nor ws" if seed is None else "both seed and ws"))
     versions = content["versions"]
     if not isinstance(versions, dict) or not all(isinstance(one, str) for one in versions.values()):
-        raise ValueError(f"versions is {plain.brief(versions)}; expected an object of texts")
+        raise ValueError(f"versions is {json_values.brief(versions)}; expected an object of texts")
     return SavedEdit(
         generator=_unpacked_generator(content["generator"]),
-        seed=None if seed is None else plain.whole(seed, "seed"),
-        truncation_psi=plain.number(start["truncation_psi"], "truncation_psi"),
-        label=None if label is None else plain.whole(label, "label"),
-        ws=None if ws is None else plain.unpack_latent(ws),
+        seed=None if seed is None else json_values.whole(seed, "seed"),
+        truncation_psi=json_values.number(start["truncation_psi"], "truncation_psi"),
+        label=None if label is None else json_values.whole(label, "label"),
+        ws=None if ws is None else json_values.unpack_latent(ws),
         config=_config(content["config"]),
-        edit=plain.unpack_edit(content["edit"], masks),
-        legs=tuple(_leg(drag, masks, content["version"]) for drag in plain.listed(content["drags"], "drags")),
+        edit=json_values.unpack_edit(content["edit"], masks),
+        legs=tuple(_leg(drag, masks, content["version"]) for drag in json_values.listed(content["drags"], "drags")),
         result=unpacked_result(content["result"]),
         versions=versions,
     )
 
 
 def _unpacked_generator(value: object) -> MadeWith:
-    made = plain.fields(value, "generator", [field.name for field in fields(MadeWith)])
-    name, family, sha256 = (plain.text(made[what], what) for what in ("name", "family", "sha256"))
+    made = json_values.fields(value, "generator", [field.name for field in fields(MadeWith)])
+    name, family, sha256 = (json_values.text(made[what], what) for what in ("name", "family", "sha256"))
     return MadeWith(name, family, sha256, _size(made, "image_size"), _size(made, "latent_size"))
 
 
 def _size(made: Mapping[str, Any], what: str) -> tuple[int, int] | None:
     if made[what] is None:
         return None
-    first, second = plain.listed(made[what], what, 2)
-    return plain.whole(first, what), plain.whole(second, what)
+    first, second = json_values.listed(made[what], what, 2)
+    return json_values.whole(first, what), json_values.whole(second, what)
 
 
 def _config(value: object) -> DragConfig:
     if not isinstance(value, dict):
-        raise ValueError(f"config is {plain.brief(value)}; expected an object of settings")
+        raise ValueError(f"config is {json_values.brief(value)}; expected an object of settings")
     return DragConfig().replace(**value)
 
 
 def _leg(value: object, masks: list[np.ndarray], version: int) -> Leg:
-    drag = plain.fields(value, "a drag", ("steps", "ended", "edits", *(("config",) if version > 1 else ())))
+    drag = json_values.fields(value, "a drag", ("steps", "ended", "edits", *(("config",) if version > 1 else ())))
     config = None if drag.get("config") is None else _config(drag["config"])
-    count, edits = plain.whole(drag["steps"], "steps"), []
+    count, edits = json_values.whole(drag["steps"], "steps"), []
     if not isinstance(drag["ended"], bool):
-        raise ValueError(f"ended is {plain.brief(drag['ended'])}; expected true or false")
-    for change in plain.listed(drag["edits"], "edits"):
-        entry = plain.fields(change, "a change of the edit", ("step", "edit"))
-        edits.append((plain.whole(entry["step"], "step"), plain.unpack_edit(entry["edit"], masks)))
+        raise ValueError(f"ended is {json_values.brief(drag['ended'])}; expected true or false")
+    for change in json_values.listed(drag["edits"], "edits"):
+        entry = json_values.fields(change, "a change of the edit", ("step", "edit"))
+        edits.append((json_values.whole(entry["step"], "step"), json_values.unpack_edit(entry["edit"], masks)))
     places = [index for index, _ in edits]
     if not edits or places[0] != 0 or places != sorted(set(places)) or places[-1] >= count:
-        raise ValueError(f"a drag of {count} steps has edits at steps {plain.brief(places)}; expected rising from 0")
+        raise ValueError(
+            f"a drag of {count} steps has edits at steps {json_values.brief(places)}; expected rising from 0"
+        )
     if not all(len(edit) for _, edit in edits):
         raise ValueError("a drag pursued an edit without points; expected at least one")
     return Leg(count, drag["ended"], tuple(edits), config)

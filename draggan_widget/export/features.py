@@ -15,7 +15,7 @@ from jaxtyping import Float
 from draggan_widget.engine.config import plain as plain_number
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.errors import ExportError
-from draggan_widget.export import plain
+from draggan_widget.export import json_values
 from draggan_widget.export.arrays import check_bound, own_header, read_npz, write_npz_by_pieces
 from draggan_widget.export.writing import (
     as_json,
@@ -194,11 +194,11 @@ def _open_zarr(path: Path) -> "zarr.Array":
 
 def _checked(path: Path, told: dict[str, Any], values: Any) -> SavedFeatures:
     try:
-        block, size = plain.whole(told.get("block"), "block"), told.get("image_size")
-        steps = tuple(plain.whole(step, "steps") for step in plain.listed(told.get("steps"), "steps"))
+        block, size = json_values.whole(told.get("block"), "block"), told.get("image_size")
+        steps = tuple(json_values.whole(step, "steps") for step in json_values.listed(told.get("steps"), "steps"))
         if size is not None:
-            height, width = plain.listed(size, "image_size", 2)
-            size = plain.whole(height, "image_size"), plain.whole(width, "image_size")
+            height, width = json_values.listed(size, "image_size", 2)
+            size = json_values.whole(height, "image_size"), json_values.whole(width, "image_size")
         if values.ndim != 4 or values.shape[0] != len(steps) or values.dtype != np.float32 or 0 in values.shape:
             raise ValueError(f"{values.dtype} of shape {values.shape} for {len(steps)} steps")
     except ValueError as error:

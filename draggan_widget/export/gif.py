@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageColor
 from PIL.GifImagePlugin import getdata, getheader
 
-from draggan_widget.export.film import Film
+from draggan_widget.export.frames import Film
 from draggan_widget.inspection.trajectory import COLOURS
 
 SAMPLED = 9  # steps from which the palette is made

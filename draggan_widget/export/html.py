@@ -18,7 +18,7 @@ from draggan_widget.engine.record import DragRecord, so_far
 from draggan_widget.errors import ExportError, RecordError
 from draggan_widget.export.stills import Stills, make_stills
 from draggan_widget.files import write_atomically
-from draggan_widget.inspection.marks import came_from
+from draggan_widget.inspection.draw_points import came_from
 
 FPS = 12  # steps a second when it plays
 STATIC = importlib.resources.files("draggan_widget.export") / "static"

@@ -13,11 +13,11 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
-from draggan_widget.engine.about import own_version
+from draggan_widget.engine.provenance import own_version
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import ExportError
-from draggan_widget.export.plain import Packer
+from draggan_widget.export.json_values import Packer
 from draggan_widget.export.provenance import packet, read_packet, read_words, words
 from draggan_widget.export.writing import check_version, damaged, ending_of, header, missing, put
 

@@ -12,7 +12,7 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
 
-from draggan_widget.export.plain import brief
+from draggan_widget.export.json_values import brief
 
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"

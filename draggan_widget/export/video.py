@@ -11,7 +11,7 @@ from PIL import Image
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.errors import ConfigError, ExportError
 from draggan_widget.export.ffmpeg import CODECS, find_ffmpeg, write_video
-from draggan_widget.export.film import Film, make_film
+from draggan_widget.export.frames import Film, make_film
 from draggan_widget.export.gif import write_gif
 from draggan_widget.export.provenance import SOURCE_TYPE
 from draggan_widget.files import replacing, write_atomically

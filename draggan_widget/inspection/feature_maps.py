@@ -13,10 +13,10 @@ from jaxtyping import Float, Int, UInt8
 from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.record import DragRecord, DragStep
 from draggan_widget.errors import ConfigError
-from draggan_widget.features.sample import read_point
+from draggan_widget.generators.feature_map import read_point
 from draggan_widget.generators.generator import FeatureMap, Generator
 from draggan_widget.geometry import Point
-from draggan_widget.inspection.principal import principal
+from draggan_widget.inspection.pca import principal
 from draggan_widget.inspection.records import not_empty
 
 Features = FeatureMap | Float[np.ndarray, "_ _ _"]  # (channels, height, width); two may differ, which is said below

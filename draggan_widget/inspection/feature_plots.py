@@ -19,7 +19,7 @@ from draggan_widget.inspection.feature_maps import (
     difference,
     similarity,
 )
-from draggan_widget.inspection.figure import (
+from draggan_widget.inspection.plot_style import (
     ALIKE,
     COLUMN,
     MAGNITUDE,

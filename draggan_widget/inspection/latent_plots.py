@@ -8,7 +8,8 @@ from matplotlib.ticker import MaxNLocator
 
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.errors import ConfigError
-from draggan_widget.inspection.figure import (
+from draggan_widget.inspection.latents import WComponents, travelled
+from draggan_widget.inspection.plot_style import (
     COLUMN,
     MAGNITUDE,
     ON_WHITE,
@@ -18,7 +19,6 @@ from draggan_widget.inspection.figure import (
     over_steps,
     with_bar,
 )
-from draggan_widget.inspection.latents import WComponents, travelled
 from draggan_widget.inspection.records import not_empty
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.errors import ConfigError, RecordError
 from draggan_widget.generators.generator import Generator
-from draggan_widget.inspection.principal import principal
+from draggan_widget.inspection.pca import principal
 from draggan_widget.inspection.records import not_empty
 
 BATCH = 1000  # z mapped at once

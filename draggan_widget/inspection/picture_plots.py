@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from draggan_widget.engine.record import DragRecord, DragStep
 from draggan_widget.errors import ConfigError
-from draggan_widget.inspection.figure import COLOURS, COLUMN, MARKERS, MOST_NAMED, finished, panels
+from draggan_widget.inspection.plot_style import COLOURS, COLUMN, MARKERS, MOST_NAMED, finished, panels
 from draggan_widget.inspection.records import not_empty
 
 SHEET_COLUMNS = 4

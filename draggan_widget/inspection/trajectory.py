@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from draggan_widget.engine.record import DragRecord
-from draggan_widget.inspection.figure import (
+from draggan_widget.inspection.plot_style import (
     COLOURS,
     COLUMN,
     MARKERS,

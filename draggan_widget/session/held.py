@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.engine.step import DragStep
-from draggan_widget.export.film import make_film
+from draggan_widget.export.frames import make_film
 from draggan_widget.generators.generator import FeatureMap, Generator
 from draggan_widget.generators.load import load_generator
 from draggan_widget.geometry import Point
 from draggan_widget.session import saved
-from draggan_widget.session.core import Core
-from draggan_widget.session.runner import Runner
+from draggan_widget.session.controller import Core
+from draggan_widget.session.worker import Runner
 
 if TYPE_CHECKING:
     import draggan_widget.session.session

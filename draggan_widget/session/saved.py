@@ -6,14 +6,14 @@ from pathlib import Path
 
 import torch
 
-from draggan_widget.engine.keeping import Keep
+from draggan_widget.engine.keep import Keep
 from draggan_widget.engine.replay import Replay
 from draggan_widget.errors import DragganError, ExportError
 from draggan_widget.export.edit_file import MadeWith, SavedEdit, edit_of, load_edit, save_edit
 from draggan_widget.generators.generator import Generator
-from draggan_widget.session.core import Core
+from draggan_widget.session.controller import Core
 from draggan_widget.session.history import Snapshot
-from draggan_widget.session.state import latent_state, seed_state, under_edit
+from draggan_widget.session.snapshots import latent_state, seed_state, under_edit
 
 
 class SavedReplay(Replay):

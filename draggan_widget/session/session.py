@@ -11,18 +11,18 @@ from torch import Tensor, nn
 
 from draggan_widget.engine.config import DragConfig, plain
 from draggan_widget.engine.edit import Edit
-from draggan_widget.engine.keeping import Keep, checked_keep
+from draggan_widget.engine.keep import Keep, checked_keep
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import ConfigError, DragganError, EditError
 from draggan_widget.generators.generator import Generator
 from draggan_widget.generators.load import load_generator
 from draggan_widget.session import events
-from draggan_widget.session.core import Core
+from draggan_widget.session.controller import Core
 from draggan_widget.session.held import Held
 from draggan_widget.session.history import Snapshot
-from draggan_widget.session.state import latent_state, resting_step, seed_state, under_edit
-from draggan_widget.session.steps import Steps, awaited
+from draggan_widget.session.snapshots import latent_state, resting_step, seed_state, under_edit
+from draggan_widget.session.step_loop import Steps, awaited
 
 
 class DragSession(Held):

@@ -14,15 +14,15 @@ from draggan_widget.engine.record import DragRecord
 from draggan_widget.geometry import Point
 from draggan_widget.session import events
 from draggan_widget.session.session import DragSession
-from draggan_widget.widget import registry
+from draggan_widget.widget import lifecycle
 from draggan_widget.widget.board import Board, Scene
+from draggan_widget.widget.canvas_points import Marks
+from draggan_widget.widget.html_text import error_line, plain_line, progress_words, vector_words
+from draggan_widget.widget.inspector_model import Asked, Looker, Seen
 from draggan_widget.widget.kernel import MainLoop, cell_identity
-from draggan_widget.widget.looker import Asked, Looker, Seen
-from draggan_widget.widget.marks import Marks
-from draggan_widget.widget.newest import Newest
+from draggan_widget.widget.latest_worker import Newest
+from draggan_widget.widget.lifecycle import weakly
 from draggan_widget.widget.parts import close_part
-from draggan_widget.widget.registry import weakly
-from draggan_widget.widget.words import error_line, plain_line, progress_words, vector_words
 
 SHOWN = 400  # css px of the longer side of either picture
 ROOM = "calc(50% - 4px)"  # each, side by side however narrow the cell
@@ -73,7 +73,7 @@ class FeatureInspector(VBox):
         self._listen()
         super().__init__(self._arranged())
         self.cell = cell_identity()
-        registry.note(self)
+        lifecycle.note(self)
         self._unsubscribe = _no_subscription
         if isinstance(source, DragSession):
             self._unsubscribe = source.subscribe(weakly(weakref.WeakMethod(self._hear)))
@@ -81,7 +81,7 @@ class FeatureInspector(VBox):
 
     def close(self) -> None:
         """End its worker, no longer follow the session and remove the view. Idempotent."""
-        registry.forget(self)
+        lifecycle.forget(self)
         if "_unsubscribe" not in vars(self):  # refused by __init__
             return
         self._unsubscribe()

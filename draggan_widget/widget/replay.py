@@ -17,14 +17,14 @@ from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import RecordError
 from draggan_widget.geometry import Point
 from draggan_widget.session.session import DragSession
-from draggan_widget.widget import registry
+from draggan_widget.widget import lifecycle
 from draggan_widget.widget.board import Board, Scene
+from draggan_widget.widget.canvas_points import Marks
+from draggan_widget.widget.html_text import error_line, progress_words
 from draggan_widget.widget.kernel import MainLoop, cell_identity
-from draggan_widget.widget.marks import Marks
-from draggan_widget.widget.newest import Newest
+from draggan_widget.widget.latest_worker import Newest
+from draggan_widget.widget.lifecycle import weakly
 from draggan_widget.widget.parts import close_part
-from draggan_widget.widget.registry import weakly
-from draggan_widget.widget.words import error_line, progress_words
 
 SHOWN = 512  # css px of the longer side
 KEPT = 64 * 10**6  # bytes of drawn pictures
@@ -64,12 +64,12 @@ class TrajectoryReplay(VBox):
         bar = HBox([self.play, self.slider, self.pace], layout=Layout(width=f"{SHOWN}px", max_width="100%"))
         super().__init__([self._board.canvas, bar, self.words])
         self.cell = cell_identity()
-        registry.note(self)
+        lifecycle.note(self)
         self._show(0)
 
     def close(self) -> None:
         """End its worker and remove the view. Idempotent."""
-        registry.forget(self)
+        lifecycle.forget(self)
         if "_newest" not in vars(self):  # refused by __init__
             return
         self._newest.close()

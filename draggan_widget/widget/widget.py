@@ -9,18 +9,18 @@ import traitlets
 from torch import Tensor, nn
 
 from draggan_widget.engine.config import DragConfig
-from draggan_widget.engine.keeping import Keep
+from draggan_widget.engine.keep import Keep
 from draggan_widget.generators.generator import Generator
 from draggan_widget.session import events
 from draggan_widget.session.session import DragSession
-from draggan_widget.widget import registry
+from draggan_widget.widget import lifecycle
 from draggan_widget.widget.dispatch import Dispatch
+from draggan_widget.widget.download_progress import load_with_words
 from draggan_widget.widget.frames import Frames
 from draggan_widget.widget.kernel import MainLoop, cell_identity, keep_subshell
-from draggan_widget.widget.loading import load_with_words
+from draggan_widget.widget.lifecycle import weakly
 from draggan_widget.widget.overlays import OPACITY
-from draggan_widget.widget.registry import weakly
-from draggan_widget.widget.still import Still
+from draggan_widget.widget.static_output import Still
 
 STATIC = Path(__file__).parent / "static"
 
@@ -73,7 +73,7 @@ class DragWidget(Still):
         super().__init__()
         keep_subshell(self.comm)
         self.cell = cell_identity()
-        registry.note(self)
+        lifecycle.note(self)
         self._main = MainLoop()
         put, poster, follow = (weakly(weakref.WeakMethod(own)) for own in (self._put, self._keep_poster, self._follow))
         self._frames = Frames(self.session, put, self._main.blocked, poster)
@@ -101,7 +101,7 @@ class DragWidget(Still):
 
     def close(self) -> None:
         """End the worker, let the device memory go and remove the view. Idempotent."""
-        registry.forget(self)
+        lifecycle.forget(self)
         if "session" not in vars(self):  # refused by __init__, now forgotten
             return
         self.session.close()

@@ -1,6 +1,6 @@
 // The wire: what the kernel tells (facts) and what the browser asks (wishes), parsed once and trusted afterwards.
 
-import { Fields, toNumber, toText } from "./fields";
+import { Fields, toNumber, toText } from "./decode";
 import { imagePoint, type Point } from "./geometry";
 
 export interface EditPoint {

@@ -1,11 +1,11 @@
 // The toolbar, the rows of fields, the status line and the error line.
 
 import { html, setAttribute, setText } from "./dom";
-import { createFields, type FieldChange } from "./entries";
 import { type IconName, icon } from "./icons";
+import { createFields, type FieldChange } from "./inputs";
 import type { OverlayView, Settings } from "./messages";
 
-export type { FieldChange } from "./entries";
+export type { FieldChange } from "./inputs";
 
 export type ActionName =
   | ("start" | "step" | "undo" | "redo" | "reset" | "seed")

@@ -18,13 +18,13 @@ import { imagePerCss, isVisible } from "./geometry";
 import { connect, type Kernel, sizeOf, type Traits, watchTraits } from "./kernel";
 import { attachKeys } from "./keys";
 import { layMaps } from "./layer";
-import { mark } from "./marks";
 import type { Fact, FrameFact, OverlayFact } from "./messages";
 import { type Outbox, outbox } from "./outbox";
 import { createOverlay, type Overlay } from "./overlay";
 import { createPanel, type FieldChange, type Panel, type PanelAction } from "./panel";
 import { attachPointer } from "./pointer";
 import { initialRun, type RunAction, type RunState, updateRun } from "./run";
+import { mark } from "./test_attributes";
 
 export class View {
   readonly #model: AnyModel<Traits>;

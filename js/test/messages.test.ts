@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import golden from "../../tests/golden/messages.json";
 import { wishFor, wishOf } from "../src/controls";
-import type { FieldName } from "../src/entries";
 import { imagePoint } from "../src/geometry";
+import type { FieldName } from "../src/inputs";
 import { asBytes, editWish, parseFact, type Wish } from "../src/messages";
 
 const picture = new DataView(new Uint8Array([0xff, 0xd8]).buffer);

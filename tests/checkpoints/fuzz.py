@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save
 
-from draggan_widget.checkpoints import store
+from draggan_widget.checkpoints import own_file
 from draggan_widget.checkpoints.checkpoint import Checkpoint
 from draggan_widget.checkpoints.read import read_checkpoint
 from draggan_widget.errors import CheckpointError
@@ -60,7 +60,7 @@ def safetensors_files() -> list[bytes]:
     config, tensors = LEAST.to_dict(), random_tensors(LEAST)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "x.safetensors")
-        store.save(Checkpoint("stylegan2", config, tensors, {"licence": "none"}), path)
+        own_file.save(Checkpoint("stylegan2", config, tensors, {"licence": "none"}), path)
         ours = path.read_bytes()
     return [ours, save(tensors)]
 

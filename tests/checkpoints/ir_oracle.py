@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from draggan_widget.checkpoints.ir import Graph, Layer
+from draggan_widget.checkpoints.mobilestylegan.openvino_ir import Graph, Layer
 
 Values = dict[tuple[str, int], Tensor]
 

@@ -4,8 +4,8 @@ import re
 import pytest
 
 import draggan_widget
-from draggan_widget.checkpoints import hub
-from draggan_widget.checkpoints.named import HEADS, NAMED, UrlCheckpoint
+from draggan_widget.checkpoints.hub import cache as hub
+from draggan_widget.checkpoints.hub.catalog import HEADS, NAMED, UrlCheckpoint
 
 NGC = r"https://api\.ngc\.nvidia\.com/v2/models/nvidia/research"
 ADDRESSES = (

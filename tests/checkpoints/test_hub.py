@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from draggan_widget.checkpoints import download, hub
-from draggan_widget.checkpoints.named import MOBILESTYLEGAN_FFHQ
+from draggan_widget.checkpoints.hub import cache as hub
+from draggan_widget.checkpoints.hub import download
+from draggan_widget.checkpoints.hub.catalog import MOBILESTYLEGAN_FFHQ
 from draggan_widget.errors import CheckpointError
 
 CONTENT = b"wheel" * 40_000

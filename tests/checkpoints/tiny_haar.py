@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from draggan_widget.checkpoints.ir import Graph, Layer
+from draggan_widget.checkpoints.mobilestylegan.openvino_ir import Graph, Layer
 
 Feeds = tuple[tuple[str, int], ...]
 

@@ -1,7 +1,7 @@
 import pytest
 
 from draggan_widget import DragConfig
-from draggan_widget.engine.ending import Progress
+from draggan_widget.engine.termination import Progress
 
 CONFIG = DragConfig(
     stop_distance=2.0,

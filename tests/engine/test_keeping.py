@@ -21,8 +21,8 @@ from engine.helpers import EDIT, START, run, settings
 from generators.tiny import tiny_generator
 
 from draggan_widget import DragRecord, DragSession, Edit, Keep, about_drag, drag
-from draggan_widget.engine import keeping
-from draggan_widget.engine.keeping import PICTURE, Kept
+from draggan_widget.engine import keep as keeping
+from draggan_widget.engine.keep import PICTURE, Kept
 from draggan_widget.engine.mask import fixed_part, mask_loss
 from draggan_widget.engine.motion import motion_loss
 from draggan_widget.errors import ConfigError, RecordError

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from draggan_widget import DragConfig, Edit, FeatureMap, drag
 from draggan_widget.engine.adam import Adam
-from draggan_widget.engine.ending import ADVICE
+from draggan_widget.engine.termination import ADVICE
 from draggan_widget.errors import ConfigError, DragError, DragganError, EditError
 
 BOUND = 1.75  # image px: the stop distance of 1, and half the diagonal of the tracker's grid

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from draggan_widget import DragConfig, Edit, drag
 from draggan_widget.engine.motion import motion_loss
 from draggan_widget.engine.references import follow_edit
+from draggan_widget.engine.step_windows import step_windows
 from draggan_widget.engine.tracking import track
-from draggan_widget.engine.windows import step_windows
 from draggan_widget.errors import ConfigError
 from draggan_widget.generators.stylegan2.generator import StyleGAN2
 from draggan_widget.generators.stylegan2.synthesis import Synthesis

@@ -17,7 +17,7 @@ from analytic import BlobGenerator
 from engine.helpers import EDIT, START
 
 from draggan_widget import DragConfig, DragRecord, drag, files
-from draggan_widget.engine.about import about_drag
+from draggan_widget.engine.provenance import about_drag
 from draggan_widget.export.edit_file import save_edit
 from draggan_widget.export.features import save_features
 from draggan_widget.export.latents import save_latents

@@ -17,9 +17,9 @@ from hypothesis.extra import numpy as numbers
 from draggan_widget import DragConfig, DragRecord, DragSession, Edit
 from draggan_widget.engine.replay import Leg
 from draggan_widget.errors import ExportError
-from draggan_widget.export import edit_file, plain
+from draggan_widget.export import edit_file, json_values
+from draggan_widget.export.comparison import Result, compare, result_of
 from draggan_widget.export.edit_file import MadeWith, SavedEdit, edit_of, load_edit, save_edit
-from draggan_widget.export.result import Result, compare, result_of
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -259,7 +259,7 @@ def test_another_version_is_refused(tmp_path: Path, content: dict[str, Any], ver
 
 
 def bomb(side: int) -> str:
-    return plain.pack_mask(np.zeros((side, side), bool))
+    return json_values.pack_mask(np.zeros((side, side), bool))
 
 
 POINT = {"handles": [[1, 2]], "targets": [[3, 4]], "locked": [], "mask": None}
@@ -351,7 +351,7 @@ def test_a_mask_that_is_a_coloured_picture_is_refused():
     buffer = BytesIO()
     Image.new("RGB", (4, 4)).save(buffer, "PNG")
     with pytest.raises(ValueError, match=r"^the mask is a PNG of mode 'RGB'; expected 1 bit a px$"):
-        plain.unpack_mask(base64.b64encode(buffer.getvalue()).decode())
+        json_values.unpack_mask(base64.b64encode(buffer.getvalue()).decode())
 
 
 def test_what_cannot_be_saved_says_so(tmp_path: Path):

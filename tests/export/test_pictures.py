@@ -14,8 +14,8 @@ from session.helpers import opened
 from draggan_widget import DragRecord, DragStep, Edit
 from draggan_widget.errors import ExportError, RecordError
 from draggan_widget.export import pictures, provenance
+from draggan_widget.export.json_values import unpack_edit, unpack_masks
 from draggan_widget.export.pictures import JPEG_XMP, read_provenance, save_picture
-from draggan_widget.export.plain import unpack_edit, unpack_masks
 
 ENDINGS = (".png", ".jpg", ".JPEG")
 IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"

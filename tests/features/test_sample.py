@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from draggan_widget.features.sample import read_grid, read_point, taps
+from draggan_widget.generators.feature_map import read_grid, read_point, taps
 from draggan_widget.generators.generator import FeatureMap
 from draggan_widget.geometry import Window
 

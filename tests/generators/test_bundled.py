@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from draggan_widget import DragConfig, Edit, available_generators, drag, load_generator
-from draggan_widget.checkpoints import hub, store
-from draggan_widget.checkpoints.named import HEADS, NAMED
+from draggan_widget.checkpoints import own_file
+from draggan_widget.checkpoints.hub import cache
+from draggan_widget.checkpoints.hub.catalog import HEADS, NAMED
 from draggan_widget.errors import CheckpointError
 from draggan_widget.files import sha256
 from draggan_widget.generators.generator import Generator
@@ -100,7 +101,7 @@ def test_the_file_is_the_pinned_one_and_says_where_it_comes_from():
     assert (HEADS.path.stat().st_size, sha256(HEADS.path)) == (HEADS.size, HEADS.sha256)
     assert HEADS.size <= LARGEST
     assert HEADS.licence.startswith("Apache-2.0")
-    checkpoint = store.load(HEADS.path)
+    checkpoint = own_file.load(HEADS.path)
     assert {tensor.dtype for tensor in checkpoint.tensors.values()} == {torch.float16}
     for key in ("licence", "origin", "citation", "drag_defaults", "drag_rows"):
         assert checkpoint.meta[key].strip(), key
@@ -108,7 +109,7 @@ def test_the_file_is_the_pinned_one_and_says_where_it_comes_from():
 
 
 def test_its_drag_defaults_are_those_of_its_file(heads: Generator):
-    meta = store.load(HEADS.path).meta
+    meta = own_file.load(HEADS.path).meta
     said = json.loads(meta["drag_defaults"])
     config = DragConfig.for_generator(heads)
     assert said
@@ -148,9 +149,9 @@ def test_a_copy_is_taken_and_another_file_is_not(tmp_path: Path, offline: Path):
 
 
 def test_it_is_never_discarded(offline: Path):
-    hub.discard("heads")
+    cache.discard("heads")
     assert HEADS.path.is_file()
-    assert hub.fetch("heads") == HEADS.path
+    assert cache.fetch("heads") == HEADS.path
 
 
 def test_its_file_is_loaded_by_its_path_too(heads: Generator):

@@ -9,7 +9,7 @@ from generators.tiny_stylegan2 import plain_config, tiny_checkpoint
 from torch import Tensor
 
 from draggan_widget import DragConfig, load_generator
-from draggan_widget.checkpoints import store
+from draggan_widget.checkpoints import own_file
 from draggan_widget.checkpoints.checkpoint import Checkpoint
 from draggan_widget.errors import CheckpointError
 from draggan_widget.generators.stylegan2.generator import StyleGAN2
@@ -44,7 +44,7 @@ def test_what_is_not_said_takes_the_family_s_default():
 def test_settings_and_rows_survive_a_file_and_reach_a_drag(tmp_path: Path):
     path = tmp_path / "tiny.safetensors"
     said = '{"block": 2, "learning_rate": 0.01, "latent_space": "W", "supervision_radius": 2}'
-    store.save(checkpoint(drag_defaults=said, drag_rows="3"), path)
+    own_file.save(checkpoint(drag_defaults=said, drag_rows="3"), path)
     generator = load_generator(path, "cpu")
     config = DragConfig.for_generator(generator)
     assert generator.drag_rows == (0, 1, 2)
@@ -125,7 +125,7 @@ def test_drag_defaults_that_are_no_settings_are_refused_by_the_drag(said: str, w
 def test_a_mean_map_is_taken_from_the_file_and_others_are_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     computed = made().mean_features(1).whole
     path = tmp_path / "tiny.safetensors"
-    store.save(checkpoint({"mean.1.features": computed.half()}), path)
+    own_file.save(checkpoint({"mean.1.features": computed.half()}), path)
     generator = load_generator(path, "cpu")
     assert torch.allclose(generator.mean_features(0).whole, made().mean_features(0).whole)
     monkeypatch.setattr(StyleGAN2, "features", lambda *arguments: pytest.fail("it was computed again"))
@@ -155,7 +155,7 @@ def test_a_mean_map_that_does_not_fit_is_refused_of_a_checkpoint_and_of_a_file(t
     tensors, words = MEANS[wrong]
     assert refusal(tensors) == f"it: {words}; convert or fetch it again"
     path = tmp_path / "tiny.safetensors"
-    store.save(checkpoint(tensors), path)
+    own_file.save(checkpoint(tensors), path)
     with pytest.raises(
         CheckpointError, match=r"expected \(8, 8, 8\)|expected real numbers|expected a StyleGAN2's tensors"
     ):

@@ -12,7 +12,8 @@ from analytic import BlobGenerator
 from generators.tiny import random_ws, tiny_checkpoint, tiny_generator
 
 from draggan_widget import load_generator
-from draggan_widget.checkpoints import hub, store
+from draggan_widget.checkpoints import own_file
+from draggan_widget.checkpoints.hub import cache
 from draggan_widget.errors import CheckpointError, ConfigError, DragganError
 from draggan_widget.generators.load import PREPARED, pick_device, stored_path
 
@@ -20,7 +21,7 @@ from draggan_widget.generators.load import PREPARED, pick_device, stored_path
 @pytest.fixture
 def stored(tmp_path: Path) -> Path:
     path = tmp_path / "tiny.safetensors"
-    store.save(tiny_checkpoint(), path)
+    own_file.save(tiny_checkpoint(), path)
     return path
 
 
@@ -32,9 +33,9 @@ def refusal(source, **arguments) -> str:
 
 def change(path: Path, **tensors) -> None:
     """The same file with some of its tensors changed; None leaves one out."""
-    checkpoint = store.load(path)
+    checkpoint = own_file.load(path)
     kept = {name: tensor.clone() for name, tensor in checkpoint.tensors.items()} | tensors
-    store.save(dataclasses.replace(checkpoint, tensors={name: t for name, t in kept.items() if t is not None}), path)
+    own_file.save(dataclasses.replace(checkpoint, tensors={name: t for name, t in kept.items() if t is not None}), path)
 
 
 def test_a_generator_is_returned_as_it_is():
@@ -93,7 +94,7 @@ def test_without_a_wish_the_best_device_is_taken(stored: Path):
 
 def test_a_generator_of_another_family_is_refused(tmp_path: Path):
     path = tmp_path / "other.safetensors"
-    store.save(dataclasses.replace(tiny_checkpoint(), family="stylegan9"), path)
+    own_file.save(dataclasses.replace(tiny_checkpoint(), family="stylegan9"), path)
     assert refusal(path) == (
         "other.safetensors holds a 'stylegan9' network; this version makes generators of 'mobilestylegan' and "
         "'stylegan2'; pass a generator's file, or update draggan-widget"
@@ -141,7 +142,7 @@ def test_tensors_that_do_not_fit_the_configuration_are_refused(stored: Path, wro
 def test_a_configuration_without_its_numbers_is_refused(stored: Path, missing: str):
     checkpoint = tiny_checkpoint()
     config = {key: value for key, value in checkpoint.config.items() if key != missing}
-    store.save(dataclasses.replace(checkpoint, config=config), stored)
+    own_file.save(dataclasses.replace(checkpoint, config=config), stored)
     assert refusal(stored, device="cpu") == (
         f"tiny.safetensors has a configuration without {missing!r}; expected channels, z_dim and w_dim; "
         "convert or fetch it again"
@@ -159,7 +160,7 @@ def test_the_second_load_uses_no_network_and_no_program(
     monkeypatch.setattr(socket, "socket", refused)
     monkeypatch.setattr(socket, "create_connection", refused)
     monkeypatch.setattr(subprocess, "Popen", refused)
-    monkeypatch.setattr(hub, "fetch", refused)
+    monkeypatch.setattr(cache, "fetch", refused)
     started = time.perf_counter()
     again = load_generator("mobilestylegan-ffhq", "cpu")
     seconds = time.perf_counter() - started

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from draggan_widget import DragConfig, Edit, drag
-from draggan_widget.checkpoints import openvino
-from draggan_widget.checkpoints.ir import Graph
+from draggan_widget.checkpoints.mobilestylegan import read
+from draggan_widget.checkpoints.mobilestylegan.openvino_ir import Graph
 from draggan_widget.geometry import image_to_feature
 
 pytestmark = pytest.mark.real
@@ -20,12 +20,12 @@ NOSE_BOUND = 1.5  # feature cells between the target and the best match of the n
 
 @pytest.fixture(scope="module")
 def members(real_source) -> dict[str, bytes]:
-    return openvino.read_members(real_source)
+    return read.read_members(real_source)
 
 
 @pytest.fixture(scope="module")
 def synthesis(members) -> Graph:
-    return openvino.network(members, "SynthesisNetwork")
+    return read.network(members, "SynthesisNetwork")
 
 
 def agree(found: Tensor, due: Tensor) -> bool:
@@ -34,7 +34,7 @@ def agree(found: Tensor, due: Tensor) -> bool:
 
 def test_the_mapping_equals_the_published_graph(real_generator, members):
     z = torch.cat([real_generator.z_from_seed(seed) for seed in (0, 3, 42)])
-    due, _ = oracle.run(openvino.network(members, "MappingNetwork"), z, wanted=[])
+    due, _ = oracle.run(read.network(members, "MappingNetwork"), z, wanted=[])
     ws = real_generator.mapping(z)
     assert ws.shape == (3, 23, 512)
     assert (ws - due[:, None]).abs().max() < 1e-4

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from draggan_widget.generators.stylegan2 import frozen
-from draggan_widget.generators.stylegan2.frozen import Convolution, Frozen
+from draggan_widget.generators.stylegan2 import fixed_weight_conv
+from draggan_widget.generators.stylegan2.fixed_weight_conv import Convolution, Frozen
 from draggan_widget.generators.stylegan2.resample import upsampled_conv
 
 TAPS = {1: [1], 2: [1, 1], 3: [1, 2, 1], 4: [1, 3, 3, 1], 5: [1, 4, 6, 4, 1], 6: [1, 5, 10, 10, 5, 2]}
@@ -49,7 +49,7 @@ def check(by: Convolution, x: Tensor) -> None:
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("way", BELOW)
 def test_a_convolution_and_its_adjoint_are_pytorch_s(way: str, size: tuple[int, int], monkeypatch):
-    monkeypatch.setattr(frozen, "PRODUCTS_BELOW", BELOW[way])
+    monkeypatch.setattr(fixed_weight_conv, "PRODUCTS_BELOW", BELOW[way])
     for margin in (0, 1):
         check(Convolution(layer(False, TAPS[4]), margin, None), drawn(2, 2, 2, *size))
 
@@ -58,7 +58,7 @@ def test_a_convolution_and_its_adjoint_are_pytorch_s(way: str, size: tuple[int, 
 @pytest.mark.parametrize("taps", TAPS)
 @pytest.mark.parametrize("way", BELOW)
 def test_a_doubling_convolution_and_its_adjoint_are_pytorch_s(way: str, taps: int, size: tuple[int, int], monkeypatch):
-    monkeypatch.setattr(frozen, "PRODUCTS_BELOW", BELOW[way])
+    monkeypatch.setattr(fixed_weight_conv, "PRODUCTS_BELOW", BELOW[way])
     height, width = size
     for framed in (None, (2 * height - 6, 2 * width - 4)):
         if framed is None or min(framed) > 0:
@@ -73,7 +73,7 @@ def inputs() -> tuple[Tensor, ...]:
 
 @pytest.mark.parametrize("way", BELOW)
 def test_a_styled_convolution_has_the_gradient_of_all_it_is_given(way: str, monkeypatch):
-    monkeypatch.setattr(frozen, "PRODUCTS_BELOW", BELOW[way])
+    monkeypatch.setattr(fixed_weight_conv, "PRODUCTS_BELOW", BELOW[way])
     by = Convolution(layer(True, TAPS[4]), 0, None)
     assert torch.autograd.gradcheck(by.styled, inputs())
 

@@ -6,7 +6,7 @@ from export.records import step_at
 from PIL import Image
 
 from draggan_widget.engine.edit import Edit
-from draggan_widget.inspection.marks import Mark, came_from, draw_marks, marks_at
+from draggan_widget.inspection.draw_points import Mark, came_from, draw_marks, marks_at
 
 G = BlobGenerator()
 

@@ -20,7 +20,7 @@ from PIL import Image
 import draggan_widget as dw
 from draggan_widget import DragConfig, DragRecord
 from draggan_widget.errors import ConfigError, RecordError
-from draggan_widget.inspection.figure import MAGNITUDE, SIGNED
+from draggan_widget.inspection.plot_style import MAGNITUDE, SIGNED
 
 GENERATOR = BlobGenerator()
 CONFIG = DragConfig.for_generator(GENERATOR)

@@ -6,7 +6,7 @@ from analytic import BlobGenerator
 from session.helpers import EDIT
 
 from draggan_widget import DragSession
-from draggan_widget.engine.faults import NotFinite
+from draggan_widget.engine.errors import NotFinite
 from draggan_widget.errors import DragError
 
 

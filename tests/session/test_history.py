@@ -1,7 +1,7 @@
 from analytic import BlobGenerator
 
 from draggan_widget.session.history import LIMIT, History, Snapshot
-from draggan_widget.session.state import seed_state
+from draggan_widget.session.snapshots import seed_state
 
 GENERATOR = BlobGenerator()
 

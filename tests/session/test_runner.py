@@ -5,7 +5,7 @@ import threading
 import pytest
 from session.helpers import BOUND, until
 
-from draggan_widget.session.runner import Runner
+from draggan_widget.session.worker import Runner
 
 
 @pytest.fixture

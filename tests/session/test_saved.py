@@ -12,8 +12,8 @@ from session.helpers import EDIT, OTHER, opened, until
 
 from draggan_widget import DragRecord, DragSession, Edit
 from draggan_widget.errors import ExportError
+from draggan_widget.export.comparison import compare
 from draggan_widget.export.edit_file import load_edit, save_edit
-from draggan_widget.export.result import compare
 from draggan_widget.session import events
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from draggan_widget.checkpoints import store
+from draggan_widget.checkpoints import own_file
 from draggan_widget.generators.load import load_generator
 from draggan_widget.generators.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.stylegan2.generator import Network, StyleGAN2
@@ -190,7 +190,7 @@ def test_what_is_exported_is_what_was_trained(data: Path, tmp_path: Path):
     run.save()
     network = trained(tmp_path / "run")
     out = tmp_path / "heads.safetensors"
-    store.save(checkpoint_of(network, {"block": 1, "mean_removal": 0.4}, drag_rows=2), out)
+    own_file.save(checkpoint_of(network, {"block": 1, "mean_removal": 0.4}, drag_rows=2), out)
     generator = load_generator(out, "cpu")
     assert generator.drag_rows == (0, 1)
     assert dict(generator.drag_defaults) == {"block": 1, "mean_removal": 0.4}
@@ -198,4 +198,4 @@ def test_what_is_exported_is_what_was_trained(data: Path, tmp_path: Path):
     with torch.no_grad():
         due = synthesise(run.ema, run.ema.mapping(z, None))
         assert (generator.image(generator.mapping(z)) - due).abs().max() < 0.02  # half precision
-    assert all(tensor.dtype == torch.float16 for tensor in store.load(out).tensors.values())
+    assert all(tensor.dtype == torch.float16 for tensor in own_file.load(out).tensors.values())

@@ -10,8 +10,8 @@ from ipycanvas import canvas as ipycanvas_canvas
 from PIL import Image
 
 from draggan_widget.widget.board import Board, Scene
+from draggan_widget.widget.canvas_points import Marks
 from draggan_widget.widget.kernel import MainLoop
-from draggan_widget.widget.marks import Marks
 
 NAMES = {number: name for name, number in ipycanvas_canvas.COMMANDS.items()}
 BLACK = np.zeros((8, 16, 3), np.uint8)

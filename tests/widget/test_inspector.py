@@ -11,13 +11,13 @@ from session.helpers import EDIT, Gate, opened, until
 
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.errors import RecordError
-from draggan_widget.features.sample import read_point
+from draggan_widget.generators.feature_map import read_point
 from draggan_widget.inspection.feature_maps import FeatureColours, channels_by_variance, difference, similarity
 from draggan_widget.session.session import DragSession
 from draggan_widget.widget import inspector
 from draggan_widget.widget.board import Board, Scene
 from draggan_widget.widget.inspector import FeatureInspector
-from draggan_widget.widget.registry import _open
+from draggan_widget.widget.lifecycle import _open
 from draggan_widget.widget.views import heat
 
 

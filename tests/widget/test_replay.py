@@ -14,7 +14,7 @@ from draggan_widget.engine.record import DragRecord
 from draggan_widget.errors import RecordError
 from draggan_widget.widget import replay
 from draggan_widget.widget.board import Board, Scene
-from draggan_widget.widget.registry import _open, close_all
+from draggan_widget.widget.lifecycle import _open, close_all
 from draggan_widget.widget.replay import TrajectoryReplay
 
 

@@ -16,7 +16,7 @@ from widget.helpers import BrokenPicture
 
 from draggan_widget.errors import CheckpointError, ConfigError
 from draggan_widget.widget import kernel
-from draggan_widget.widget.registry import _open, close_all
+from draggan_widget.widget.lifecycle import _open, close_all
 from draggan_widget.widget.widget import DragWidget
 
 TEXT = (

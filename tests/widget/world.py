@@ -18,9 +18,9 @@ from unittest.mock import patch
 import jaxtyping
 from analytic import BlobGenerator
 
-from draggan_widget.session import core, events
-from draggan_widget.session.runner import Job, Runner
+from draggan_widget.session import controller, events
 from draggan_widget.session.session import DragSession
+from draggan_widget.session.worker import Job, Runner
 from draggan_widget.widget.credit import BLOCKED_SECONDS, IN_FLIGHT, PROBE_SECONDS
 from draggan_widget.widget.dispatch import Dispatch
 from draggan_widget.widget.frames import Frames
@@ -231,7 +231,7 @@ def no_waiting(times: Times) -> Iterator[None]:
     waits = patch.object(threading.Condition, "wait", wait), patch("time.sleep", wait)
     jaxtyping.config.update("jaxtyping_disable", True)  # thousands of calls; the other tests check the shapes
     try:
-        with waits[0], waits[1], patch.object(core, "time", clock):
+        with waits[0], waits[1], patch.object(controller, "time", clock):
             yield
     finally:
         jaxtyping.config.update("jaxtyping_disable", False)

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from draggan_widget.checkpoints.checkpoint import Checkpoint
 from draggan_widget.errors import CheckpointError, ConfigError
 from draggan_widget.generators.generator import FeatureMap, Generator, batch_of
-from draggan_widget.generators.stylegan2.carried import NOTHING, Carried, is_carried
 from draggan_widget.generators.stylegan2.config import StyleGAN2Config
+from draggan_widget.generators.stylegan2.drag_metadata import NOTHING, Carried, is_carried
+from draggan_widget.generators.stylegan2.load_tensors import fitted
 from draggan_widget.generators.stylegan2.mapping import MappingNetwork
 from draggan_widget.generators.stylegan2.synthesis import Drawn, Noises, Synthesis
-from draggan_widget.generators.stylegan2.tensors import fitted
 from draggan_widget.generators.windows import Plan, check_inside, plan
 from draggan_widget.geometry import Window
 

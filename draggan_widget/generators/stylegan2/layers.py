@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from draggan_widget.generators.stylegan2.config import StyleGAN2Config
-from draggan_widget.generators.stylegan2.frozen import SLOPE, Convolution, Frozen
+from draggan_widget.generators.stylegan2.fixed_weight_conv import SLOPE, Convolution, Frozen
 from draggan_widget.generators.stylegan2.resample import arranged, filter_of, upsample, upsampled_conv
 from draggan_widget.geometry import Window
 

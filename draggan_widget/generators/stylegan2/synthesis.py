@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from draggan_widget.errors import Cancelled
 from draggan_widget.generators.generator import FeatureMap, batch_of
-from draggan_widget.generators.parts import Compute, by_parts, reread
 from draggan_widget.generators.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.stylegan2.layers import FOLD_ABOVE, Bypass, StyledConv, ToRGB
 from draggan_widget.generators.stylegan2.resample import filter_of, upsample
+from draggan_widget.generators.windowed_blocks import Compute, by_parts, reread
 from draggan_widget.generators.windows import Part, Plan, Pyramid, chain, tiles
 from draggan_widget.geometry import Window
 

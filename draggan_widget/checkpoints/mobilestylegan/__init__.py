@@ -1,0 +1,1 @@
+"""MobileStyleGAN's two OpenVINO graphs, read as tensors."""

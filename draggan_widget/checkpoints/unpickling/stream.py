@@ -1,0 +1,107 @@
+"""The bytes of a pickle, one after another; long payloads are stepped over, not read.
+
+The budget holds for a whole file, whatever its pickles nest: so many operations, so much text.
+"""
+
+from dataclasses import dataclass
+
+from draggan_widget.checkpoints.unpickling.byte_source import Source, brief
+from draggan_widget.checkpoints.unpickling.lazy_tensors import Span
+
+CHUNK = 1 << 16
+LONGEST_TEXT = 4096  # bytes; longer text stays in the file as a Span
+LONGEST_LINE = 4096
+MOST_OPERATIONS = 250_000  # some 110 bytes each at worst; a 1024 px file of G, D and G_ema has about 80,000
+MOST_TEXT = 4 << 20  # bytes, up to four times as many in memory
+
+
+@dataclass
+class Budget:
+    """What is left to spend on one file."""
+
+    operations: int = MOST_OPERATIONS
+    text: int = MOST_TEXT
+
+    def spend(self, source: Source, operations: int) -> None:
+        """Count work that takes as long as so many operations."""
+        self.operations -= operations
+        if self.operations < 0:
+            raise source.refuse(f"takes more than {MOST_OPERATIONS} operations", "a network's, which are fewer")
+
+
+class Stream:
+    """Reads forward through a source, from ``position`` on."""
+
+    def __init__(self, source: Source, budget: Budget, position: int = 0) -> None:
+        self.source, self.budget = source, budget
+        self._chunk, self._at, self._base = b"", 0, position
+
+    @property
+    def position(self) -> int:
+        """The place of the next byte."""
+        return self._base + self._at
+
+    def byte(self) -> int:
+        """The next byte."""
+        if self._at == len(self._chunk):
+            self._fill(1)
+        value = self._chunk[self._at]
+        self._at += 1
+        return value
+
+    def take(self, length: int) -> bytes:
+        """The next few bytes."""
+        if self._at + length > len(self._chunk):
+            self._fill(length)
+        piece = self._chunk[self._at : self._at + length]
+        self._at += length
+        return piece
+
+    def number(self, length: int, signed: bool = False) -> int:
+        """The next little-endian whole number."""
+        return int.from_bytes(self.take(length), "little", signed=signed)
+
+    def span(self, length: int) -> Span:
+        """The next bytes as a place in the file, however many they are."""
+        start = self.position
+        self.source.check(start, length)
+        if self._at + length <= len(self._chunk):
+            self._at += length
+        else:
+            self._chunk, self._at, self._base = b"", 0, start + length
+        return Span(self.source, start, length)
+
+    def text(self, length: int, encoding: str) -> str | Span:
+        """The next bytes as text, or as a span when they are too many to be a name."""
+        if length > LONGEST_TEXT:
+            return self.span(length)
+        self.spend_text(length)
+        return self.take(length).decode(encoding)
+
+    def line(self) -> bytes:
+        """The bytes up to the next newline, without it."""
+        length = min(LONGEST_LINE, self.source.size - self.position)
+        if self._at + length > len(self._chunk):
+            self._fill(length)
+        end = self._chunk.find(b"\n", self._at, self._at + length)
+        if end < 0:
+            raise self.source.refuse(f"has no end of line after byte {self.position}", f"one within {length} bytes")
+        self.spend_text(end - self._at)
+        piece = self._chunk[self._at : end]
+        self._at = end + 1
+        return piece
+
+    def spend_text(self, length: int) -> None:
+        """Count text against the budget."""
+        self.budget.text -= length
+        if self.budget.text < 0:
+            raise self.source.refuse(f"holds more than {MOST_TEXT} bytes of names", "a network's names")
+
+    def _fill(self, length: int) -> None:
+        start = self.position
+        left = self.source.size - start
+        if length > left:
+            raise self.source.refuse(
+                f"ends at byte {self.source.size}, {brief(length)} bytes were due at {start}", "a whole file"
+            )
+        self._chunk, self._at, self._base = self.source.read(start, min(max(length, CHUNK), left)), 0, start

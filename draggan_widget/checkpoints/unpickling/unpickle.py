@@ -1,0 +1,201 @@
+"""A reader of pickles that has no way to run anything: a stack machine of our own over plain values.
+
+Source: the opcodes as the standard library's ``pickletools`` documents them.
+
+Differs from ``pickle.Unpickler``:
+1. no import, no ``getattr``, no ``__setstate__``: a global is an entry of a short table (``known.py``) that makes plain
+   values, or the file is refused with the global's full name;
+2. bytes, and text longer than a name, stay in the file as spans;
+3. sets are lists and ordered dicts are dicts: only names and small numbers are ever hashed;
+4. operations and text are counted (``stream.py``), so no file takes more than a second or two or some 60 MB;
+5. opcodes that neither PyTorch nor NVIDIA's writer uses are refused: INST, OBJ, NEWOBJ_EX, PERSID, extension codes,
+   out-of-band buffers, byte arrays.
+"""
+
+import pickle
+import pickletools
+import struct
+from collections.abc import Callable
+
+from draggan_widget.checkpoints.unpickling.byte_source import REMEDY, brief
+from draggan_widget.checkpoints.unpickling.machine import Buildable, Globals, Known, Machine, Persistent
+from draggan_widget.checkpoints.unpickling.scalars import SCALARS
+from draggan_widget.checkpoints.unpickling.stream import Stream
+
+LARGEST_KEY = 2**31
+NAMES = {ord(opcode.code): opcode.name for opcode in pickletools.opcodes}
+USED = "the opcodes that PyTorch and NVIDIA's writer use"
+STOP = pickle.STOP[0]
+
+
+def unpickle(stream: Stream, known: Globals, persistent: Persistent | None = None) -> object:
+    """The value of the pickle that begins at the stream's position.
+
+    Raises:
+        CheckpointError: a global or an opcode that is not known, a broken pickle, or one beyond the budget.
+    """
+    machine, budget, code = Machine(stream, known, persistent), stream.budget, -1
+    try:
+        while (code := stream.byte()) != STOP:
+            budget.operations -= 1
+            if budget.operations < 0:
+                budget.spend(stream.source, 0)
+            operation = OPERATIONS.get(code)
+            if operation is None:
+                raise machine.refuse(f"uses opcode {NAMES.get(code, hex(code))}", USED)
+            operation(machine)
+        return machine.stack.pop()
+    except (IndexError, KeyError, TypeError, ValueError, OverflowError, struct.error) as error:
+        found = f"opcode {NAMES.get(code, hex(code))} fails ({type(error).__name__}: {brief(str(error))})"
+        raise machine.refuse(found, "a whole pickle", REMEDY) from error
+
+
+def _mark(machine: Machine) -> None:
+    machine.marks.append(machine.stack)
+    machine.stack = []
+
+
+def _push(machine: Machine, value: object) -> None:
+    # Not `machine.stack.append(machine.pop_mark())`: that would be the stack of before.
+    machine.stack.append(value)
+
+
+def _pop(machine: Machine) -> None:
+    if machine.stack:
+        machine.stack.pop()
+    else:
+        machine.pop_mark()
+
+
+def _put(machine: Machine, index: int) -> None:
+    if index < 0:
+        raise ValueError("negative memo index")
+    machine.memo[index] = machine.stack[-1]
+
+
+def _get(machine: Machine, index: int) -> None:
+    machine.stack.append(machine.memo[index])
+
+
+def _line_index(machine: Machine) -> int:
+    return int(machine.stream.line()[:20])
+
+
+def _tuple(machine: Machine, length: int) -> None:
+    if len(machine.stack) < length:
+        raise IndexError("the stack is too short")
+    machine.stack[-length:] = [tuple(machine.stack[-length:])]
+
+
+def _append(machine: Machine, items: list) -> None:
+    target = machine.stack[-1]
+    if type(target) is not list:
+        raise machine.refuse(f"appends to {brief(target)}", "a list")
+    target.extend(items)
+
+
+def _set_items(machine: Machine, items: list) -> None:
+    target = machine.stack[-1]
+    if type(target) is not dict or len(items) % 2:
+        raise machine.refuse(f"sets {len(items)} keys and values in {brief(target)}", "pairs, and a dict")
+    for key, value in zip(items[::2], items[1::2], strict=True):
+        if not (type(key) in (str, bool) or key is None or (type(key) is int and abs(key) < LARGEST_KEY)):
+            raise machine.refuse(f"has the dict key {brief(key)}", "a name or a small number")
+        target[key] = value
+
+
+def _set_item(machine: Machine) -> None:
+    value, key = machine.stack.pop(), machine.stack.pop()
+    _set_items(machine, [key, value])
+
+
+def _dict(machine: Machine) -> None:
+    items = machine.pop_mark()
+    machine.stack.append({})
+    _set_items(machine, items)
+
+
+def _global(machine: Machine) -> None:
+    module, name = machine.stream.line().decode("utf-8"), machine.stream.line().decode("utf-8")
+    machine.stack.append(machine.find(module, name))
+
+
+def _stack_global(machine: Machine) -> None:
+    name, module = machine.stack.pop(), machine.stack.pop()
+    machine.stack.append(machine.find(module, name))
+
+
+def _instance(machine: Machine) -> None:
+    _global(machine)  # whatever is not known is refused by its name
+    raise machine.refuse("uses opcode INST", USED)
+
+
+def _reduce(machine: Machine) -> None:
+    arguments, function = machine.stack.pop(), machine.stack[-1]
+    if type(function) is not Known or type(arguments) is not tuple:
+        raise machine.refuse(f"calls {brief(function)} with {brief(arguments)}", "a known global and a tuple")
+    if function.call is None:
+        raise machine.refuse(f"calls {function.name}", "its name only")
+    machine.stack[-1] = function.call(machine.stream.source, arguments)
+
+
+def _new(machine: Machine) -> None:
+    arguments, kind = machine.stack.pop(), machine.stack[-1]
+    if type(kind) is not Known or kind.new is None:
+        raise machine.refuse(f"makes an object of {brief(kind)}", "a plain container")
+    if type(arguments) is not tuple or arguments:
+        raise machine.refuse(f"makes a {kind.name} of {brief(arguments)}", "no arguments")
+    machine.stack[-1] = kind.new()
+
+
+def _build(machine: Machine) -> None:
+    state, target = machine.stack.pop(), machine.stack[-1]
+    if isinstance(target, Buildable):
+        target.build(machine.stream.source, state)
+    elif type(target) is not dict or type(state) is not dict:
+        raise machine.refuse(f"sets the state of {brief(target)} to {brief(state)}", "the attributes of a dict")
+    # A dict's attributes, such as a state dict's `_metadata`, are left out: nothing here needs them.
+
+
+def _persistent(machine: Machine) -> None:
+    if machine.persistent is None:
+        raise machine.refuse("uses opcode BINPERSID", USED)
+    machine.stack.append(machine.persistent(machine.stream.source, machine.stack.pop()))
+
+
+OPERATIONS: dict[int, Callable[[Machine], object]] = SCALARS | {
+    pickle.MARK[0]: _mark,
+    pickle.POP[0]: _pop,
+    pickle.POP_MARK[0]: Machine.pop_mark,
+    pickle.DUP[0]: lambda m: m.stack.append(m.stack[-1]),
+    pickle.PUT[0]: lambda m: _put(m, _line_index(m)),
+    pickle.BINPUT[0]: lambda m: _put(m, m.stream.byte()),
+    pickle.LONG_BINPUT[0]: lambda m: _put(m, m.stream.number(4)),
+    pickle.MEMOIZE[0]: lambda m: _put(m, len(m.memo)),
+    pickle.GET[0]: lambda m: _get(m, _line_index(m)),
+    pickle.BINGET[0]: lambda m: _get(m, m.stream.byte()),
+    pickle.LONG_BINGET[0]: lambda m: _get(m, m.stream.number(4)),
+    pickle.EMPTY_TUPLE[0]: lambda m: m.stack.append(()),
+    pickle.TUPLE1[0]: lambda m: _tuple(m, 1),
+    pickle.TUPLE2[0]: lambda m: _tuple(m, 2),
+    pickle.TUPLE3[0]: lambda m: _tuple(m, 3),
+    pickle.TUPLE[0]: lambda m: _push(m, tuple(m.pop_mark())),
+    pickle.EMPTY_LIST[0]: lambda m: m.stack.append([]),
+    pickle.LIST[0]: lambda m: _push(m, m.pop_mark()),
+    pickle.APPEND[0]: lambda m: _append(m, [m.stack.pop()]),
+    pickle.APPENDS[0]: lambda m: _append(m, m.pop_mark()),
+    pickle.EMPTY_SET[0]: lambda m: m.stack.append([]),
+    pickle.ADDITEMS[0]: lambda m: _append(m, m.pop_mark()),
+    pickle.FROZENSET[0]: lambda m: _push(m, tuple(m.pop_mark())),
+    pickle.EMPTY_DICT[0]: lambda m: m.stack.append({}),
+    pickle.DICT[0]: _dict,
+    pickle.SETITEM[0]: _set_item,
+    pickle.SETITEMS[0]: lambda m: _set_items(m, m.pop_mark()),
+    pickle.GLOBAL[0]: _global,
+    pickle.STACK_GLOBAL[0]: _stack_global,
+    pickle.INST[0]: _instance,
+    pickle.REDUCE[0]: _reduce,
+    pickle.NEWOBJ[0]: _new,
+    pickle.BUILD[0]: _build,
+    pickle.BINPERSID[0]: _persistent,
+}

@@ -1,0 +1,103 @@
+"""The states a session rests in, made from a latent; no threads here."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from draggan_widget.engine.config import plain
+from draggan_widget.engine.edit import Edit
+from draggan_widget.engine.keep import Kept
+from draggan_widget.engine.step import CurrentFeatures, DragStep
+from draggan_widget.errors import ConfigError
+from draggan_widget.generators.generator import Generator
+from draggan_widget.session.history import Snapshot
+
+
+def resting_step(generator: Generator, ws: Tensor, edit: Edit) -> DragStep:
+    """A latent before any drag, with its handles where the edit put them."""
+    return DragStep(
+        index=0,
+        ws=ws,
+        edit=edit,
+        handles=edit.handles,
+        tracking_error=(0.0,) * len(edit),
+        loss=None,
+        ended=None,
+        seconds=0.0,
+        generator=generator,
+    )
+
+
+def under_edit(step: DragStep, edit: Edit) -> DragStep:
+    """The step as it stands under another edit: known points keep their tracked handles, new ones stand where put."""
+    left = list(zip(step.edit.handles, step.handles, step.tracking_error, strict=True))
+    handles, errors = [], []
+    for handle in edit.handles:
+        known = next((entry for entry in left if entry[0] == handle), None)
+        if known is not None:
+            left.remove(known)
+        handles.append(handle if known is None else known[1])
+        errors.append(0.0 if known is None else known[2])
+    return dataclasses.replace(step, edit=edit, handles=tuple(handles), tracking_error=tuple(errors))
+
+
+def start_state(
+    generator: Generator,
+    ws: Float[Tensor, "1 num_ws w_dim"],
+    seed: int | None,
+    truncation_psi: float,
+    label: int | None,
+) -> Snapshot:
+    """A fresh start: no points, no record."""
+    return Snapshot(seed, truncation_psi, label, ws, Edit(), resting_step(generator, ws, Edit()), ())
+
+
+def seed_state(generator: Generator, seed: int, truncation_psi: float, label: int | None = None) -> Snapshot:
+    """A fresh start from a seed."""
+    seed, truncation_psi, label = plain(seed), plain(truncation_psi), plain(label)
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise ConfigError(f"seed is {seed!r}; expected a whole number from 0 to 2**32 - 1")
+    if not (isinstance(truncation_psi, (int, float)) and -2.0 <= truncation_psi <= 2.0):
+        raise ConfigError(f"truncation_psi is {truncation_psi!r}; expected a number from -2 to 2 (1: none, 0.7: usual)")
+    ws = generator.ws_from_seed(seed, truncation_psi, label)
+    return start_state(generator, ws, seed, float(truncation_psi), label)
+
+
+def latent_state(generator: Generator, ws: Any, truncation_psi: float) -> Snapshot:
+    """A fresh start from a given latent: an array or tensor (num_ws, w_dim), with or without a leading 1."""
+    try:
+        tensor = torch.as_tensor(np.asarray(ws) if not isinstance(ws, Tensor) else ws).detach()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ConfigError(f"ws is a {type(ws).__name__}; expected an array of numbers") from error
+    expected = (1, generator.num_ws, generator.w_dim)
+    if tensor.ndim == 2:
+        tensor = tensor[None]
+    if tuple(tensor.shape) != expected:
+        raise ConfigError(f"ws has shape {tuple(tensor.shape)}; {generator.name} expects {expected}")
+    if not (tensor.is_floating_point() and bool(torch.isfinite(tensor).all())):
+        raise ConfigError("ws holds NaN, infinity or no floating-point numbers; expected finite numbers")
+    own = tensor.to(generator.device, generator.dtype).clone()
+    return start_state(generator, own, None, truncation_psi, None)
+
+
+def begun_anew(state: Snapshot, generator: Generator) -> Snapshot:
+    """The start latent of a state under other weights; points stay."""
+    if state.seed is None:
+        fresh = latent_state(generator, state.origin, state.truncation_psi)
+    else:
+        fresh = seed_state(generator, state.seed, state.truncation_psi, state.label)
+    return dataclasses.replace(fresh, edit=state.edit, step=under_edit(fresh.step, state.edit))
+
+
+def redrawn(state: Snapshot, generator: Generator) -> Snapshot:
+    """A state under the generator of today, without a map or reference of older weights."""
+    if state.step.generator is generator:
+        return state
+    step = dataclasses.replace(
+        state.step, generator=generator, current=CurrentFeatures(None), kept=Kept(), references=None
+    )
+    return dataclasses.replace(state, step=step)
