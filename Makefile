@@ -62,18 +62,18 @@ study-landmarks: $(VENV)/.dev
 	$(PY) -m benchmarks.landmarks
 
 heads-data: $(VENV)/.training
-	$(PY) -m training.render.dataset training/runs/train --count 62000 --seed 0
-	$(PY) -m training.render.dataset training/runs/held --count 2000 --seed 1
+	$(PY) -m heads_training.render.dataset heads_training/runs/train --count 62000 --seed 0
+	$(PY) -m heads_training.render.dataset heads_training/runs/held --count 2000 --seed 1
 
 heads-train: $(VENV)/.training
-	$(PY) -m training.train training/runs/heads --data training/runs/train
-	$(PY) -m training.export training/runs/heads training/runs/heads.safetensors --drag-rows 4 --drag-defaults \
+	$(PY) -m heads_training.train heads_training/runs/heads --data heads_training/runs/train
+	$(PY) -m heads_training.export heads_training/runs/heads heads_training/runs/heads.safetensors --drag-rows 4 --drag-defaults \
 		'{"block": 3, "learning_rate": 0.01, "supervision_radius": 3, "tracking_radius": 6, "step_length": 1, "stop_distance": 1}'
 
 heads-judge: $(VENV)/.training
-	$(PY) -m training.regressor training/runs/regressor --data training/runs/train
-	$(PY) -m training.judge draggan_widget/generators/bundled/heads.safetensors --held-out training/runs/held \
-		--train training/runs/train --regressor training/runs/regressor/regressor.safetensors --out training/runs/judged
+	$(PY) -m heads_training.regressor heads_training/runs/regressor --data heads_training/runs/train
+	$(PY) -m heads_training.judge draggan_widget/generators/bundled/heads.safetensors --held-out heads_training/runs/held \
+		--train heads_training/runs/train --regressor heads_training/runs/regressor/regressor.safetensors --out heads_training/runs/judged
 
 docs: $(VENV)/.dev
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet

@@ -24,11 +24,11 @@ from draggan_widget.engine.step import DragStep
 from draggan_widget.engine.step_windows import step_windows
 from draggan_widget.evaluation.faces import NOSE_TIP, SIDE, FaceDetector
 from draggan_widget.geometry import Point, distance
-from training import regressor
+from heads_training import regressor
 
 FIRST_SEED = 1000
 WAY = 1 / 12  # of the picture's side
-REGRESSOR = Path("training/runs/regressor/regressor.safetensors")
+REGRESSOR = Path("heads_training/runs/regressor/regressor.safetensors")
 Finder = Callable[[np.ndarray], Point | None]  # the nose tip of a picture, image px
 
 

@@ -17,7 +17,7 @@ import torch
 from benchmarks.synthesis import random_generator
 from draggan_widget import load_generator
 from draggan_widget.generators import windows as planning
-from draggan_widget.generators.generator import FeatureMap
+from draggan_widget.generators.feature_map import FeatureMap
 from draggan_widget.generators.mobilestylegan.generator import MobileStyleGAN
 from draggan_widget.generators.stylegan2.generator import StyleGAN2
 from draggan_widget.geometry import Window

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from draggan_widget.export.trajectories import load_trajectories as load_trajectories
     from draggan_widget.export.trajectories import save_trajectories as save_trajectories
     from draggan_widget.export.video import save_video as save_video
-    from draggan_widget.generators.generator import FeatureMap as FeatureMap
+    from draggan_widget.generators.feature_map import FeatureMap as FeatureMap
     from draggan_widget.generators.generator import Generator as Generator
     from draggan_widget.generators.load import load_generator as load_generator
     from draggan_widget.inspection.curves import plot_distances as plot_distances
@@ -72,7 +72,7 @@ _HOMES = {
     "Edit": "engine.edit",
     "FeatureColours": "inspection.feature_maps",
     "FeatureInspector": "widget.inspector",
-    "FeatureMap": "generators.generator",
+    "FeatureMap": "generators.feature_map",
     "Generator": "generators.generator",
     "Keep": "engine.keep",
     "TrackingCost": "inspection.tracking_cost",

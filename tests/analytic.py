@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from draggan_widget.errors import Cancelled, ConfigError
-from draggan_widget.generators.generator import FeatureMap, Generator
+from draggan_widget.generators.feature_map import FeatureMap
+from draggan_widget.generators.generator import Generator
 from draggan_widget.geometry import Window
 
 GAIN = 40.0  # image px the centre moves when w moves by 1

@@ -17,9 +17,8 @@ from torch import Tensor
 from draggan_widget.checkpoints import sniff
 from draggan_widget.checkpoints.checkpoint import Checkpoint
 from draggan_widget.checkpoints.json_config import as_json
-from draggan_widget.checkpoints.networks import NETWORKS, find_network
-from draggan_widget.checkpoints.nvidia import StoredNetwork
-from draggan_widget.checkpoints.safetensors_file import LICENCE, is_safetensors, read_safetensors
+from draggan_widget.checkpoints.nvidia import NETWORKS, StoredNetwork, find_network
+from draggan_widget.checkpoints.own_file import LICENCE, is_safetensors, read_safetensors
 from draggan_widget.checkpoints.stylegan2 import infer_config
 from draggan_widget.checkpoints.torch_file import is_torch_file, loader, read_torch
 from draggan_widget.checkpoints.unpickling.byte_source import Source

@@ -23,7 +23,8 @@ from draggan_widget.engine.supervision import Descent, LossTerms, Supervision, f
 from draggan_widget.engine.termination import Progress
 from draggan_widget.engine.tracking import track
 from draggan_widget.errors import ConfigError, EditError
-from draggan_widget.generators.generator import FeatureMap, Generator
+from draggan_widget.generators.feature_map import FeatureMap
+from draggan_widget.generators.generator import Generator
 from draggan_widget.geometry import distance
 
 

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.edit import Edit
-from draggan_widget.generators.feature_map import taps
-from draggan_widget.generators.generator import FeatureMap, Generator
+from draggan_widget.generators.feature_map import FeatureMap, taps
+from draggan_widget.generators.generator import Generator
 
 STRIP_ROWS = 16  # image rows held at a time where cells are no whole number of px
 CACHED = 2**17  # values of the map worked on at a time; half a MB of each of four such pieces

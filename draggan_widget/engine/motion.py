@@ -11,8 +11,7 @@ from torch import Tensor
 
 from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.references import PointReference, disc_reach
-from draggan_widget.generators.feature_map import read_grid
-from draggan_widget.generators.generator import FeatureMap
+from draggan_widget.generators.feature_map import FeatureMap, read_grid
 from draggan_widget.geometry import Point, steps_inside
 
 Axis = tuple[list[float], list[float]]  # positions in image px, and how far each counts as lying from the handle

@@ -17,7 +17,8 @@ from draggan_widget.engine.keep import Kept
 from draggan_widget.engine.references import References
 from draggan_widget.engine.termination import Ending
 from draggan_widget.errors import ConfigError, RecordError
-from draggan_widget.generators.generator import FeatureMap, Generator
+from draggan_widget.generators.feature_map import FeatureMap
+from draggan_widget.generators.generator import Generator
 from draggan_widget.geometry import Point, distance
 from draggan_widget.images import to_uint8
 

@@ -14,7 +14,7 @@ from draggan_widget.engine.errors import NotFinite
 from draggan_widget.engine.mask import FixedPart, mask_loss
 from draggan_widget.engine.motion import motion_loss
 from draggan_widget.engine.references import References
-from draggan_widget.generators.generator import FeatureMap
+from draggan_widget.generators.feature_map import FeatureMap
 from draggan_widget.geometry import distance, unit_vector
 
 

@@ -14,8 +14,7 @@ from torch import Tensor
 
 from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.references import PointReference
-from draggan_widget.generators.feature_map import read_grid, read_point
-from draggan_widget.generators.generator import FeatureMap
+from draggan_widget.generators.feature_map import FeatureMap, read_grid, read_point
 from draggan_widget.geometry import steps_inside
 
 

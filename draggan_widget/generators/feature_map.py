@@ -5,15 +5,89 @@ separable, so the value on any grid of positions is A_y F A_x^T with a few nonze
 the positions is touched, and the result is exact (Pan et al. 2023, section 3.2; see docs/architecture.md).
 """
 
+import dataclasses
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from draggan_widget.generators.generator import FeatureMap
 from draggan_widget.geometry import Window, image_to_feature
+
+
+@dataclass(frozen=True)
+class FeatureMap:
+    """Synthesis activations of one block: the whole map, or some windows of it.
+
+    Attributes:
+        block: counted from 0, the smallest.
+        size: (height, width) of the whole map, feature px.
+        windows: which part each of `values` covers.
+        values: one (channels, window height, window width) tensor a window.
+        picture: what the blocks up to this one have drawn, without a graph, where every block adds to the picture and
+            the whole map was computed.
+    """
+
+    block: int
+    size: tuple[int, int]
+    windows: tuple[Window, ...]
+    values: tuple[Float[Tensor, "channels _ _"], ...]  # each window has its own height and width
+    picture: Float[Tensor, "colours _ _"] | None = None
+
+    @classmethod
+    def of(
+        cls, block: int, values: Float[Tensor, "channels height width"], picture: Tensor | None = None
+    ) -> "FeatureMap":
+        """A whole map."""
+        height, width = values.shape[1:]
+        return cls(block, (height, width), (Window(0, 0, height, width),), (values,), picture)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the whole map is held, as one."""
+        return self.windows == (Window(0, 0, *self.size),)
+
+    @property
+    def whole(self) -> Float[Tensor, "channels height width"]:
+        """The whole map; ValueError when only windows of it are held."""
+        return self.read(Window(0, 0, *self.size))
+
+    def read(self, window: Window) -> Float[Tensor, "channels height width"]:
+        """The values of `window`, from whichever held window covers it."""
+        for held, values in zip(self.windows, self.values, strict=True):
+            if held == window:
+                return values
+            if held.contains(window):
+                y, x = window.y - held.y, window.x - held.x
+                rows, columns = slice(y, y + window.height), slice(x, x + window.width)
+                if values.stride(0) != 1:
+                    return values[:, rows, columns]
+                return values.permute(1, 2, 0)[rows, columns].permute(2, 0, 1)  # so the gradient keeps this order, too
+        raise ValueError(f"{window} of block {self.block} is not held; held are {self.windows}")
+
+    def padded(self, window: Window) -> Float[Tensor, "channels height width"]:
+        """The values of a window that may stick out of the map, where they are zero."""
+        held = window.inside(self.size)
+        top, left = held.y - window.y, held.x - window.x
+        below, right = window.height - held.height - top, window.width - held.width - left
+        values = self.read(held)
+        return F.pad(batch_of(values), (left, right, top, below))[0] if any((top, left, below, right)) else values
+
+    def cut(self, windows: Sequence[Window]) -> "FeatureMap":
+        """The same map reduced to `windows`."""
+        return dataclasses.replace(self, windows=tuple(windows), values=tuple(self.read(w) for w in windows))
+
+    def detach(self) -> "FeatureMap":
+        """The same values without their graph."""
+        return dataclasses.replace(self, values=tuple(v.detach() for v in self.values))
+
+
+def batch_of(x: Float[Tensor, "channels height width"]) -> Float[Tensor, "1 channels height width"]:
+    """The map as the layers had it, down to the stride of the batch, by which PyTorch tells the order in memory."""
+    return x[None] if x.stride(0) != 1 else x.permute(1, 2, 0)[None].permute(0, 3, 1, 2)
 
 
 def taps(position: float, feature_side: int, image_side: int) -> dict[int, float]:

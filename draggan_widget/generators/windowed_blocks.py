@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from draggan_widget.generators.generator import FeatureMap, batch_of
+from draggan_widget.generators.feature_map import FeatureMap, batch_of
 from draggan_widget.generators.windows import Part
 from draggan_widget.geometry import Window
 

@@ -13,8 +13,8 @@ from jaxtyping import Float, Int, UInt8
 from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.record import DragRecord, DragStep
 from draggan_widget.errors import ConfigError
-from draggan_widget.generators.feature_map import read_point
-from draggan_widget.generators.generator import FeatureMap, Generator
+from draggan_widget.generators.feature_map import FeatureMap, read_point
+from draggan_widget.generators.generator import Generator
 from draggan_widget.geometry import Point
 from draggan_widget.inspection.pca import principal
 from draggan_widget.inspection.records import not_empty

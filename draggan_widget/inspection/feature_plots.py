@@ -10,7 +10,7 @@ from torch import Tensor
 from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.record import DragRecord, DragStep
 from draggan_widget.errors import ConfigError, RecordError
-from draggan_widget.generators.generator import FeatureMap
+from draggan_widget.generators.feature_map import FeatureMap
 from draggan_widget.geometry import Point
 from draggan_widget.inspection.feature_maps import (
     FeatureColours,

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.engine.step import DragStep
 from draggan_widget.export.frames import make_film
-from draggan_widget.generators.generator import FeatureMap, Generator
+from draggan_widget.generators.feature_map import FeatureMap
+from draggan_widget.generators.generator import Generator
 from draggan_widget.generators.load import load_generator
 from draggan_widget.geometry import Point
 from draggan_widget.session import saved

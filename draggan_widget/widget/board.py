@@ -18,7 +18,7 @@ from jaxtyping import UInt8
 from draggan_widget.geometry import Point
 from draggan_widget.widget.canvas_points import Marks, draw_marks
 from draggan_widget.widget.kernel import MainLoop
-from draggan_widget.widget.parts import close_part
+from draggan_widget.widget.lifecycle import close_part
 
 DRAWN = 1024  # px: the longer side that the canvas is near to, so that marks are sharp on dense screens
 LOSSLESS = 256  # px: larger pictures travel as JPEG

@@ -21,8 +21,7 @@ from draggan_widget.widget.html_text import error_line, plain_line, progress_wor
 from draggan_widget.widget.inspector_model import Asked, Looker, Seen
 from draggan_widget.widget.kernel import MainLoop, cell_identity
 from draggan_widget.widget.latest_worker import Newest
-from draggan_widget.widget.lifecycle import weakly
-from draggan_widget.widget.parts import close_part
+from draggan_widget.widget.lifecycle import close_part, weakly
 
 SHOWN = 400  # css px of the longer side of either picture
 ROOM = "calc(50% - 4px)"  # each, side by side however narrow the cell

@@ -10,8 +10,8 @@ from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import RecordError
-from draggan_widget.generators.feature_map import read_point
-from draggan_widget.generators.generator import FeatureMap, Generator
+from draggan_widget.generators.feature_map import FeatureMap, read_point
+from draggan_widget.generators.generator import Generator
 from draggan_widget.geometry import Point
 from draggan_widget.inspection.feature_maps import FeatureColours
 from draggan_widget.inspection.records import made_with

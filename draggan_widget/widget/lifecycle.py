@@ -4,6 +4,10 @@ import weakref
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
+from ipywidgets import Box, Widget
+
+_open: "weakref.WeakSet[Closable]" = weakref.WeakSet()
+
 
 @runtime_checkable
 class Closable(Protocol):
@@ -14,9 +18,6 @@ class Closable(Protocol):
     def close(self) -> None:
         """End its worker."""
         ...
-
-
-_open: "weakref.WeakSet[Closable]" = weakref.WeakSet()
 
 
 def note(widget: Closable) -> None:
@@ -50,3 +51,15 @@ def weakly(method: "weakref.WeakMethod[Callable[..., None]]") -> Callable[..., N
             bound(*arguments)
 
     return call
+
+
+def close_part(widget: Widget) -> None:
+    """Close a widget, what lies in it, and the layout and style of each. Idempotent."""
+    if isinstance(widget, Box):
+        for child in widget.children:
+            close_part(child)
+    # looked up by name: ipywidgets gives the classes of widgets that have them no common name
+    for part in (getattr(widget, name, None) for name in ("layout", "style")):
+        if isinstance(part, Widget):
+            part.close()
+    widget.close()

@@ -23,8 +23,7 @@ from draggan_widget.widget.canvas_points import Marks
 from draggan_widget.widget.html_text import error_line, progress_words
 from draggan_widget.widget.kernel import MainLoop, cell_identity
 from draggan_widget.widget.latest_worker import Newest
-from draggan_widget.widget.lifecycle import weakly
-from draggan_widget.widget.parts import close_part
+from draggan_widget.widget.lifecycle import close_part, weakly
 
 SHOWN = 512  # css px of the longer side
 KEPT = 64 * 10**6  # bytes of drawn pictures

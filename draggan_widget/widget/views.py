@@ -13,7 +13,7 @@ from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import ConfigError
-from draggan_widget.generators.generator import FeatureMap
+from draggan_widget.generators.feature_map import FeatureMap
 from draggan_widget.geometry import Point
 from draggan_widget.inspection.feature_maps import FeatureColours, channels_by_variance, difference, similarity
 from draggan_widget.inspection.tracking_cost import tracking_cost

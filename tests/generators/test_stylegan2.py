@@ -13,7 +13,7 @@ from generators.tiny_stylegan2 import TINY, plain_config, random_tensors, tiny_c
 
 from draggan_widget import DragConfig, Edit, drag
 from draggan_widget.errors import Cancelled, ConfigError
-from draggan_widget.generators.generator import FeatureMap
+from draggan_widget.generators.feature_map import FeatureMap
 from draggan_widget.generators.stylegan2 import layers, synthesis
 from draggan_widget.generators.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.stylegan2.generator import StyleGAN2

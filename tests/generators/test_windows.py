@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from draggan_widget.generators import windows as planning
-from draggan_widget.generators.generator import FeatureMap, Generator
+from draggan_widget.generators.feature_map import FeatureMap
+from draggan_widget.generators.generator import Generator
 from draggan_widget.generators.stylegan2.generator import StyleGAN2
 from draggan_widget.generators.windows import (
     Part,

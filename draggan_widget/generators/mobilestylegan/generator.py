@@ -9,7 +9,8 @@ from torch import Tensor
 
 from draggan_widget.checkpoints.checkpoint import Checkpoint
 from draggan_widget.errors import CheckpointError, ConfigError
-from draggan_widget.generators.generator import FeatureMap, Generator
+from draggan_widget.generators.feature_map import FeatureMap
+from draggan_widget.generators.generator import Generator
 from draggan_widget.generators.mobilestylegan.network import MobileStyleGANConfig, Network
 from draggan_widget.generators.windows import Plan, check_inside, plan
 from draggan_widget.geometry import Window

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from draggan_widget.errors import Cancelled
-from draggan_widget.generators.generator import FeatureMap
+from draggan_widget.generators.feature_map import FeatureMap
 from draggan_widget.generators.windowed_blocks import by_parts, reread
 from draggan_widget.generators.windows import Part, Plan, Pyramid, chain
 from draggan_widget.geometry import Window

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from draggan_widget.checkpoints.checkpoint import Checkpoint
-from draggan_widget.generators.generator import FeatureMap
+from draggan_widget.generators.feature_map import FeatureMap
 from draggan_widget.generators.mobilestylegan.generator import DRAG_DEFAULTS, MobileStyleGAN
 
 MEAN_SAMPLES = 10_000  # z of RandomState(0), as the official tools take them

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from draggan_widget.checkpoints.checkpoint import Checkpoint
 from draggan_widget.errors import CheckpointError, ConfigError
-from draggan_widget.generators.generator import FeatureMap, Generator, batch_of
+from draggan_widget.generators.feature_map import FeatureMap, batch_of
+from draggan_widget.generators.generator import Generator
 from draggan_widget.generators.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.stylegan2.drag_metadata import NOTHING, Carried, is_carried
 from draggan_widget.generators.stylegan2.load_tensors import fitted

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from draggan_widget.errors import Cancelled
-from draggan_widget.generators.generator import FeatureMap, batch_of
+from draggan_widget.generators.feature_map import FeatureMap, batch_of
 from draggan_widget.generators.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.stylegan2.layers import FOLD_ABOVE, Bypass, StyledConv, ToRGB
 from draggan_widget.generators.stylegan2.resample import filter_of, upsample

@@ -1,1 +1,0 @@
-"""Reading feature maps at image positions."""

@@ -1,0 +1,1 @@
+"""How good the bundled generator is, measured: `python -m heads_training.judge`."""

@@ -1,1 +1,0 @@
-"""How good the bundled generator is, measured: `python -m training.judge`."""
