@@ -186,6 +186,7 @@ def test_an_interrupt_ends_without_a_traceback(pickle: Path, monkeypatch: pytest
     assert capsys.readouterr() == ("", "draggan-widget: interrupted\n")
 
 
+@pytest.mark.slow
 def test_the_module_runs_as_a_program(pickle: Path, tmp_path: Path):
     def program(*arguments: object) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "draggan_widget", *map(str, arguments)]

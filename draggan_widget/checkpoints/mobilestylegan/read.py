@@ -63,7 +63,7 @@ def read_mobilestylegan(source: Path) -> Checkpoint:
         *walk.synthesis_parts(network(members, "SynthesisNetwork")),
     ]
     config = {"resolution": 1024, "w_dim": W_DIM, "z_dim": W_DIM, "num_ws": 23, "channels": list(CHANNELS)}
-    return Checkpoint("mobilestylegan", config, _named_tensors(parts), _make_meta(source, members))
+    return Checkpoint("mobilestylegan", config, named_tensors(parts), _make_meta(source, members))
 
 
 def read_members(source: Path) -> dict[str, bytes]:
@@ -92,7 +92,7 @@ def _read_member(source: Path, path: str) -> bytes:
         raise CheckpointError(f"{source}: {path} cannot be read ({error}); {remedy}") from error
 
 
-def _named_tensors(parts: walk.Parts) -> dict[str, Tensor]:
+def named_tensors(parts: walk.Parts) -> dict[str, Tensor]:
     """Our name -> tensor in our shape, after a check of every part's size."""
     shapes, tensors, seen = expected_shapes(), dict[str, Tensor](), Counter[str]()
     for role, values in parts:

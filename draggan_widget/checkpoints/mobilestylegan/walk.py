@@ -49,7 +49,7 @@ def mapping_parts(graph: Graph) -> Parts:
 
 def synthesis_parts(graph: Graph) -> Parts:
     """Weights of the synthesis network by role, in execution order."""
-    at, parts = _picture_convolution(_inverse_haar(result_cursor(graph)))
+    at, parts = _picture_convolution(inverse_haar_input(result_cursor(graph)))
     for _ in range(LAYERS):
         for step in (_separable, _separable, _upsampling):
             at, earlier = step(at)
@@ -110,7 +110,7 @@ def _separable(at: Cursor) -> tuple[Cursor, Parts]:
 
 
 def _upsampling(at: Cursor) -> tuple[Cursor, Parts]:
-    return _modulated(_inverse_haar(at))
+    return _modulated(inverse_haar_input(at))
 
 
 def _first_convolution(at: Cursor) -> Parts:
@@ -128,7 +128,7 @@ def _picture_convolution(at: Cursor) -> tuple[Cursor, Parts]:
     return at, [*style, ("rgb kernel", kernel), ("rgb bias", bias)]
 
 
-def _inverse_haar(at: Cursor) -> Cursor:
+def inverse_haar_input(at: Cursor) -> Cursor:
     """The input of the upsampling that ends here, after a check that its constants are the inverse Haar's."""
     bands: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {}
     origins: list[Cursor] = []
