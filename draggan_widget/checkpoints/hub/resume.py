@@ -15,6 +15,9 @@ import requests
 class Interrupted(Exception):
     """A download failed in a way that another attempt may overcome.
 
+    Args:
+        reason: the failure, as a clause of an error text.
+
     Attributes:
         wait: time that the server asked to wait before another attempt, in seconds.
     """

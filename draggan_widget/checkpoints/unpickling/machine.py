@@ -40,7 +40,7 @@ PersistentLoad = Callable[[ByteSource, object], object]
 
 
 class Machine:
-    """What the opcodes of a pickle work on.
+    """The stack, marks and memo that the opcodes of a pickle work on.
 
     Attributes:
         stream: the pickle's bytes; reading begins at its position and ends after the pickle's last byte.

@@ -17,7 +17,7 @@ MOST_TEXT = 4 << 20  # bytes, up to four times as many in memory
 
 @dataclass
 class Budget:
-    """What reading one file may still cost.
+    """The operations and the text that reading one file may still take.
 
     Attributes:
         operations: number of operations left.
@@ -39,7 +39,7 @@ class PickleStream:
 
     Attributes:
         source: the bytes that hold the pickle.
-        budget: what reading may still cost.
+        budget: the file's budget.
     """
 
     def __init__(self, source: ByteSource, budget: Budget, position: int = 0) -> None:
