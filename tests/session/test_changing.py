@@ -23,7 +23,7 @@ from session.helpers import (
 from draggan_widget.engine.edit import Edit
 from draggan_widget.errors import ConfigError
 from draggan_widget.session import events
-from draggan_widget.session.session import DragSession
+from draggan_widget.session.session import DragSession, controller_of
 
 TWO = edit_of([(31.0, 31.0), (40.0, 31.0)], [(44.0, 36.0), (50.0, 31.0)])
 
@@ -118,12 +118,12 @@ def test_deleting_the_last_point_at_any_moment_stops_the_drag():
 
 def test_each_change_counts_the_revision_up_and_is_told():
     with opened() as session:
-        heard, before = Listener(session), session.revision
-        assert session.change_edit(OTHER) == before + 1
+        heard, before = Listener(session), controller_of(session).revision
+        assert controller_of(session).change_edit(OTHER) == before + 1
         session.undo()
         session.reset()
         session.new_seed(3)
-        assert session.revision == before + 4
+        assert controller_of(session).revision == before + 4
         assert [event.revision for event in heard.events] == [before + n for n in (1, 2, 3, 4)]
         assert heard.kinds() == ["EditChanged", "StateChanged", "StateChanged", "StateChanged"]
 
@@ -131,7 +131,7 @@ def test_each_change_counts_the_revision_up_and_is_told():
 def test_a_quiet_edit_is_not_told():
     with opened() as session:
         heard = Listener(session)
-        session.change_edit(OTHER, by="browser")
+        controller_of(session).change_edit(OTHER, by="browser")
         assert heard.events == []
 
 
@@ -139,8 +139,8 @@ def test_the_newest_step_and_the_revision_belong_together():
     with running(endless()) as session:
         for number in range(50):
             session.edit = edit_of([(31.0, 31.0)] * (number % 3 + 1), [(40.0, 31.0)] * (number % 3 + 1))
-            expected = session.revision
-            step, revision = session.now()
+            expected = controller_of(session).revision
+            step, revision = controller_of(session).step_and_revision()
             assert revision == expected
             assert len(step.handles) == len(step.edit) == number % 3 + 1
 

@@ -13,7 +13,7 @@ from draggan_widget.engine.loop import drag
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.errors import EditError
 from draggan_widget.session import events
-from draggan_widget.session.session import DragSession
+from draggan_widget.session.session import DragSession, controller_of
 
 
 def uninterrupted(edit: Edit = EDIT) -> DragRecord:
@@ -122,7 +122,7 @@ def test_the_status_goes_from_idle_to_running_and_back_and_ends_closed():
     session.subscribe(lambda event: seen.append((type(event).__name__, session.status)))
     assert session.status == "idle"
     session.on_step(gate)
-    session.begin(1)
+    controller_of(session).begin(1)
     gate.reached()
     assert session.status == "running"
     gate.open()

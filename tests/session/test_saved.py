@@ -15,6 +15,7 @@ from draggan_widget.errors import ExportError
 from draggan_widget.export.comparison import compare
 from draggan_widget.export.edit_file import load_edit, save_edit
 from draggan_widget.session import events
+from draggan_widget.session.session import controller_of
 
 
 def same(again: DragRecord, record: DragRecord) -> None:
@@ -75,7 +76,7 @@ def test_an_edit_changed_on_the_way_is_sent_at_the_same_step(tmp_path: Path):
 def test_an_edit_changed_while_the_worker_runs_is_sent_at_the_same_step(tmp_path: Path):
     here, there = Edit([(31.0, 31.0)], [(44.5, 36.5)]), Edit([(31.0, 31.0)], [(20.5, 40.5)])  # reached by no whole px
     with opened(edit=here, stop_distance=0, rest_distance=0.0, max_steps=60, stall_steps=1000) as session:
-        session.on_step(lambda step: session.change_edit(there if step.index % 20 == 10 else here))
+        session.on_step(lambda step: controller_of(session).change_edit(there if step.index % 20 == 10 else here))
         record = session.run()
         assert sum(len(leg.edits) for leg in load_edit(session.save(tmp_path / "edit.json")).legs) == 7
         with DragSession.load(tmp_path / "edit.json", session.generator) as other:
@@ -295,7 +296,7 @@ def test_other_weights_are_warned_of(tmp_path: Path):
     DragSession.load(path, One()).close()
     text = (
         f"{path} was made with blob (sha256 of its weights abababababab...), and another blob has other weights "
-        "(cdcdcdcdcdcd...): the drag will go another way"
+        "(cdcdcdcdcdcd...): the drag will differ"
     )
     with pytest.warns(UserWarning, match=f"^{re.escape(text)}$"):
         DragSession.load(path, Other()).close()

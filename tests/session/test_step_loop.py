@@ -93,8 +93,8 @@ def test_an_exception_in_the_body_stops_the_drag():
 
 
 HELD = (
-    "the drag waits for a loop over steps() in this thread; expected it to be left first: break, or session.stop() "
-    "and go on after the loop"
+    "the drag waits for a loop over steps() in this thread; expected the loop to be left first: use break, or "
+    "session.stop() and do this after the loop"
 )
 
 
