@@ -25,7 +25,7 @@ from draggan_widget.session.run import Follower, Run
 from draggan_widget.session.snapshots import restarted, with_edit, with_generator
 from draggan_widget.session.worker import Worker
 
-STOPPED = "Stopped. Start goes on from here."
+STOPPED = "Stopped. Start resumes the drag."
 MERGE_SECONDS = 1.0  # edits of one client that follow so closely in a running drag are one step of undo
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, UInt8
+from matplotlib import colormaps
 
 from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.record import DragRecord
@@ -40,8 +41,6 @@ class RenderedView:
 
 def heat(values: Float[np.ndarray, "height width"]) -> UInt8[np.ndarray, "height width 3"]:
     """Numbers as colours, the smallest dark and the largest light; one that is not finite counts as the smallest."""
-    from matplotlib import colormaps  # here: a widget that shows no map need not wait for matplotlib
-
     finite = np.isfinite(values)
     low, high = (values[finite].min(), values[finite].max()) if finite.any() else (0.0, 0.0)
     shares = np.where(finite, values - low, 0.0) / (high - low if high > low else 1.0)

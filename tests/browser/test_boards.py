@@ -5,10 +5,13 @@ import io
 import json
 
 import numpy as np
+import pytest
 from browser.lab import Lab
 from browser.test_widget import TIMEOUT
 from PIL import Image
 from playwright.sync_api import Page
+
+pytestmark = pytest.mark.slow  # a kernel or a browser of its own
 
 SETUP = """
 import numpy as np, torch; torch.set_num_threads(1)

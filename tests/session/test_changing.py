@@ -45,7 +45,7 @@ def test_an_edit_while_running_takes_effect_at_the_next_step():
         assert np.hypot(float(centre[0]) - 20.0, float(centre[1]) - 40.0) < 3.0
 
 
-def test_an_edit_made_while_paused_is_pursued_when_the_drag_goes_on():
+def test_an_edit_made_while_paused_is_pursued_when_the_drag_resumes():
     with opened() as session:
         session.step(3)
         session.edit = OTHER
@@ -355,7 +355,7 @@ def test_redo_brings_back_what_undo_left():
         assert not session.redo()
 
 
-def test_going_on_from_an_older_step_starts_a_branch_and_keeps_the_other():
+def test_a_drag_from_an_older_step_starts_a_branch_and_keeps_the_other():
     with opened() as session:
         session.run()
         first = session.record.ws

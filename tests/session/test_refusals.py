@@ -214,6 +214,13 @@ def test_what_is_only_read_cannot_be_set(name):
         setattr(session, name, 1)
 
 
+@pytest.mark.parametrize("name", ["begin", "worker", "step_and_revision", "revision", "change_edit", "tell"])
+def test_what_only_the_widget_needs_is_no_attribute_of_a_session(name):
+    with opened() as session:
+        assert name not in dir(session)
+        assert hasattr(controller_of(session), name)
+
+
 def test_numpy_numbers_are_taken_and_become_plain_ones():
     with DragSession(BlobGenerator(), np.int64(3), truncation_psi=np.float32(0.5)) as session:
         assert (type(session.seed), session.seed) == (int, 3)

@@ -96,7 +96,7 @@ def test_points_added_with_a_mask_on_the_way_are_sent_at_the_same_step(tmp_path:
             same(other.run(), record)
 
 
-def test_a_drag_gone_on_with_after_its_end_is_made_again(tmp_path: Path):
+def test_a_drag_resumed_after_its_end_is_made_again(tmp_path: Path):
     with opened() as session:
         session.run()
         session.edit = OTHER
@@ -107,7 +107,7 @@ def test_a_drag_gone_on_with_after_its_end_is_made_again(tmp_path: Path):
             assert other.record.starts == record.starts
 
 
-def test_a_drag_gone_on_with_from_an_older_step_is_made_again(tmp_path: Path):
+def test_a_drag_resumed_from_an_older_step_is_made_again(tmp_path: Path):
     with opened() as session:
         session.step(12)
         session.go_to(6)
@@ -118,7 +118,7 @@ def test_a_drag_gone_on_with_from_an_older_step_is_made_again(tmp_path: Path):
             same(other.run(), record)
 
 
-def test_a_drag_that_was_stopped_stops_there_again_and_then_goes_on_with_the_same_adam(tmp_path: Path):
+def test_a_drag_that_was_stopped_stops_there_again_and_then_resumes_with_the_same_adam(tmp_path: Path):
     with opened() as session:
         session.step(8)
         with again(session, tmp_path / "edit.json") as other:
@@ -223,7 +223,7 @@ def test_a_loaded_session_that_left_its_recorded_way_is_saved_as_it_stands(tmp_p
         assert sum(leg.count for leg in saved.legs) == len(other.record)
 
 
-def test_an_edit_while_a_replay_runs_goes_on_from_there(tmp_path: Path):
+def test_an_edit_while_a_replay_runs_leads_on_from_there(tmp_path: Path):
     mine = Edit([(31.0, 31.0)], [(31.0, 20.0)])
     with opened() as session:
         session.step(5)

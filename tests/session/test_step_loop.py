@@ -123,10 +123,10 @@ def test_a_drag_begun_anew_in_the_body_is_not_touched_by_the_loop():
             if step.index == 1:
                 session.undo()
                 session.start()
-        until(lambda: len(session.record) > 10, "the drag to go on after the loop")
+        until(lambda: len(session.record) > 10, "the drag to continue after the loop")
 
 
-def test_start_right_after_stop_goes_on():
+def test_start_right_after_stop_resumes():
     with opened() as session:
         gate = Gate()
         session.on_step(gate)

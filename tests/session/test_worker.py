@@ -107,7 +107,7 @@ def test_drain_leaves_the_rest_for_later_once_the_drag_is_left(worker):
     assert order == ["leave", "long", "after"]
 
 
-def test_drain_goes_on_after_a_job_that_failed(worker, caplog):
+def test_drain_continues_after_a_job_that_failed(worker, caplog):
     order, done = [], threading.Event()
 
     def long() -> None:

@@ -86,6 +86,12 @@ def test_points_stand_on_the_middle_of_their_pixels(board, sent):
     assert paths == [[12.0, 44.0, 28.0, 44.0]] * 3
 
 
+def test_a_place_of_the_canvas_is_a_pixel_of_the_picture(board):
+    scale = board.canvas.width / 128
+    assert board.image_px(scale * 20, scale * 31.99) == (20.0, 31.0)
+    assert board.image_px(-3.0, board.canvas.height + 5.0) == (0.0, 63.0)
+
+
 def test_without_a_scene_nothing_is_drawn_and_a_new_page_gets_the_last_one(board, sent):
     board.canvas[-1]._handle_frontend_event(None, {"event": "client_ready"}, [])
     assert sent.batches == []
