@@ -38,6 +38,7 @@ class Keep:
         ConfigError: a value is of the wrong kind, or the folder is a file.
 
     Example:
+        >>> from draggan_widget import Keep
         >>> Keep(blocks=(3,), pictures=True, steps=range(0, 300, 10)).includes(20)
         True
     """
