@@ -17,7 +17,7 @@ from jaxtyping import Float
 from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.edit import Edit
 from draggan_widget.engine.record import DragRecord
-from draggan_widget.engine.replay import Leg, legs_of
+from draggan_widget.engine.replay import Segment, split_segments
 from draggan_widget.errors import ExportError
 from draggan_widget.export import json_values
 from draggan_widget.export.comparison import Result, packed_result, result_of, unpacked_result
@@ -72,7 +72,7 @@ class SavedEdit:
     ws: Float[np.ndarray, "1 num_ws w_dim"] | None
     config: DragConfig
     edit: Edit
-    legs: tuple[Leg, ...]
+    legs: tuple[Segment, ...]
     result: Result | None
     versions: dict[str, str]
 
@@ -109,7 +109,7 @@ def edit_of(record: DragRecord, edit: Edit | None = None, made_with: MadeWith | 
         ws=first.ws.detach().float().cpu().numpy() if given else None,
         config=DragConfig().replace(**about["config"]),  # pyright: ignore[reportCallIssue]
         edit=record.steps[-1].edit if edit is None else edit,
-        legs=legs_of(record.steps),
+        legs=split_segments(record.steps),
         result=result_of(record),
         versions=dict(about.get("versions", {})),  # pyright: ignore[reportCallIssue, reportArgumentType]
     )
@@ -247,7 +247,7 @@ def _config(value: object) -> DragConfig:
     return DragConfig().replace(**value)
 
 
-def _leg(value: object, masks: list[np.ndarray], version: int) -> Leg:
+def _leg(value: object, masks: list[np.ndarray], version: int) -> Segment:
     drag = json_values.fields(value, "a drag", ("steps", "ended", "edits", *(("config",) if version > 1 else ())))
     config = None if drag.get("config") is None else _config(drag["config"])
     count, edits = json_values.whole(drag["steps"], "steps"), []
@@ -263,4 +263,4 @@ def _leg(value: object, masks: list[np.ndarray], version: int) -> Leg:
         )
     if not all(len(edit) for _, edit in edits):
         raise ValueError("a drag pursued an edit without points; expected at least one")
-    return Leg(count, drag["ended"], tuple(edits), config)
+    return Segment(count, drag["ended"], tuple(edits), config)

@@ -35,7 +35,7 @@ def save_latents(latents: DragRecord | Float[np.ndarray, "..."] | Float[Tensor, 
     Args:
         latents: a record's, every step, or an array or tensor (num_ws, w_dim) or (latents, num_ws, w_dim).
         path: .npz, .safetensors, .pt or .npy. All but .npy also hold what the record says of how it was made. The
-            official GUI reads an .npy of one latent: `save_latents(record.latents[-1], "last.npy")`.
+            official GUI reads an .npy of one latent: `save_latents(record.ws[-1], "last.npy")`.
 
     Raises:
         ExportError: no latents, another ending, or the file cannot be written; an older one stays as it was.

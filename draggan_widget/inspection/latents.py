@@ -21,11 +21,7 @@ BATCH = 1000  # z mapped at once
 
 
 def travelled(record: DragRecord) -> Float[np.ndarray, "steps num_ws"]:
-    """How far each row of the latent is from where it was at the record's first step, at every step (L2 norm).
-
-    Raises:
-        RecordError: the record is empty.
-    """
+    """How far each row of the latent is from where it was at the record's first step, at every step (L2 norm)."""
     ws = record.ws
     return np.linalg.norm(ws - ws[:1], axis=2)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.edit import Edit
-from draggan_widget.engine.errors import NotFinite, out_of_memory
+from draggan_widget.engine.errors import NotFinite, explain_out_of_memory
 from draggan_widget.engine.keep import Keep, Keeper
 from draggan_widget.engine.loop import drag
 from draggan_widget.engine.provenance import about_drag
@@ -239,7 +239,7 @@ class Controller:
 
     def _new_record(self) -> DragRecord:
         steps = self.state.steps
-        return DragRecord(self._about(steps[-1].config if steps else None), steps, self.keeper)
+        return DragRecord(self._about(steps[-1].config if steps else None), steps, self.keeper, start=self.state.origin)
 
     def _about(self, made_with: DragConfig | None = None) -> dict[str, Any]:
         """Provenance of steps made with these settings; None takes the settings of the next drag."""
@@ -277,7 +277,7 @@ class Controller:
             if self._run is not run:
                 return False
             record, recorded = self.record, run.recorded_edit(step)
-            record.note(step)
+            record.steps.append(step)
             if step.index == 0:
                 record.about = self._about(step.config)
             if recorded is not None:
@@ -325,7 +325,7 @@ class Controller:
                 return
             if isinstance(error, NotFinite):
                 self._drop_steps_after(error.last_good)
-            memory = out_of_memory(error, self.state.step.index)
+            memory = explain_out_of_memory(error, self.state.step.index)
             if memory is not None:  # the run's graph is gone already; the step's feature map is released here
                 self.state.step.current.clear()
                 self.generator.free_memory()

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor, nn
 
-from draggan_widget.engine.config import DragConfig, plain
+from draggan_widget.engine.config import DragConfig, checked_config, python_scalar
 from draggan_widget.engine.edit import Edit
 from draggan_widget.engine.keep import Keep, checked_keep
 from draggan_widget.engine.record import DragRecord
@@ -67,7 +67,7 @@ class DragSession:
             ConfigError: seed, latent, label or settings do not fit the generator.
         """
         loaded = load_generator(generator)
-        checked = DragConfig.for_generator(loaded) if config is None else _checked_config(config, loaded)
+        checked = DragConfig.for_generator(loaded) if config is None else checked_config(config, loaded)
         if ws is None:
             state = seed_state(loaded, seed, truncation_psi, label)
         else:
@@ -91,7 +91,7 @@ class DragSession:
 
     @config.setter
     def config(self, config: DragConfig) -> None:
-        self._controller.configure(_checked_config(config, self.generator))
+        self._controller.configure(checked_config(config, self.generator))
 
     @property
     def edit(self) -> Edit:
@@ -204,7 +204,7 @@ class DragSession:
 
     def step(self, n: int = 1) -> DragStep:
         """Make `n` steps, wait for them and return the last."""
-        count = plain(n)
+        count = python_scalar(n)
         if isinstance(count, bool) or not isinstance(count, int) or count < 1:
             raise ConfigError(f"n is {count!r}; expected a whole number of steps, at least 1")
         self._controller.begin(count)
@@ -316,7 +316,7 @@ class DragSession:
         psi = state.truncation_psi if truncation_psi is None else truncation_psi
         fresh = seed_state(self.generator, chosen, psi, state.label if label is None else label)
         self._controller.change_state(lambda: fresh, undoable=True)
-        return plain(chosen)
+        return python_scalar(chosen)
 
     def refresh(self) -> None:
         """Take the weights of a live `G` as they are now and go to the start latent; points stay, undo goes back.
@@ -392,13 +392,6 @@ class DragSession:
 def controller_of(session: DragSession) -> Controller:
     """The states and the worker of a session, for the widget that shows it."""
     return session._controller
-
-
-def _checked_config(config: DragConfig, generator: Generator) -> DragConfig:
-    if not isinstance(config, DragConfig):
-        raise ConfigError(f"config is a {type(config).__name__}; expected a DragConfig")
-    generator.block_size(config.block)
-    return config
 
 
 def _add_removable(entries: list[Any], entry: Any) -> Callable[[], None]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as numbers
 
 from draggan_widget import DragConfig, DragRecord, DragSession, Edit
-from draggan_widget.engine.replay import Leg
+from draggan_widget.engine.replay import Segment
 from draggan_widget.errors import ExportError
 from draggan_widget.export import edit_file, json_values
 from draggan_widget.export.comparison import Result, compare, result_of
@@ -84,11 +84,11 @@ def edits(draw: st.DrawFn, least: int = 0) -> Edit:
 
 
 @st.composite
-def legs(draw: st.DrawFn) -> Leg:
+def legs(draw: st.DrawFn) -> Segment:
     count = draw(st.integers(1, 1000))
     places = sorted({0, *draw(st.lists(st.integers(0, count - 1), max_size=3))})
     config = st.none() | st.builds(DragConfig, learning_rate=st.floats(0, 10))
-    return Leg(count, draw(st.booleans()), tuple((place, draw(edits(1))) for place in places), draw(config))
+    return Segment(count, draw(st.booleans()), tuple((place, draw(edits(1))) for place in places), draw(config))
 
 
 latents = numbers.arrays(
@@ -147,7 +147,7 @@ def test_the_file_is_plain_json_with_masks_that_any_program_opens(tmp_path: Path
     mask[:2] = True
     edit = Edit([(1, 2)], [(3, 4)], mask)
     saved = dataclasses.replace(
-        edit_of(a_record()), edit=edit, legs=(Leg(3, False, ((0, edit), (1, Edit([(1, 2)], [(3, 5)], mask)))),)
+        edit_of(a_record()), edit=edit, legs=(Segment(3, False, ((0, edit), (1, Edit([(1, 2)], [(3, 5)], mask)))),)
     )
     content = json.loads(save_edit(saved, tmp_path / "edit.json").read_text("ascii"))
     assert (content["schema"], content["version"]) == ("draggan-widget edit", 2)
