@@ -13,7 +13,7 @@ from PIL import Image, ImageColor
 from PIL.GifImagePlugin import getdata, getheader
 
 from draggan_widget.export.frames import Film
-from draggan_widget.inspection.trajectory import COLOURS
+from draggan_widget.inspection.draw_points import COLOURS
 
 SAMPLED = 9  # steps from which the palette is made
 SAMPLE = 160  # px of each

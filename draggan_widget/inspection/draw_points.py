@@ -11,8 +11,9 @@ from PIL import Image, ImageColor, ImageDraw
 
 from draggan_widget.engine.record import DragStep
 from draggan_widget.geometry import Point
-from draggan_widget.inspection.plot_style import COLOURS
 
+# Okabe and Ito, as in the widget. They stand here, not with the plots, so that a video loads no matplotlib.
+COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
 USUAL = 512  # px: the widest side for which the sizes below are meant
 HANDLE, TARGET, WAY, CASING = 6.0, 11.0, 3.0, 1.8  # px there: two radii, a line's width, the white around all of it
 SHARP = 4  # lines are drawn so many times larger, then scaled down: Pillow draws them without smoothing

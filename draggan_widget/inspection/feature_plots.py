@@ -12,6 +12,7 @@ from draggan_widget.engine.record import DragRecord, DragStep
 from draggan_widget.errors import ConfigError, RecordError
 from draggan_widget.generators.feature_map import FeatureMap
 from draggan_widget.geometry import Point
+from draggan_widget.inspection.cost_surface import tracking_cost
 from draggan_widget.inspection.feature_maps import (
     FeatureColours,
     as_tracked,
@@ -31,7 +32,6 @@ from draggan_widget.inspection.plot_style import (
     with_bar,
 )
 from draggan_widget.inspection.records import not_empty
-from draggan_widget.inspection.tracking_cost import tracking_cost
 
 Extent = tuple[float, float, float, float]  # left, right, bottom, top: image px
 HERE = "#D55E00"  # vermilion; Okabe and Ito

@@ -13,11 +13,11 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 from draggan_widget.engine.record import DragRecord
+from draggan_widget.inspection.draw_points import COLOURS
 
 COLUMN = 3.3  # inches
 SHOWN = 200  # dots an inch in a notebook, whether pyplot was imported there or not
 TEXT, SMALL = 8.0, 7.0  # points: labels and titles; ticks and legends
-COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")  # Okabe and Ito; as the widget
 ON_WHITE = tuple("#000000" if colour == "#F0E442" else colour for colour in COLOURS)  # yellow is not seen there
 STYLES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")

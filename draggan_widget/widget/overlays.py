@@ -15,9 +15,9 @@ from torch import Tensor
 
 from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import ConfigError
+from draggan_widget.inspection.cost_surface import tracking_cost
 from draggan_widget.inspection.feature_maps import FeatureColours, channels_by_variance, difference, similarity
 from draggan_widget.inspection.records import made_with
-from draggan_widget.inspection.tracking_cost import tracking_cost
 from draggan_widget.session import events
 from draggan_widget.session.session import DragSession
 from draggan_widget.widget.frames import Send

@@ -15,8 +15,8 @@ from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import ConfigError
 from draggan_widget.generators.feature_map import FeatureMap
 from draggan_widget.geometry import Point
+from draggan_widget.inspection.cost_surface import tracking_cost
 from draggan_widget.inspection.feature_maps import FeatureColours, channels_by_variance, difference, similarity
-from draggan_widget.inspection.tracking_cost import tracking_cost
 
 ViewName = Literal["colours", "channel", "cosine", "L2", "difference", "cost"]
 COLOUR_MAP = "viridis"  # even to the eye, also to the colour-blind

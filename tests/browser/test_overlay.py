@@ -8,7 +8,7 @@ from playwright.sync_api import Page
 
 MAP = "root.querySelector('canvas.draggan-map')"
 EXPECTED = """
-from draggan_widget import similarity
+from draggan_widget.inspection import similarity
 from draggan_widget.widget.views import heat
 step, block = w.session.current, w.session.config.block
 print(heat(similarity(step.features(block), step.handles[-1], (128, 128))).tolist())

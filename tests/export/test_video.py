@@ -16,7 +16,7 @@ from draggan_widget.engine.record import DragRecord, DragStep
 from draggan_widget.errors import ConfigError, ExportError, RecordError
 from draggan_widget.export import ffmpeg
 from draggan_widget.export.video import save_video
-from draggan_widget.inspection.trajectory import COLOURS
+from draggan_widget.inspection.draw_points import COLOURS
 
 SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 

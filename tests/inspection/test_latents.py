@@ -6,18 +6,9 @@ from engine.helpers import EDIT, START, run, settings
 from jaxtyping import Float
 from torch import Tensor
 
-from draggan_widget import (
-    DragRecord,
-    DragSession,
-    WComponents,
-    apply_delta,
-    between,
-    drag,
-    edit_delta,
-    load_generator,
-    travelled,
-)
+from draggan_widget import DragRecord, DragSession, drag, load_generator
 from draggan_widget.errors import ConfigError, RecordError
+from draggan_widget.inspection import WComponents, apply_delta, between, edit_delta, travelled
 
 NO_STEPS = "the record has 0 steps; expected at least one; start a drag first"
 

@@ -6,19 +6,9 @@ import torch
 from analytic import BlobGenerator, PairGenerator
 from engine.helpers import EDIT, START, run, settings
 
-from draggan_widget import (
-    DragConfig,
-    DragRecord,
-    DragSession,
-    DragStep,
-    Edit,
-    as_tracked,
-    drag,
-    load_generator,
-    similarity,
-    tracking_cost,
-)
+from draggan_widget import DragConfig, DragRecord, DragSession, DragStep, Edit, drag, load_generator
 from draggan_widget.errors import ConfigError, RecordError
+from draggan_widget.inspection import as_tracked, similarity, tracking_cost
 
 HEADS = Edit(((78.0, 78.0), (50.0, 96.5)), ((66.0, 79.0), (40.0, 96.0)))
 
