@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.engine.step import DragStep
-from draggan_widget.export.frames import make_film
+from draggan_widget.export.frames import make_frames
 from draggan_widget.generators.feature_map import FeatureMap
 from draggan_widget.generators.generator import Generator
 from draggan_widget.generators.load import load_generator
@@ -103,7 +103,7 @@ class Held(ABC):
         """The picture as it is now with its points and paths; one smaller than 512 px is enlarged to that."""
         step, _ = self.now()
         steps = [*self.record.steps[:-1], step]  # the newest as it stands under the present points
-        return make_film(DragRecord(None, steps), paths=True, side=None)[len(steps) - 1]
+        return make_frames(DragRecord(None, steps), paths=True, side=None)[len(steps) - 1]
 
     def features(self, block: int | None = None) -> FeatureMap:
         """The whole feature map of a block (None: the supervised one) at the current step."""

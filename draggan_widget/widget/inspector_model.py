@@ -14,7 +14,7 @@ from draggan_widget.generators.feature_map import FeatureMap, read_point
 from draggan_widget.generators.generator import Generator
 from draggan_widget.geometry import Point
 from draggan_widget.inspection.feature_maps import FeatureColours
-from draggan_widget.inspection.records import made_with
+from draggan_widget.inspection.records import recorded_config, require_steps
 from draggan_widget.session.session import DragSession
 from draggan_widget.widget import views
 from draggan_widget.widget.views import Looked, ViewName
@@ -91,9 +91,7 @@ class Looker:
         """
         if isinstance(self.source, DragSession):
             return self.source.generator
-        if len(self.source) == 0:
-            raise RecordError("the record has 0 steps; expected at least one; start a drag first")
-        generator = self.source[0].generator
+        generator = require_steps(self.source)[0].generator
         if generator is None:
             raise RecordError("this record was read without its generator; call DragRecord.load(path, generator)")
         return generator
@@ -105,7 +103,7 @@ class Looker:
     @property
     def config(self) -> DragConfig:
         """Settings that the steps were made with; of a session that has not dragged yet, its own."""
-        known = made_with(self._record)
+        known = recorded_config(self._record)
         if known is not None:
             return known
         if isinstance(self.source, DragSession):

@@ -17,7 +17,7 @@ from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import ConfigError
 from draggan_widget.inspection.cost_surface import tracking_cost
 from draggan_widget.inspection.feature_maps import FeatureColours, channels_by_variance, difference, similarity
-from draggan_widget.inspection.records import made_with
+from draggan_widget.inspection.records import recorded_config
 from draggan_widget.session import events
 from draggan_widget.session.session import DragSession
 from draggan_widget.widget.frames import Send
@@ -127,7 +127,7 @@ class Overlays:
     def _cost(self, step: DragStep) -> np.ndarray:
         """The square that was searched, in colours; see-through around it."""
         record = self._session.record
-        found = tracking_cost(step, len(step.handles) - 1, made_with(record) or self._session.config, record)
+        found = tracking_cost(step, len(step.handles) - 1, recorded_config(record) or self._session.config, record)
         values = np.full(self._session.generator.image_size, np.nan)
         values[np.ix_(np.rint(found.ys).astype(int), np.rint(found.xs).astype(int))] = found.cost
         return _as_colours(values)
