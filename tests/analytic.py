@@ -1,4 +1,4 @@
-"""A generator with a known answer: one soft blob whose centre is linear in w."""
+"""Generators whose drags have a known answer: soft blobs whose centres are linear in w."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ SPREADS = (4.0, 7.0, 11.0)  # image px of the blob's rings, three channels each
 
 
 class BlobGenerator(Generator):
-    """Centre = middle + GAIN * mean over the drag rows of w[:2]; features say how far and in which direction it is."""
+    """One blob, centred at middle + GAIN * mean over the drag rows of w[:2]; features encode the way to the centre."""
 
     name = "blob"
     family = "analytic"
@@ -55,7 +55,7 @@ class BlobGenerator(Generator):
         return middle + GAIN * ws[0, list(self.drag_rows), :2].mean(dim=0)
 
     def ws_at(self, x: float, y: float) -> Float[Tensor, "1 num_ws w_dim"]:
-        """A latent whose blob is centred there."""
+        """A latent whose blob is centred at (x, y), image px."""
         height, width = self.image_size
         ws = torch.zeros(1, self.num_ws, self.w_dim, dtype=self.dtype, device=self.device)
         ws[..., 0], ws[..., 1] = (x - (width - 1) / 2) / GAIN, (y - (height - 1) / 2) / GAIN
@@ -101,11 +101,11 @@ class BlobGenerator(Generator):
 
 
 class PairGenerator(BlobGenerator):
-    """Two blobs, each in channels of its own; the second is carried along by the first unless w[2:4] holds it back."""
+    """Two blobs, each in its own channels; the second moves along with the first unless w[2:4] holds it back."""
 
     name = "pair"
     SECOND = (0.0, 16.0)  # image px from the middle, at w = 0
-    CARRIED = 0.5  # of the first blob's way
+    CARRIED = 0.5  # share of the first blob's movement that the second follows
 
     def second_centre(self, ws: Float[Tensor, "1 num_ws w_dim"]) -> Float[Tensor, " 2"]:
         """(x, y) of the second blob in image px."""

@@ -1,6 +1,6 @@
-"""Adam (Kingma and Ba 2015, arXiv:1412.6980) of one tensor, by torch's own arithmetic.
+"""Adam (Kingma and Ba 2015, arXiv:1412.6980) for one tensor, with torch's own arithmetic.
 
-`torch.optim.Adam` makes the same steps, but imports torch's compiler first: 2 s that the first drag would wait.
+`torch.optim.Adam` makes the same steps, but first imports torch's compiler, which would delay the first drag by 2 s.
 """
 
 import torch
@@ -10,11 +10,11 @@ from torch.optim.adam import adam
 
 
 class Adam:
-    """Moments of a gradient, and steps against them.
+    """The state of Adam for one tensor.
 
     Attributes:
-        leaf: the tensor that is moved, of any shape.
-        steps: made so far, a scalar.
+        leaf: the tensor that is optimised, of any shape.
+        steps: number of steps made so far, as a scalar tensor.
     """
 
     def __init__(self, leaf: Float[Tensor, "*shape"]):
@@ -24,7 +24,7 @@ class Adam:
 
     @torch.no_grad()
     def step(self, gradient: Float[Tensor, "*shape"], rate: float) -> None:
-        """Move the leaf against the gradient; beta 0.9 and 0.999, epsilon 1e-8, as torch has them."""
+        """Change the leaf in place by one step with learning rate `rate`; betas and epsilon are torch's defaults."""
         adam(
             [self.leaf],
             [gradient],

@@ -1,10 +1,11 @@
 """Every constant of a drag, once, with its unit and source.
 
-Lengths are in px of the generator's own picture; `DragConfig.for_generator` scales the published 512-px values.
+Lengths are in px of the generator's own picture; `DragConfig.for_generator` scales the values published for 512 px.
 """
 
 import dataclasses
 import difflib
+import sys
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -20,13 +21,19 @@ LATENT_SPACES = ("W", "W+")
 
 @dataclass(frozen=True)
 class DragConfig:
-    """Settings of one drag.
+    """Settings of one drag; every default stands in the source with its unit and origin.
 
-    Lengths are image px and hold for a 512-px picture as they stand here.
+    Lengths are image px. The defaults of the class hold for a 512-px picture: for other generators begin with
+    `DragConfig.for_generator`.
+
+    Example:
+        >>> from draggan_widget import DragConfig, load_generator
+        >>> DragConfig.for_generator(load_generator("heads")).replace(max_steps=50).max_steps
+        50
     """
 
-    preset: str = "default"  # the name these values started from
-    latent_space: str = "W"  # W: one vector added to every drag row; W+: one for each
+    preset: str = "default"  # name of the preset that these values started from
+    latent_space: str = "W"  # W: one vector is added to every drag row; W+: each drag row has its own vector
     block: int = 5  # supervised block, counted from 0 at 4 x 4; official: the 6th, 128 x 128
     learning_rate: float = 2e-3  # Adam; Pan et al. 2023, section 3.3
     supervision_radius: float = 3.0  # r1, image px; official round(3/512 S)
@@ -35,22 +42,22 @@ class DragConfig:
     mask_weight: float = 20.0  # lambda; Pan et al. 2023, eq. 1
     stop_distance: float = 2.0  # image px; official max(2/512 S, 2)
     max_steps: int = 300  # cap of the paper's face experiments
-    confidence_gate: float | None = None  # e_i above which a point follows its start patch; None: never. Ours
+    confidence_gate: float | None = None  # largest e_i without template supervision; None: never. Ours
     gate_rate: float = 0.5  # factor on the learning rate while any point is gated. Ours
     motion_norm: str = "mean"  # mean over disc and channels (official) or sum (Pan et al. 2023, eq. 1)
     tracking_norm: str = "L2"  # L2 (official) or L1 (Pan et al. 2023, eq. 2)
-    mean_removal: float = 0.0  # share of the mean feature map that tracking takes off. Ours; docs/accuracy.md
-    disc: str = "exact"  # exact: whole px around the handle; official: its grid linspace(0, S, S)
-    mask_norm: str = "fixed"  # fixed: mean over the fixed part (ours); mean (official) or sum (paper) over all px
-    rest_distance: float | None = None  # image px: nearer points are not supervised; official 1; None: stop_distance
-    crowded_stop_distance: float | None = None  # image px with more than 5 points; paper 2; None: stop_distance
-    retake_references: bool = False  # all of them when the number of points changes; official
-    stall_steps: int = 30  # steps without progress that end a drag. Ours
-    stall_distance: float = 0.5  # image px a point must come nearer in them. Ours
-    lost_factor: float = 3.0  # e_i over this many times its early median is lost. Ours
-    lost_error: float = 0.8  # and over this much in itself (1: nothing left of the reference). Ours
-    lost_baseline: int = 10  # first steps that make the median. Ours
-    lost_steps: int = 5  # steps in a row. Ours
+    mean_removal: float = 0.0  # share of the mean feature map that tracking subtracts. Ours; docs/accuracy.md
+    disc: str = "exact"  # exact: whole px around the handle; official: on the grid linspace(0, S, S)
+    mask_norm: str = "fixed"  # fixed: mean over the fixed px (ours); mean (official) or sum (paper) over all px
+    rest_distance: float | None = None  # image px; nearer points are not supervised; official 1; None: stop_distance
+    crowded_stop_distance: float | None = None  # image px, for more than 5 points; paper 2; None: stop_distance
+    retake_references: bool = False  # take all references anew when the number of points changes; official
+    stall_steps: int = 30  # number of steps without progress that ends a drag. Ours
+    stall_distance: float = 0.5  # image px that counts as progress of a point within stall_steps. Ours
+    lost_factor: float = 3.0  # a point is lost where e_i is over this many times its early median. Ours
+    lost_error: float = 0.8  # and e_i itself is over this (1: nothing of the reference is left). Ours
+    lost_baseline: int = 10  # number of first steps of the median. Ours
+    lost_steps: int = 5  # number of steps in a row for which both must hold. Ours
 
     def __post_init__(self) -> None:
         _check_types(self)
@@ -64,37 +71,40 @@ class DragConfig:
 
     @classmethod
     def for_generator(cls, generator: Generator, preset: str = "default") -> "DragConfig":
-        """The preset's values for this generator's picture; "default" then takes the generator's own.
+        """The settings of a preset, with lengths for the size of this generator's picture.
 
-        "paper" and "official" are faithful: only the latent space and the rows a drag may move are the generator's.
+        Args:
+            generator: the generator to drag.
+            preset: "default" also takes the generator's own drag defaults. "paper" and "official" are faithful: they
+                take only its latent space and the rows that a drag may move.
 
         Raises:
-            ConfigError: no such preset.
-            CheckpointError: the generator's own values are none that a drag has.
+            ConfigError: there is no such preset.
+            CheckpointError: the generator's drag defaults are not settings of a drag.
         """
         if preset not in PRESETS:
             raise ConfigError(f"preset is {preset!r}; expected one of {', '.join(PRESETS)}")
         own = cls(preset=preset, latent_space=generator.latent_spaces[0])
         if preset == "default":
-            return _with_its_own(_default(own, generator), generator)
-        return _faithful(own, generator)
+            return _add_drag_defaults(_scale_default(own, generator), generator)
+        return _faithful_preset(own, generator)
 
-    def stop_for(self, points: int) -> float:
-        """How near every handle must be when there are so many points, image px."""
+    def stop_distance_for(self, points: int) -> float:
+        """The largest distance, in image px, at which a handle has arrived, given the number of points."""
         crowded = points > 5 and self.crowded_stop_distance is not None
         return self.crowded_stop_distance if crowded else self.stop_distance  # pyright: ignore[reportReturnType]
 
     def rests(self, distance: float) -> bool:
-        """Whether a point so near to its target is not supervised."""
+        """Whether a point at this distance from its target (image px) is left without motion supervision."""
         if self.rest_distance is None:
             return distance <= self.stop_distance
         return distance < self.rest_distance
 
     def replace(self, **changes: object) -> "DragConfig":
-        """The same settings with some changed.
+        """The same settings with some of them changed.
 
         Raises:
-            ConfigError: an unknown name, a wrong type or a value out of range.
+            ConfigError: a name is unknown, or a value has a wrong type or is out of range.
         """
         known = [field.name for field in dataclasses.fields(self)]
         for name in changes:
@@ -105,7 +115,10 @@ class DragConfig:
         return dataclasses.replace(self, **changes)  # pyright: ignore[reportArgumentType]
 
 
-def _default(own: DragConfig, generator: Generator) -> DragConfig:
+LENGTHS = ("supervision_radius", "tracking_radius", "stop_distance")  # the settings that the picture's size scales
+
+
+def _scale_default(own: DragConfig, generator: Generator) -> DragConfig:
     side = generator.resolution
     return own.replace(
         block=default_block(generator),
@@ -115,7 +128,7 @@ def _default(own: DragConfig, generator: Generator) -> DragConfig:
     )
 
 
-def _with_its_own(config: DragConfig, generator: Generator) -> DragConfig:
+def _add_drag_defaults(config: DragConfig, generator: Generator) -> DragConfig:
     try:
         return config.replace(**generator.drag_defaults)
     except ConfigError as error:
@@ -125,10 +138,10 @@ def _with_its_own(config: DragConfig, generator: Generator) -> DragConfig:
         ) from error
 
 
-NEVER = 1_000_000  # steps: neither cap nor stall
+NEVER = 1_000_000  # steps; a cap or a stall that no drag reaches
 
 
-def _faithful(own: DragConfig, generator: Generator) -> DragConfig:
+def _faithful_preset(own: DragConfig, generator: Generator) -> DragConfig:
     side, block = generator.resolution, 5
     if block >= generator.num_blocks:
         block = default_block(generator)
@@ -197,7 +210,7 @@ _RANGES: dict[str, tuple[float, float]] = {
 
 def _check_types(config: DragConfig) -> None:
     for field in dataclasses.fields(config):
-        value, expected = plain(getattr(config, field.name)), field.type
+        value, expected = python_scalar(getattr(config, field.name)), field.type
         object.__setattr__(config, field.name, value)
         if expected is float or expected == float | None:
             fits = isinstance(value, (int, float)) and not isinstance(value, bool) and value == value
@@ -209,15 +222,70 @@ def _check_types(config: DragConfig) -> None:
             raise ConfigError(f"{field.name} is {value!r}; expected {kind}")
 
 
-def plain(value: Any) -> Any:
-    """A NumPy scalar as the plain number it holds; anything else as it is."""
+def python_scalar(value: Any) -> Any:
+    """A NumPy scalar as Python's int, float or bool; anything else unchanged."""
     return value.item() if isinstance(value, np.generic) else value
 
 
 def default_block(generator: Generator) -> int:
-    """The 128-px block; below 256 px of picture the block at half the picture's side."""
+    """The block whose map is 128 px wide; for pictures below 256 px, half as wide as the picture."""
     side = 128 if generator.resolution >= 256 else generator.resolution // 2
     for block in range(generator.num_blocks):
         if max(generator.block_size(block)) >= side:
             return block
     return generator.num_blocks - 1
+
+
+_told: set[str] = set()  # the warnings of `checked_config` that were given in this process
+
+
+def checked_config(config: DragConfig, generator: Generator) -> DragConfig:
+    """The settings themselves, if this generator can be dragged with them.
+
+    Warns, once in a process, of settings of preset "default" that were not made for the generator: with lengths for
+    another size of picture a drag ends further from its targets, and no error says so.
+
+    Raises:
+        ConfigError: it is no `DragConfig`, or the generator has no such block.
+    """
+    if not isinstance(config, DragConfig):
+        raise ConfigError(f"config is a {type(config).__name__}; expected a DragConfig")
+    generator.block_size(config.block)
+    expected = _unsuited_settings(config, generator)
+    if expected:
+        height, width = generator.image_size
+        found = ", ".join(f"{name} is {getattr(config, name)}" for name in expected)
+        words = (
+            f"{found}; expected {', '.join(map(str, expected.values()))} for the {width} x {height} px of "
+            f"{generator.name}; leave config out, or make it DragConfig.for_generator(generator).replace(...)"
+        )
+        if words not in _told:
+            _told.add(words)
+            warnings.warn(words, stacklevel=_find_stack_level())
+    return config
+
+
+def _unsuited_settings(config: DragConfig, generator: Generator) -> dict[str, Any]:
+    """Block and lengths that are still the class's defaults where `for_generator` has others; their values there.
+
+    Empty where a length is as `for_generator` has it: then the settings were made for the generator, and changed on
+    purpose. Where the generator has the class's lengths, any other setting of its own that was changed says the same.
+    """
+    if config.preset != "default":
+        return {}
+    given, due, bare = (dict(vars(each)) for each in (config, DragConfig.for_generator(generator), DragConfig()))
+    differing = [name for name in due if due[name] != bare[name]]
+    lengths = [name for name in differing if name in LENGTHS]
+    if any(given[name] == due[name] for name in lengths):
+        return {}
+    if not lengths and any(given[name] != bare[name] for name in differing):
+        return {}
+    return {name: due[name] for name in differing if name in ("block", *LENGTHS) and given[name] == bare[name]}
+
+
+def _find_stack_level() -> int:
+    """The `stacklevel` of the first caller outside the package, so that a warning shows the user's line."""
+    frame, level = sys._getframe(2), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("draggan_widget."):
+        frame, level = frame.f_back, level + 1
+    return level

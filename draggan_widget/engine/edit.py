@@ -1,4 +1,4 @@
-"""What the user asked for: handle points, target points and a mask."""
+"""`Edit`: what a drag is to do, as handle points, target points and a mask."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ Mask = np.ndarray  # bool, (height, width), True where the picture may move
 def _point(pair: Iterable[float]) -> Point:
     x, y = pair
     if isinstance(pair, bytes) or isinstance(x, (str, bytes)) or isinstance(y, (str, bytes)):
-        raise TypeError("text")  # float("1") would take it
+        raise TypeError("text")  # float("1") would accept it
     return float(x), float(y)
 
 
@@ -30,7 +30,7 @@ def _points(values: Iterable[Iterable[float]], what: str) -> tuple[Point, ...]:
     return points
 
 
-def _locked(locked: Iterable[bool], count: int) -> tuple[bool, ...]:
+def _lock_flags(locked: Iterable[bool], count: int) -> tuple[bool, ...]:
     values = tuple(bool(value) for value in locked) or (False,) * count
     if len(values) != count:
         raise EditError(f"locked has {len(values)} values for {count} handles; give each handle one, or none at all")
@@ -59,11 +59,17 @@ class Edit:
     """Handle points, target points and mask; never changed in place.
 
     Attributes:
-        handles: (x, y) in image px where each point was taken; it stays there while the tracked handle moves.
-        targets: (x, y) in image px, one a handle. A target equal to its handle holds that place.
+        handles: handle points, (x, y) in image px, where the user took them; they stay there while the tracked
+            handles move.
+        targets: target points, (x, y) in image px, one for each handle. A target equal to its handle holds the point.
         mask: (height, width) bool, True where the picture may move; None: everywhere.
-        locked: for each point, whether the widget keeps both its ends from being moved; none where left out. The drag
-            itself holds any point whose target is its handle's place.
+        locked: for each point, whether the widget refuses to move its handle and target; all False by default. A drag
+            takes no notice of it.
+
+    Example:
+        >>> from draggan_widget import Edit
+        >>> Edit(handles=[(64, 70)], targets=[(76, 72)]).targets
+        ((76.0, 72.0),)
     """
 
     handles: tuple[Point, ...]
@@ -78,10 +84,16 @@ class Edit:
         mask: object = None,
         locked: Iterable[bool] = (),
     ):
-        """Take pairs (x, y) in lists, tuples or an array, and a mask of bool or 0 and 1; all are copied.
+        """Copy the points and the mask.
+
+        Args:
+            handles: pairs (x, y) as lists, tuples or an array, image px.
+            targets: as many pairs (x, y), image px.
+            mask: (height, width) of bool or of 0 and 1, 1 = may move; None: everything may move.
+            locked: one bool for each point, or none at all.
 
         Raises:
-            EditError: not that, unequal numbers of points, or too many.
+            EditError: a value is of another kind, the numbers of points differ, or there are more than 64.
         """
         object.__setattr__(self, "handles", _points(handles, "handle"))
         object.__setattr__(self, "targets", _points(targets, "target"))
@@ -90,7 +102,7 @@ class Edit:
             raise EditError(
                 f"the edit has {len(self.handles)} handles and {len(self.targets)} targets; give each handle one target"
             )
-        object.__setattr__(self, "locked", _locked(locked, len(self.handles)))
+        object.__setattr__(self, "locked", _lock_flags(locked, len(self.handles)))
         if len(self.handles) > MAX_POINTS:
             raise EditError(f"the edit has {len(self.handles)} points; expected at most {MAX_POINTS}; delete some")
 
@@ -107,13 +119,20 @@ class Edit:
         return len(self.handles)
 
     def same_mask(self, other: "Edit") -> bool:
-        """Whether both leave the same part of the picture free."""
+        """Whether both have the same mask."""
         if self.mask is None or other.mask is None:
             return self.mask is other.mask
         return self.mask is other.mask or np.array_equal(self.mask, other.mask)
 
     def check(self, image_size: tuple[int, int]) -> None:
-        """Raise EditError where the edit does not fit a picture of (height, width) px."""
+        """Check that the edit fits a picture.
+
+        Args:
+            image_size: (height, width) of the picture, px.
+
+        Raises:
+            EditError: a point lies outside the picture, or the mask has another size.
+        """
         height, width = image_size
         for what, points in (("handle", self.handles), ("target", self.targets)):
             for number, (x, y) in enumerate(points, start=1):

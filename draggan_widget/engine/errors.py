@@ -1,4 +1,4 @@
-"""What stops a drag from outside the method: numbers that are no longer finite, and memory that ran out."""
+"""Errors that stop a drag: numbers that are no longer finite, and memory that ran out."""
 
 import re
 
@@ -8,10 +8,10 @@ from draggan_widget.errors import DragError
 
 
 class NotFinite(DragError):
-    """NaN or infinity in loss, gradient, features or picture.
+    """NaN or infinity in the loss, gradient, feature map or picture.
 
     Attributes:
-        last_good: index of the newest step whose latent can be trusted.
+        last_good: index of the newest step whose latent can be used.
     """
 
     def __init__(self, what: str, step: int, last_good: int):
@@ -22,8 +22,8 @@ class NotFinite(DragError):
         self.last_good = last_good
 
 
-def out_of_memory(error: BaseException, step: int) -> DragError | None:
-    """The same error in words, with what lowers the need; None when it is another."""
+def explain_out_of_memory(error: BaseException, step: int) -> DragError | None:
+    """An error of torch that memory ran out, in plain words with a remedy; None for any other error."""
     text = str(error)
     if not (isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in text):
         return None

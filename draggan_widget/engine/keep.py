@@ -1,4 +1,4 @@
-"""Feature maps and pictures that a record keeps of chosen steps, within a budget of memory, the rest in files."""
+"""Which feature maps and pictures a record keeps, and the budget of memory past which they go to files."""
 
 import os
 import secrets
@@ -7,45 +7,40 @@ import threading
 import warnings
 import weakref
 from collections import deque
-from collections.abc import Collection, Container, Iterable, Mapping
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, UInt8
 
-from draggan_widget.engine.config import plain
-from draggan_widget.errors import ConfigError, RecordError
-from draggan_widget.files import write_atomically
+from draggan_widget.engine.config import python_scalar
+from draggan_widget.engine.kept import PICTURE, Part
+from draggan_widget.engine.step import DragStep
+from draggan_widget.errors import ConfigError
 from draggan_widget.generators.generator import Generator
 
-if TYPE_CHECKING:
-    from draggan_widget.engine.step import DragStep
-
-Map = Float[np.ndarray, "_ _ _"]  # channels, height, width: each block has its own
-Pixels = UInt8[np.ndarray, "_ _ 3"]  # height, width
-MEGABYTE = 2**20
-PICTURE = "picture"
-Part = int | str  # a block's map, or PICTURE
-_ADDING = threading.Lock()
+MEGABYTE = 2**20  # bytes
 
 
 @dataclass(frozen=True)
 class Keep:
-    """What a record keeps beside latents and numbers, so that nobody computes it again.
+    """What a record keeps of its steps besides latents and numbers, so that it need not be computed again.
 
     Attributes:
-        blocks: whose whole feature maps.
-        pictures: whether pictures too.
-        steps: at which positions in the record, as `range(0, 300, 10)` or a set; None: at every one.
-        memory: MB (2**20 bytes) of maps and pictures held in memory; what comes after them goes to .npz files.
-        folder: where those go, into a folder of their own, which also keeps the files of branches that were left; None:
-            a temporary one, gone with the record.
+        blocks: blocks whose whole feature maps are kept, counted from 0 at 4 x 4.
+        pictures: whether pictures are kept, too.
+        steps: positions in the record of the steps that are kept, as `range(0, 300, 10)` or a set; None: every step.
+        memory: budget of memory in MB (2**20 bytes); maps and pictures past it go to .npz files.
+        folder: parent of the new folder for those files, which stays on disk and also keeps the files of steps that
+            undo left; None: a temporary folder, deleted with the record.
 
     Raises:
-        ConfigError: a value of the wrong kind, or a folder that is a file.
+        ConfigError: a value is of the wrong kind, or the folder is a file.
+
+    Example:
+        >>> from draggan_widget import Keep
+        >>> Keep(blocks=(3,), pictures=True, steps=range(0, 300, 10)).includes(20)
+        True
     """
 
     blocks: tuple[int, ...] = ()
@@ -55,8 +50,12 @@ class Keep:
     folder: str | Path | None = None
 
     def __post_init__(self) -> None:
-        made = {"blocks": _blocks(self.blocks), "pictures": plain(self.pictures), "memory": plain(self.memory)}
-        for name, value in made.items():
+        values = {
+            "blocks": _block_numbers(self.blocks),
+            "pictures": python_scalar(self.pictures),
+            "memory": python_scalar(self.memory),
+        }
+        for name, value in values.items():
             object.__setattr__(self, name, value)
         if not isinstance(self.pictures, bool):
             raise ConfigError(f"pictures is {self.pictures!r}; expected True or False")
@@ -68,19 +67,19 @@ class Keep:
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """What is kept of a step."""
+        """The parts of a step that are kept."""
         return (*self.blocks, PICTURE) if self.pictures else self.blocks
 
-    def wants(self, position: int) -> bool:
-        """Whether anything of the step at this place in a record is to be kept."""
+    def includes(self, position: int) -> bool:
+        """Whether anything is kept of the step at this position in the record."""
         return bool(self.parts) and (self.steps is None or position in self.steps)
 
 
-def _blocks(wished: object) -> tuple[int, ...]:
-    blocks = tuple(map(plain, wished)) if isinstance(wished, Iterable) else (plain(wished),)
-    if not all(isinstance(block, int) and not isinstance(block, bool) and block >= 0 for block in blocks):
-        raise ConfigError(f"blocks is {wished!r}; expected whole numbers, counted from 0, as (4, 5)")
-    return blocks
+def _block_numbers(blocks: object) -> tuple[int, ...]:
+    numbers = tuple(map(python_scalar, blocks)) if isinstance(blocks, Iterable) else (python_scalar(blocks),)
+    if not all(isinstance(block, int) and not isinstance(block, bool) and block >= 0 for block in numbers):
+        raise ConfigError(f"blocks is {blocks!r}; expected whole numbers, counted from 0, as (4, 5)")
+    return numbers
 
 
 def _check_folder(folder: object) -> None:
@@ -93,7 +92,7 @@ def _check_folder(folder: object) -> None:
 
 
 def checked_keep(keep: Keep | None, generator: Generator) -> Keep:
-    """What is to be kept of this generator's drags; nothing more where it is None.
+    """A `Keep` whose blocks this generator has; None becomes `Keep()`, which keeps nothing.
 
     Raises:
         ConfigError: it is no `Keep`, or names a block that the generator lacks.
@@ -105,77 +104,14 @@ def checked_keep(keep: Keep | None, generator: Generator) -> Keep:
     return keep or Keep()
 
 
-@dataclass(frozen=True)
-class Filed:
-    """A map or a picture in a file, which is read whenever it is asked for."""
-
-    file: Path
-    name: str
-    folder: object  # a temporary one lives as long as anything reads from it
-
-    def read(self) -> np.ndarray:
-        """The array; RecordError where the file is gone or damaged."""
-        try:
-            with np.load(self.file, allow_pickle=False) as stored:
-                return stored[self.name]
-        except (OSError, ValueError, KeyError) as error:
-            raise RecordError(f"{self.file} of this record is gone or damaged ({error}); drag again") from error
-
-
-class Kept:
-    """What is kept of one step: maps by block, the picture as PICTURE; each in memory or in a file.
-
-    Records that share a step share what is kept of it.
-    """
-
-    def __init__(self, parts: Mapping[Part, np.ndarray | Filed] = MappingProxyType({})):
-        self._parts = dict(parts)  # replaced, never changed: a reader on another thread sees all before or all after
-
-    def __reduce__(self) -> tuple:
-        return Kept, ({part: self._read(part) for part in self._parts},)
-
-    def __contains__(self, part: Part) -> bool:
-        return part in self._parts
-
-    def features(self, block: int) -> Map | None:
-        """The whole map of a block; None where it was not kept."""
-        return self._read(block)
-
-    def picture(self) -> Pixels | None:
-        """The picture; None where it was not kept."""
-        return self._read(PICTURE)
-
-    def _read(self, part: Part) -> np.ndarray | None:
-        found = self._parts.get(part)
-        return found.read() if isinstance(found, Filed) else found
-
-    def add(self, parts: Mapping[Part, np.ndarray | Filed]) -> None:
-        """Keep these, too, or these in the place of the same."""
-        with _ADDING:
-            self._parts = {**self._parts, **parts}
-
-    def move(self, parts: Collection[Part], file: Path, folder: object) -> None:
-        """Write what is in memory of these parts to a file, and keep of them only where they stand."""
-        held = {part: value for part, value in self._parts.items() if part in parts and not isinstance(value, Filed)}
-        names = {part: PICTURE if part == PICTURE else f"block_{part}" for part in held}
-        arrays = {names[part]: value for part, value in held.items()}
-        try:
-            write_atomically(file, lambda out: np.savez(out, allow_pickle=False, **arrays))  # pyright: ignore[reportArgumentType]
-        except OSError as error:
-            raise RecordError(
-                f"{file} cannot be written ({error}); free some space, choose another Keep.folder or keep fewer steps"
-            ) from error
-        self.add({part: Filed(file, name, folder) for part, name in names.items()})
-
-
 class Keeper:
-    """Takes maps and pictures off steps while they are current, as `Keep` asks.
+    """Keeps feature maps and pictures of steps while these are current, as a `Keep` says.
 
-    A copy asks for the same; it counts its bytes from 0 and makes a folder of its own.
+    A copy has the same `Keep`, counts its bytes from 0 and makes a folder of its own.
 
     Attributes:
-        keep: what was asked for.
-        folder: where what is over the budget goes; None so far.
+        keep: what to keep.
+        folder: folder of the files; None as long as everything fits into memory.
     """
 
     def __init__(self, keep: Keep):
@@ -185,33 +121,37 @@ class Keeper:
         self._bytes = 0
         self._files = 0
         self._lock = threading.Lock()
-        self._freed: deque[int] = deque()  # bytes of steps that went
+        self._freed: deque[int] = deque()  # bytes of steps that were deleted
 
     def __reduce__(self) -> tuple:
         return Keeper, (self.keep,)
 
-    def take(self, step: "DragStep", position: int) -> None:
-        """Keep what is asked for of the newest step and not kept yet; it stands at this place in the record.
+    def take(self, step: DragStep, position: int) -> None:
+        """Keep of the newest step what `keep` names and was not kept yet.
+
+        Args:
+            step: the newest step.
+            position: its position in the record.
 
         Raises:
             ConfigError: the generator has no such block.
-            RecordError: a file is due and cannot be written.
+            RecordError: the budget is used up and a file cannot be written.
         """
-        if not self.keep.wants(position):
+        if not self.keep.includes(position):
             return
-        parts = {part: _made(step, part) for part in self.keep.parts if part not in step.kept}
+        parts = {part: _compute_part(step, part) for part in self.keep.parts if part not in step.kept}
         if not parts:
             return
         size = sum(values.nbytes for values in parts.values())
         step.kept.add(parts)
-        if self._fits(size):
+        if self._reserve(size):
             # No lock there: a garbage collection may run it while this thread holds one.
             weakref.finalize(step.kept, self._freed.append, size).atexit = False
         else:
             step.kept.move(parts, self._next_file(position), self._owner)
 
-    def _fits(self, size: int) -> bool:
-        """Whether so many bytes more are within the budget; they are then counted."""
+    def _reserve(self, size: int) -> bool:
+        """Whether so many more bytes fit into the budget; they are then counted."""
         with self._lock:
             while self._freed:
                 self._bytes -= self._freed.popleft()
@@ -232,7 +172,7 @@ class Keeper:
             self.folder = Path(self._owner.name)
         else:
             self.folder = Path(self.keep.folder) / f"drag-{secrets.token_hex(4)}"
-        life = "gone with the record" if self.keep.folder is None else "kept"
+        life = "deleted with the record" if self.keep.folder is None else "which stays on disk"
         warnings.warn(
             f"the maps and pictures of this record pass {self.keep.memory:g} MB; those that follow go to "
             f"{self.folder}, {life}",
@@ -240,5 +180,5 @@ class Keeper:
         )
 
 
-def _made(step: "DragStep", part: Part) -> np.ndarray:
+def _compute_part(step: DragStep, part: Part) -> np.ndarray:
     return step.features(part).whole.float().cpu().numpy() if isinstance(part, int) else step.pixels()

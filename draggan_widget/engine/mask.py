@@ -1,4 +1,4 @@
-"""The fixed-region loss (Pan et al. 2023, eq. 1, mask term): what may not move keeps its features.
+"""The mask loss (Pan et al. 2023, eq. 1, second term): the fixed part of the picture keeps its features.
 
 Differs from the official engine: 1. Edit.mask is 1 where the picture may move; 2. with mask_norm "fixed" the mean runs
 over the fixed part only, so that lambda means the same for a small and a large one, and |F - F0| is taken at feature
@@ -20,27 +20,27 @@ from draggan_widget.engine.edit import Edit
 from draggan_widget.generators.feature_map import FeatureMap, taps
 from draggan_widget.generators.generator import Generator
 
-STRIP_ROWS = 16  # image rows held at a time where cells are no whole number of px
-CACHED = 2**17  # values of the map worked on at a time; half a MB of each of four such pieces
+STRIP_ROWS = 16  # image rows computed at a time where a cell is no whole number of px
+CACHED = 2**17  # values of the map computed at a time: half a MB for each of four such arrays
 
 
 @dataclass(frozen=True)
 class FixedPart:
-    """The part of the picture that may not move, ready for a feature size.
+    """The part of the picture that may not move, prepared for feature maps of one size.
 
     Attributes:
         norm: `DragConfig.mask_norm`.
-        rows: upsampling along y, (image height, feature height).
-        columns: upsampling along x, (image width, feature width).
+        rows: upsampling matrix along y, (image height, feature height).
+        columns: upsampling matrix along x, (image width, feature width).
         fixed: 1 where the picture may not move, (image height, image width).
-        fed: share of the fixed px that each feature cell feeds, (feature height, feature width); sums to 1.
+        cell_weights: weight of each feature cell in the upsampled fixed px, (feature height, feature width); sums to 1.
     """
 
     norm: str
     rows: Float[Tensor, "image_height height"]
     columns: Float[Tensor, "image_width width"]
     fixed: Float[Tensor, "image_height image_width"]
-    fed: Float[Tensor, "height width"]
+    cell_weights: Float[Tensor, "height width"]
 
 
 def fixed_part(edit: Edit, generator: Generator, config: DragConfig) -> FixedPart | None:
@@ -48,38 +48,38 @@ def fixed_part(edit: Edit, generator: Generator, config: DragConfig) -> FixedPar
     if edit.mask is None or edit.mask.all():
         return None
     feature_size = generator.block_size(config.block)
-    rows = _upsampling(feature_size[0], edit.mask.shape[0])
-    columns = _upsampling(feature_size[1], edit.mask.shape[1])
+    rows = _upsampling_matrix(feature_size[0], edit.mask.shape[0])
+    columns = _upsampling_matrix(feature_size[1], edit.mask.shape[1])
     fixed = (~edit.mask).astype(float)
-    fed = rows.T @ fixed @ columns
+    weights = rows.T @ fixed @ columns
 
     def tensor(part: np.ndarray) -> Tensor:
         return torch.from_numpy(part).to(generator.device, generator.dtype)
 
-    return FixedPart(config.mask_norm, tensor(rows), tensor(columns), tensor(fixed), tensor(fed / fed.sum()))
+    return FixedPart(config.mask_norm, tensor(rows), tensor(columns), tensor(fixed), tensor(weights / weights.sum()))
 
 
 def mask_loss(features: FeatureMap, start: FeatureMap, part: FixedPart) -> Float[Tensor, ""]:
-    """L_fix: |F - F0| over channels and the fixed part, in the preset's norm."""
+    """L_fix: |F - F0| over the channels and the fixed px, in the norm of `DragConfig.mask_norm`."""
     difference = features.whole - start.whole
     if part.norm == "fixed":
-        return (difference.abs().mean(dim=0) * part.fed).sum()
+        return (difference.abs().mean(dim=0) * part.cell_weights).sum()
     total = _FixedSum.apply(difference, part)
     assert isinstance(total, Tensor)
     return total if part.norm == "sum" else total / (part.fixed.numel() * difference.shape[0])
 
 
 class _FixedSum(torch.autograd.Function):
-    """Sum of |upsampled difference| over the fixed px; value and gradient are taken in the same pass.
+    """Sum of |upsampled difference| over the fixed px; value and gradient are computed in the same pass.
 
-    |.| grows in proportion, so the sum is the difference times its own gradient: only the gradient is summed up.
+    |.| is homogeneous, so the sum is the difference times its own gradient: only the gradient is accumulated.
     """
 
     @staticmethod
     def forward(ctx, difference: Tensor, part: FixedPart) -> Tensor:
         even = all(image % held == 0 for image, held in zip(part.fixed.shape, difference.shape[1:], strict=True))
-        found = _by_phases(difference, part) if even else _by_strips(difference, part)
-        gradient = torch.empty_like(difference).copy_(found)  # in its order of memory: products are ten times as fast
+        found = _gradient_by_phases(difference, part) if even else _gradient_by_strips(difference, part)
+        gradient = torch.empty_like(difference).copy_(found)  # same memory layout: products are ten times as fast
         ctx.save_for_backward(gradient)
         return (difference * gradient).sum()
 
@@ -89,8 +89,8 @@ class _FixedSum(torch.autograd.Function):
         return grads[0] * gradient, None
 
 
-def _by_strips(difference: Tensor, part: FixedPart) -> Float[Tensor, "channels height width"]:
-    """The gradient for any sizes, a strip of image rows at a time."""
+def _gradient_by_strips(difference: Tensor, part: FixedPart) -> Float[Tensor, "channels height width"]:
+    """The gradient for any sizes, computed one strip of image rows at a time."""
     gradient = torch.zeros_like(difference)
     for top in range(0, len(part.fixed), STRIP_ROWS):
         fixed = part.fixed[top : top + STRIP_ROWS]
@@ -101,27 +101,27 @@ def _by_strips(difference: Tensor, part: FixedPart) -> Float[Tensor, "channels h
     return gradient
 
 
-def _by_phases(difference: Tensor, part: FixedPart) -> Float[Tensor, "channels height width"]:
-    """The gradient where a cell is a whole number of px: px at the same place in their cells are computed together.
+def _gradient_by_phases(difference: Tensor, part: FixedPart) -> Float[Tensor, "channels height width"]:
+    """The gradient where a cell is a whole number of px: px at the same position in their cells are computed together.
 
-    Along an axis such a px lies by one fraction between two neighbouring cells, the outermost repeated. A few rows at a
-    time, channels side by side, stay in the processor's cache.
+    Along an axis, all these px lie at the same fraction between two neighbouring cells; the outermost cells are
+    repeated. A few rows at a time, with the channels last, stay in the processor's cache.
     """
     channels, height, width = difference.shape
     tall, wide = len(part.fixed) // height, part.fixed.shape[1] // width
     fixed = part.fixed.view(height, tall, width, wide, 1).permute(1, 3, 0, 2, 4).contiguous()
-    padded = _repeated(_repeated(difference.detach().permute(1, 2, 0).contiguous(), 0), 1)
+    padded = _repeat_ends(_repeat_ends(difference.detach().permute(1, 2, 0).contiguous(), 0), 1)
     gradient = torch.zeros_like(padded)
     chunk = max(1, CACHED // (channels * width))
     for first in range(0, height, chunk):
         rows = min(chunk, height - first)
         for row in range(tall):
-            top, down = _place(row, tall)
+            top, down = _cell_and_fraction(row, tall)
             over, under = slice(first + top, first + top + rows), slice(first + top + 1, first + top + 1 + rows)
             line = padded[over].lerp(padded[under], down)
             back = torch.zeros_like(line)
             for column in range(wide):
-                left, across = _place(column, wide)
+                left, across = _cell_and_fraction(column, wide)
                 here, there = slice(left, left + width), slice(left + 1, left + 1 + width)
                 signs = line[:, here].lerp(line[:, there], across).sign_()
                 held = fixed[row, column, first : first + rows]
@@ -135,19 +135,19 @@ def _by_phases(difference: Tensor, part: FixedPart) -> Float[Tensor, "channels h
     return gradient[1:-1, 1:-1].permute(2, 0, 1)
 
 
-def _repeated(x: Tensor, axis: int) -> Tensor:
-    """With the first and the last entry along an axis twice."""
+def _repeat_ends(x: Tensor, axis: int) -> Tensor:
+    """Repeat the first and the last entry along an axis."""
     last = x.shape[axis] - 1
     return torch.cat([x.narrow(axis, 0, 1), x, x.narrow(axis, last, 1)], axis)
 
 
-def _place(phase: int, count: int) -> tuple[int, float]:
-    """The first of a px's two cells, counted from the cell before its own, and how far it lies towards the second."""
+def _cell_and_fraction(phase: int, count: int) -> tuple[int, float]:
+    """The first of the two cells around a px, counted from the cell before its own, and the fraction to the second."""
     position = (phase + 0.5) / count + 0.5
     return math.floor(position), position - math.floor(position)
 
 
-def _upsampling(feature_side: int, image_side: int) -> np.ndarray:
+def _upsampling_matrix(feature_side: int, image_side: int) -> np.ndarray:
     """The bilinear upsampling matrix along one axis, (image_side, feature_side)."""
     matrix = np.zeros((image_side, feature_side))
     for pixel in range(image_side):

@@ -1,4 +1,4 @@
-"""What a record says of how it was made, as plain values."""
+"""How a record was made, as plain values: generator, start latent, settings and versions."""
 
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -17,14 +17,17 @@ def about_drag(
     truncation_psi: float | None = None,
     label: int | None = None,
 ) -> dict[str, Any]:
-    """Generator, its family and weights, start and every setting; versions of what computes.
+    """How a drag is made: generator and sha256 of its weights, start latent, every setting, versions of the libraries.
 
     Args:
-        generator: what draws the picture.
+        generator: the generator that draws the picture.
         config: settings of the drag.
-        seed: of the start latent; None where it was given.
-        truncation_psi: of the start latent.
+        seed: seed of the start latent; None where the latent itself was given.
+        truncation_psi: truncation psi of the start latent.
         label: class of a conditional generator.
+
+    Returns:
+        Values that JSON can hold, for `DragRecord(about)`.
     """
     return {
         "generator": generator.name,
@@ -34,12 +37,12 @@ def about_drag(
         "truncation_psi": truncation_psi,
         "label": label,
         "config": dict(vars(config)),
-        "versions": {"draggan-widget": own_version(), "torch": torch.__version__, "numpy": np.__version__},
+        "versions": {"draggan-widget": package_version(), "torch": torch.__version__, "numpy": np.__version__},
     }
 
 
-def own_version() -> str:
-    """Of draggan-widget, as it is installed."""
+def package_version() -> str:
+    """The installed version of draggan-widget; "unknown" where it is not installed."""
     try:
         return version("draggan-widget")
     except PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""The record of a drag's steps."""
+"""`DragRecord`: every step of a drag, as arrays and tables."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from PIL import Image
+from torch import Tensor
 
 from draggan_widget.engine.keep import Keep, Keeper
+from draggan_widget.engine.record_file import load_record, save_record
 from draggan_widget.engine.step import DragStep
-from draggan_widget.errors import RecordError
 from draggan_widget.generators.generator import Generator
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Lazily(Generic[T]):
-    """Something of each step of a record, had when it is asked for: by place, by slice, or one after another."""
+class LazySequence(Generic[T]):
+    """Per-step values of a record, computed when read: by position, by slice, or in a loop."""
 
     def __init__(self, steps: Sequence[DragStep], get: Callable[[DragStep], T]):
         self._steps, self._get = tuple(steps), get
@@ -32,10 +33,10 @@ class Lazily(Generic[T]):
     @overload
     def __getitem__(self, index: int) -> T: ...
     @overload
-    def __getitem__(self, index: slice) -> "Lazily[T]": ...
-    def __getitem__(self, index: int | slice) -> "T | Lazily[T]":
+    def __getitem__(self, index: slice) -> "LazySequence[T]": ...
+    def __getitem__(self, index: int | slice) -> "T | LazySequence[T]":
         if isinstance(index, slice):
-            return Lazily(self._steps[index], self._get)
+            return LazySequence(self._steps[index], self._get)
         return self._get(self._steps[index])
 
     def __iter__(self) -> Iterator[T]:
@@ -45,13 +46,20 @@ class Lazily(Generic[T]):
 class DragRecord:
     """Every step of a drag and of its continuations, in order.
 
-    Latents and numbers are kept of every step; feature maps and pictures of those that `keep` names, and are
-    otherwise computed again from the latent when they are asked for.
+    Latents and numbers are kept of every step. Feature maps and pictures are kept of the steps that `keep` names, and
+    are computed again from the latent for the others. Without steps, every array and table is empty.
 
     Attributes:
-        steps: the steps so far. A drag that is begun again, after it ended too, adds its start, a step with index 0.
-        about: generator, seed, configuration and versions, as plain values (`about_drag`).
-        keeper: of maps and pictures; its `folder` says where those over the budget of memory went.
+        steps: the steps so far. Each further drag, also one that goes on after an end, adds its start, with index 0.
+        about: generator, seed, settings and versions, as plain values (`about_drag`).
+        keeper: keeps the feature maps and pictures; `keeper.folder` is the folder of those past the memory budget.
+
+    Example:
+        >>> from draggan_widget import DragRecord, Edit, drag, load_generator
+        >>> generator = load_generator("heads", device="cpu")
+        >>> steps = drag(generator, generator.ws_from_seed(3, 0.7), Edit([(64, 70)], [(76, 72)]))
+        >>> DragRecord(steps=[next(steps), next(steps)]).handles.shape
+        (2, 1, 2)
     """
 
     def __init__(
@@ -59,16 +67,20 @@ class DragRecord:
         about: dict[str, object] | None = None,
         steps: Iterable[DragStep] = (),
         keep: Keep | Keeper | None = None,
+        start: Float[Tensor, "_ num_ws w_dim"] | None = None,
     ):
         """Begin a record.
 
         Args:
-            about: what is known of how it is made.
-            steps: to begin with; they stay as they are.
-            keep: what `append` keeps beside latents and numbers.
+            about: how the record is made, as `about_drag` says it.
+            steps: first steps of the record; nothing more is kept of them.
+            keep: what `append` keeps of each step besides latents and numbers.
+            start: a latent of the generator, for shape and type of `ws` as long as there are no steps; None:
+                (0, 0, 0).
         """
         self.about = dict(about or {})
         self.steps = list(steps)
+        self._no_ws = torch.zeros(0, 0, 0) if start is None else start[:0].detach()
         self.keeper = keep if isinstance(keep, Keeper) else Keeper(keep or Keep())
 
     def __len__(self) -> int:
@@ -90,43 +102,31 @@ class DragRecord:
         return f"DragRecord({len(steps)} steps{ended})"
 
     def append(self, step: DragStep) -> None:
-        """Note the newest step, and keep what is asked for of it.
+        """Add the newest step, and keep of it what `keep` names.
 
         Raises:
-            ConfigError: a block is to be kept that the generator lacks.
-            RecordError: a file is due and cannot be written; latent and numbers are kept.
+            ConfigError: `keep` names a block that the generator lacks.
+            RecordError: a file cannot be written; latent and numbers are kept.
         """
-        self.note(step)
-        self.keeper.take(step, len(self.steps) - 1)
-
-    def note(self, step: DragStep) -> None:
-        """Note a step's latent and numbers alone."""
         self.steps.append(step)
+        self.keeper.take(step, len(self.steps) - 1)
 
     @property
     def starts(self) -> list[int]:
-        """Where a drag began, its first step with index 0: there Adam starts anew."""
+        """Position of the first step of each drag, where Adam starts anew."""
         return [position for position, step in enumerate(self.steps) if step.index == 0]
 
     @property
     def ws(self) -> Float[np.ndarray, "steps num_ws w_dim"]:
-        """Every latent."""
-        latents = [step.ws for step in self.steps]
-        if not latents:
-            raise RecordError("the record has 0 steps; expected at least one; start a drag first")
-        return torch.cat(latents).cpu().numpy()
-
-    @property
-    def latents(self) -> Float[np.ndarray, "steps num_ws w_dim"]:
-        """Every latent; the same as `ws`."""
-        return self.ws
+        """The latent of each step."""
+        return torch.cat([step.ws for step in self.steps] or [self._no_ws]).cpu().numpy()
 
     @property
     def trajectories(self) -> "pd.DataFrame":
-        """One row a step and point: step, point, x, y, target_x, target_y, distance, tracking_error.
+        """One row for each step and point: step, point, x, y, target_x, target_y, distance, tracking_error.
 
-        `step` is the place in the record, from 0; `point` counts from 1, as in the widget; lengths are image px. A
-        point that a step lacks has no row.
+        `step` is the position in the record, from 0; `point` counts from 1, as in the widget; lengths are image px.
+        There is no row for a point that a step did not have.
         """
         import pandas as pd
 
@@ -135,89 +135,113 @@ class DragRecord:
         steps, points = np.nonzero(~np.isnan(handles[..., 0]))
         columns = {"step": steps, "point": points + 1}
         for prefix, values in (("", handles), ("target_", record.targets)):
-            columns |= {f"{prefix}{axis}": values[steps, points, place] for place, axis in enumerate("xy")}
+            columns |= {f"{prefix}{name}": values[steps, points, axis] for axis, name in enumerate("xy")}
         for name, values in (("distance", record.distances), ("tracking_error", record.tracking_error)):
             columns[name] = values[steps, points]
         return pd.DataFrame(columns)
 
-    def features(self, block: int) -> "Lazily[Float[np.ndarray, 'channels height width']]":
-        """The whole feature maps of a block, one a step: kept, or computed when it is asked for."""
-        return Lazily(self.steps, lambda step: step.features(block).whole.cpu().numpy())
+    def features(self, block: int) -> "LazySequence[Float[np.ndarray, 'channels height width']]":
+        """The whole feature map of a block at each step: as it was kept, or computed when read."""
+        return LazySequence(self.steps, lambda step: step.features(block).whole.cpu().numpy())
 
     @property
-    def pictures(self) -> "Lazily[Image.Image]":
-        """The pictures, one a step: kept, or drawn when one is asked for."""
-        return Lazily(self.steps, DragStep.picture)
+    def pictures(self) -> "LazySequence[Image.Image]":
+        """The picture of each step: as it was kept, or drawn when read."""
+        return LazySequence(self.steps, DragStep.picture)
 
     @property
     def handles(self) -> Float[np.ndarray, "steps points 2"]:
-        """Tracked handles, (x, y) in image px; NaN where a step had fewer points."""
+        """Tracked handles of each step, (x, y) in image px; NaN where a step had fewer points."""
         return self._padded([step.handles for step in self.steps], 2)
 
     @property
     def targets(self) -> Float[np.ndarray, "steps points 2"]:
-        """Targets, (x, y) in image px; NaN where a step had fewer points."""
+        """Targets of each step, (x, y) in image px; NaN where a step had fewer points."""
         return self._padded([step.targets for step in self.steps], 2)
 
     @property
     def distances(self) -> Float[np.ndarray, "steps points"]:
-        """From handle to target, image px; NaN where a step had fewer points."""
+        """Distance from each handle to its target, image px; NaN where a step had fewer points."""
         return self._padded([step.distances for step in self.steps], 1)[..., 0]
 
     @property
     def tracking_error(self) -> Float[np.ndarray, "steps points"]:
-        """e_i of each step; NaN where a step had fewer points."""
+        """Tracking error e_i of each handle; NaN where a step had fewer points."""
         return self._padded([step.tracking_error for step in self.steps], 1)[..., 0]
 
     @property
     def loss(self) -> Float[np.ndarray, " steps"]:
-        """Loss that led to each step; NaN where there was none."""
+        """The loss that led to each step; NaN where there was none."""
         return np.array([np.nan if step.loss is None else step.loss for step in self.steps])
 
     @property
     def motion_losses(self) -> Float[np.ndarray, "steps points"]:
-        """Each point's term of that loss; NaN where there was none."""
+        """Each point's term of the loss; NaN where there was none."""
         steps = tuple(self.steps)
         points = max((len(step.handles) for step in steps), default=0)
         return self._padded([step.motion_losses for step in steps], 1, points)[..., 0]
 
     @property
     def mask_loss(self) -> Float[np.ndarray, " steps"]:
-        """The fixed part's term of that loss; NaN where there was none."""
+        """The mask's term of the loss; NaN where there was none."""
         return np.array([np.nan if step.mask_loss is None else step.mask_loss for step in self.steps])
 
     @property
     def gradient_norms(self) -> Float[np.ndarray, "steps num_ws"]:
-        """Norm of that loss's gradient in each row of the latent; NaN where there was none."""
+        """Norm of the loss's gradient in each row of the latent; NaN where there was none."""
         steps = tuple(self.steps)
-        rows = max((step.ws.shape[1] for step in steps), default=0)
+        rows = max((step.ws.shape[1] for step in steps), default=self._no_ws.shape[1])
         return self._padded([step.gradient_norms for step in steps], 1, rows)[..., 0]
 
     @property
     def seconds(self) -> Float[np.ndarray, " steps"]:
-        """Since the step's own drag began, by the clock: pauses and what a loop over the steps does are included."""
+        """Wall-clock time since the step's own drag began, with pauses and the time that a loop over the steps took."""
         return np.array([step.seconds for step in self.steps])
 
     def save(self, path: str | Path) -> Path:
-        """Write the record to an .npz file, whole or not at all.
+        """Write latents, edits and numbers to an .npz file, whole or not at all.
 
-        Latents, edits and numbers are written; maps and pictures that were kept are not: `save_features` and
-        `save_picture` write those.
+        Feature maps and pictures are not written: `save_features` and `save_picture` write those.
+
+        Args:
+            path: path of the file; it gets the ending .npz if it has another.
+
+        Returns:
+            The path of the file that was written.
+
+        Raises:
+            RecordError: the file cannot be written.
+
+        Example:
+            >>> import tempfile
+            >>> from draggan_widget import DragRecord
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     DragRecord.load(DragRecord().save(f"{folder}/drag.npz"))
+            DragRecord(0 steps)
         """
-        from draggan_widget.engine.record_file import save_record
-
-        return save_record(self, Path(path))
+        record = so_far(self)
+        tables = {
+            "ws": record.ws,
+            "handles": record.handles,
+            "tracking_error": record.tracking_error,
+            "motion_losses": record.motion_losses,
+            "gradient_norms": record.gradient_norms,
+        }
+        return save_record(Path(path), record.about, record.steps, tables)
 
     @classmethod
     def load(cls, path: str | Path, generator: Generator | None = None) -> "DragRecord":
-        """Read a record; with its generator the steps can be drawn again.
+        """Read a record from a file that `save` wrote.
+
+        Args:
+            path: path of the file.
+            generator: the generator that made the record, to draw its steps again; None: numbers and latents alone.
 
         Raises:
-            RecordError: the file is not a record, is truncated or was altered.
+            RecordError: the file does not exist, is not a record, is truncated or was altered.
         """
-        from draggan_widget.engine.record_file import load_record
-
-        return load_record(Path(path), generator)
+        about, steps, ws = load_record(Path(path), generator)
+        return cls(about, steps, start=ws)
 
     def _padded(self, rows: list[tuple], width: int, least: int = 0) -> np.ndarray:
         most = max([least, *map(len, rows)])
@@ -229,5 +253,5 @@ class DragRecord:
 
 
 def so_far(record: DragRecord) -> DragRecord:
-    """The record as it is now, to be read more than once: the worker of a running drag leaves this one alone."""
-    return DragRecord(record.about, record.steps)
+    """A copy of the record with the steps so far, which does not grow when a worker adds steps to the record."""
+    return DragRecord(record.about, record.steps, start=record._no_ws)

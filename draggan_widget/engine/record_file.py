@@ -1,46 +1,63 @@
-"""A `DragRecord` as one .npz file: plain arrays and a JSON text, nothing pickled."""
+"""The .npz file of a `DragRecord`: plain arrays and a JSON text, nothing pickled."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from draggan_widget.arrays import DAMAGE, read_npz
 from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.edit import Edit
-from draggan_widget.engine.record import DragRecord, so_far
 from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import RecordError
 from draggan_widget.files import write_atomically
-
-if TYPE_CHECKING:
-    from draggan_widget.generators.generator import Generator
+from draggan_widget.generators.generator import Generator
 
 T = TypeVar("T")
+Loaded = tuple[dict[str, object], list[DragStep], Float[Tensor, "steps num_ws w_dim"]]  # about, steps, every latent
 SCHEMA = "draggan-widget record"
-VERSION = 2  # 1: without loss terms, gradient norms and the settings of each drag
+VERSION = 2  # version 1 had no loss terms, no gradient norms and no settings of each drag
 
 
-def save_record(record: DragRecord, path: Path) -> Path:
-    """Write a record as it is now; the name gets .npz where it has no such ending."""
-    record = so_far(record)
+def save_record(
+    path: Path, about: Mapping[str, object], steps: Sequence[DragStep], tables: Mapping[str, np.ndarray]
+) -> Path:
+    """Write the steps of a record.
+
+    Args:
+        path: path of the file; it gets the ending .npz if it has another.
+        about: how the record was made.
+        steps: every step.
+        tables: ws, handles, tracking_error, motion_losses and gradient_norms of these steps, as `DragRecord` has them.
+
+    Returns:
+        The path of the file that was written.
+
+    Raises:
+        RecordError: the file cannot be written.
+    """
     path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
     edits: list[Edit] = []
-    numbers = [_number(edits, step.edit) for step in record.steps]
+    edit_numbers = [_index_of(edits, step.edit) for step in steps]
     configs: list[DragConfig | None] = []
-    settings = [_number(configs, step.config) for step in record.steps]
-    meta = _meta(record, edits, numbers) | {"configs": [_plain(config) for config in configs], "settings": settings}
+    config_numbers = [_index_of(configs, step.config) for step in steps]
+    meta = {
+        "about": about,
+        "edits": [{"handles": edit.handles, "targets": edit.targets, "locked": edit.locked} for edit in edits],
+        "steps": [_pack_step(step, number) for step, number in zip(steps, edit_numbers, strict=True)],
+        "configs": [None if config is None else dict(vars(config)) for config in configs],
+        "settings": config_numbers,
+    }
     arrays: dict[str, Any] = {
         "schema": np.array(SCHEMA),
         "version": np.array(VERSION),
         "meta": np.array(json.dumps(meta)),
-        "ws": record.ws,
-        "handles": record.handles,
-        "tracking_error": record.tracking_error,
-        "motion_losses": record.motion_losses,
-        "gradient_norms": record.gradient_norms,
+        **tables,
         **{f"mask_{k}": edit.mask for k, edit in enumerate(edits) if edit.mask is not None},
     }
     try:
@@ -50,44 +67,44 @@ def save_record(record: DragRecord, path: Path) -> Path:
     return path
 
 
-def _number(known: list[T], one: T) -> int:
-    """Place of an edit, or of settings, in the list of different ones; steps share most of them."""
-    if not known or known[-1] != one:
-        known.append(one)
-    return len(known) - 1
+def _index_of(found: list[T], value: T) -> int:
+    """Index of an edit or of settings in the list of those found so far; most steps share the last one."""
+    if not found or found[-1] != value:
+        found.append(value)
+    return len(found) - 1
 
 
-def _plain(config: DragConfig | None) -> dict[str, Any] | None:
-    return None if config is None else dict(vars(config))
-
-
-def _meta(record: DragRecord, edits: list[Edit], numbers: list[int]) -> dict[str, Any]:
+def _pack_step(step: DragStep, edit_number: int) -> dict[str, Any]:
     return {
-        "about": record.about,
-        "edits": [{"handles": edit.handles, "targets": edit.targets, "locked": edit.locked} for edit in edits],
-        "steps": [
-            {
-                "index": s.index,
-                "edit": number,
-                "loss": s.loss,
-                "mask_loss": s.mask_loss,
-                "ended": s.ended,
-                "seconds": s.seconds,
-            }
-            for s, number in zip(record.steps, numbers, strict=True)
-        ],
+        "index": step.index,
+        "edit": edit_number,
+        "loss": step.loss,
+        "mask_loss": step.mask_loss,
+        "ended": step.ended,
+        "seconds": step.seconds,
     }
 
 
-def load_record(path: Path, generator: "Generator | None") -> DragRecord:
-    """Read what `save_record` wrote."""
+def load_record(path: Path, generator: Generator | None) -> Loaded:
+    """Read what `save_record` wrote.
+
+    Args:
+        path: path of the file.
+        generator: the generator that made the record, or None.
+
+    Returns:
+        How the record was made, its steps, and the latents of all steps.
+
+    Raises:
+        RecordError: the file does not exist, is not a record, is truncated or was altered.
+    """
     try:
         arrays = read_npz(path)
         if "schema" not in arrays or str(arrays["schema"]) != SCHEMA:
             raise RecordError(f"{path} is not a record of a drag; expected a file written by DragRecord.save")
         if int(arrays["version"]) > VERSION:
             raise RecordError(f"{path} has schema version {int(arrays['version'])}; this version reads up to {VERSION}")
-        return _record(arrays, generator)
+        return _unpack(arrays, generator)
     except FileNotFoundError as error:
         raise RecordError(f"{path} does not exist; expected a file written by DragRecord.save") from error
     except DAMAGE as error:
@@ -97,7 +114,7 @@ def load_record(path: Path, generator: "Generator | None") -> DragRecord:
         ) from error
 
 
-def _record(arrays: dict[str, np.ndarray], generator: "Generator | None") -> DragRecord:
+def _unpack(arrays: dict[str, np.ndarray], generator: Generator | None) -> Loaded:
     meta = json.loads(str(arrays["meta"]))
     edits = [
         Edit(edit["handles"], edit["targets"], arrays.get(f"mask_{k}"), edit.get("locked", ()))
@@ -110,7 +127,7 @@ def _record(arrays: dict[str, np.ndarray], generator: "Generator | None") -> Dra
         raise ValueError(f"{len(ws)} latents for {len(meta['steps'])} steps")
     if generator is not None:
         ws = ws.to(generator.device, generator.dtype)
-    record = DragRecord(meta["about"])
+    steps: list[DragStep] = []
     for position, step in enumerate(meta["steps"]):
         edit = edits[step["edit"]]
         handles = arrays["handles"][position, : len(edit)]
@@ -119,7 +136,7 @@ def _record(arrays: dict[str, np.ndarray], generator: "Generator | None") -> Dra
             raise ValueError(
                 f"step {position} has {len(handles)} handles and {len(errors)} errors for {len(edit)} points"
             )
-        record.append(
+        steps.append(
             DragStep(
                 index=int(step["index"]),
                 ws=ws[position : position + 1],
@@ -132,14 +149,14 @@ def _record(arrays: dict[str, np.ndarray], generator: "Generator | None") -> Dra
                 generator=generator,
                 config=configs[settings[position]],
                 mask_loss=None if step.get("mask_loss") is None else float(step["mask_loss"]),
-                **_losses(arrays, position, step, len(edit)),
+                **_unpack_losses(arrays, position, step, len(edit)),
             )
         )
-    return record
+    return meta["about"], steps, ws
 
 
-def _losses(arrays: dict[str, np.ndarray], position: int, step: dict[str, Any], points: int) -> dict[str, Any]:
-    """What only steps with a loss have, and only files from version 2 on."""
+def _unpack_losses(arrays: dict[str, np.ndarray], position: int, step: dict[str, Any], points: int) -> dict[str, Any]:
+    """Loss terms and gradient norms, which only steps with a loss have, and only in files from version 2 on."""
     if step["loss"] is None or "motion_losses" not in arrays:
         return {}
     motion, norms = arrays["motion_losses"][position, :points], arrays["gradient_norms"][position]

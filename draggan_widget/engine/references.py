@@ -1,4 +1,4 @@
-"""What a drag remembers of its start: the reference features of each point and the first map."""
+"""What a drag keeps of its start: the reference features of each point, and the first feature map."""
 
 import dataclasses
 import math
@@ -15,16 +15,16 @@ from draggan_widget.geometry import Point
 
 @dataclass(frozen=True)
 class PointReference:
-    """One point's anchor and where it is now.
+    """Reference features of one point, and its tracked handle.
 
     Attributes:
-        origin: the edit's handle, (x, y) in image px: what tells this point from others.
+        origin: the edit's handle, (x, y) in image px; it identifies the point.
         position: the tracked handle, (x, y) in image px.
-        taken_at: where feature and patch were taken, (x, y) in image px: the origin, inside the picture.
-        searched_from: the middle of the square last searched for it, (x, y) in image px.
-        feature: f_i, the feature vector there.
-        error: e_i = ||F(p) - f|| / ||f|| at the position, as last tracked.
-        patch: features around there, on whole px up to the supervision radius.
+        taken_at: where `feature` and `patch` were read, (x, y) in image px: the origin, clamped to the picture.
+        searched_from: centre of the last search square, (x, y) in image px.
+        feature: f_i, the feature vector at `taken_at`.
+        patch: features around `taken_at`, at whole px up to the supervision radius.
+        error: e_i = ||F(p) - f|| / ||f|| at `position`, from the last tracking.
     """
 
     origin: Point
@@ -38,11 +38,11 @@ class PointReference:
 
 @dataclass(frozen=True)
 class References:
-    """All points' references and F0.
+    """The references of all points, and F0.
 
     Attributes:
-        start: F0, the whole map when the drag began.
-        points: one a handle, in the edit's order.
+        start: F0, the whole feature map when the drag began.
+        points: one reference for each handle, in the edit's order.
     """
 
     start: FeatureMap
@@ -60,27 +60,27 @@ class References:
 
 
 def disc_reach(radius: float) -> int:
-    """The largest whole step strictly inside a disc."""
+    """The largest whole number of px strictly below a disc's radius."""
     return math.ceil(radius) - 1
 
 
 def take_reference(features: FeatureMap, handle: Point, radius: float, image_size: tuple[int, int]) -> PointReference:
-    """Reference of a handle from the current map (no graph)."""
+    """Take the reference of a handle from the current feature map, which has no graph."""
     reach = disc_reach(radius)
     steps = range(-reach, reach + 1)
-    x, y = placed(handle, image_size)
+    x, y = clamp_to_picture(handle, image_size)
     patch = read_grid(features, [x + o for o in steps], [y + o for o in steps], image_size)
     here = (x, y)
     return PointReference(handle, here, here, here, read_point(features, here, image_size), patch)
 
 
-def placed(handle: Point, image_size: tuple[int, int]) -> Point:
-    """A handle inside the picture: it may lie on the outer half of a border pixel."""
+def clamp_to_picture(handle: Point, image_size: tuple[int, int]) -> Point:
+    """Move a handle from the outer half of a border pixel to that pixel's centre line."""
     return min(max(handle[0], 0.0), image_size[1] - 1.0), min(max(handle[1], 0.0), image_size[0] - 1.0)
 
 
-def matches(references: References | None, edit: Edit) -> list[PointReference | None]:
-    """For each handle of an edit the reference known for it; None for a new or moved one."""
+def find_references(references: References | None, edit: Edit) -> list[PointReference | None]:
+    """The known reference of each handle of an edit; None for a handle that is new or was moved."""
     known = list(references.points) if references is not None else []
     found = []
     for handle in edit.handles:
@@ -94,14 +94,14 @@ def matches(references: References | None, edit: Edit) -> list[PointReference | 
 def follow_edit(
     references: References | None, edit: Edit, features: FeatureMap, config: DragConfig, image_size: tuple[int, int]
 ) -> References:
-    """References for the edit's points: a handle that is known keeps its own, a new or moved one takes it here.
+    """The references of an edit's points: a known handle keeps its own, a new or moved one takes it from `features`.
 
-    What was taken of another block, or with another radius, is taken anew where the handle is now.
+    References from another block or with another supervision radius are taken anew at the tracked handle.
     """
     same_block = references is not None and references.start.block == features.block
     side = 2 * disc_reach(config.supervision_radius) + 1
     points = []
-    for handle, match in zip(edit.handles, matches(references, edit), strict=True):
+    for handle, match in zip(edit.handles, find_references(references, edit), strict=True):
         if match is None:
             points.append(take_reference(features, handle, config.supervision_radius, image_size))
             continue

@@ -1,6 +1,6 @@
-"""A drag made again: the same edits sent at the same steps, the same drags begun one after another.
+"""The drags of a record, made again: the same edits are sent at the same steps.
 
-On the same CPU and process settings the steps are the same bit for bit; elsewhere rounding lets them part slowly.
+On the same CPU with the same process settings the steps are equal bit for bit; elsewhere rounding makes them differ.
 """
 
 from collections.abc import Generator as Steps
@@ -19,14 +19,13 @@ from draggan_widget.generators.generator import Generator
 
 @dataclass(frozen=True, eq=False)
 class Segment:
-    """One `drag()` of a record: the first, or one begun anew where an earlier one was left.
+    """The steps of one `drag()` in a record.
 
     Attributes:
-        count: its steps, the untouched start included.
-        ended: whether the drag ended by itself; else it reached its cap, was stopped, or was left for the next segment,
-            after `count` steps.
-        edits: (index, edit): from which of its steps on each was pursued; the first from 0 on.
-        config: its settings; None where the record does not say: then those of the whole replay.
+        count: number of its steps, the unchanged start included.
+        ended: whether the drag ended by itself; else it reached its cap or was stopped after `count` steps.
+        edits: each edit with the index of the first step that followed it; the first index is 0.
+        config: settings of the drag; None where the record does not hold them: then those of the whole replay.
     """
 
     count: int
@@ -35,31 +34,29 @@ class Segment:
     config: DragConfig | None = None
 
 
-def segments_of(steps: Sequence[DragStep]) -> tuple[Segment, ...]:
-    """What a record says of how its steps were made."""
+def split_segments(steps: Sequence[DragStep]) -> tuple[Segment, ...]:
+    """Split the steps of a record into its drags."""
     starts = [place for place, step in enumerate(steps) if place == 0 or step.index == 0]
-    return tuple(_segment(steps[a:b]) for a, b in zip(starts, [*starts[1:], len(steps)], strict=True))
+    return tuple(_make_segment(steps[a:b]) for a, b in zip(starts, [*starts[1:], len(steps)], strict=True))
 
 
-def _segment(steps: Sequence[DragStep]) -> Segment:
+def _make_segment(steps: Sequence[DragStep]) -> Segment:
     edits = [(0, steps[0].edit)]
     for index, step in enumerate(steps):
         if step.edit != edits[-1][1]:
             edits.append((index, step.edit))
-    by_itself = steps[-1].ended not in (None, "cap")  # a cap keeps its count where the settings are not known
+    by_itself = steps[-1].ended not in (None, "cap")  # the count repeats a cap, also where settings are not known
     return Segment(len(steps), by_itself, tuple(edits), steps[0].config)
 
 
 class Replay:
-    """A record's segments, pulled like one `drag()`.
-
-    Args:
-        segments: at least one.
-        after: the edit that stood when the record was saved, where it is another than that of the last step.
+    """The drags of a record, made again one after another, with the interface of a single `drag()`.
 
     Attributes:
-        more: whether recorded steps are still to come after the newest one; None before the first, and once the
-            recorded way was left: by an edit sent in, or by asking for more.
+        segments: the recorded drags, at least one.
+        after: the edit of the session when the record was saved, if it is not that of the last step; else None.
+        more: whether recorded steps follow the newest one. None before the first step, and after the replay was left:
+            by an edit that was sent, or by a step past the end of the record.
     """
 
     def __init__(self, segments: tuple[Segment, ...], after: Edit | None = None):
@@ -68,52 +65,56 @@ class Replay:
 
     @property
     def first(self) -> Edit:
-        """The edit it begins with."""
+        """The edit of the first step."""
         return self.segments[0].edits[0][1]
 
     def steps(
         self, generator: Generator, ws: Float[Tensor, "1 num_ws w_dim"], config: DragConfig
     ) -> Steps[DragStep, Edit | None, None]:
-        """Make the recorded drags again, from the latent where the first began.
+        """Make the recorded drags again.
 
-        A segment that ended by itself goes on until it does so again, be it some steps earlier or later; one that was
-        stopped is stopped after as many steps. Each segment has its own settings, `config` where it holds none, and
-        each further segment takes over the anchors of the one before.
+        A drag that ended by itself runs until it ends again, which may be some steps earlier or later; a drag that was
+        stopped is stopped after as many steps. Each drag takes over the references of the one before.
+
+        Args:
+            generator: the generator that draws the picture.
+            ws: the start latent of the first drag.
+            config: settings of the drags whose segment holds none.
 
         Yields:
-            As `drag` does. `send(edit)` leaves the recorded way and goes on with that edit; so does asking for more
-            after the last recorded step of a drag that was stopped.
+            The same as `drag`. `send(edit)` leaves the replay and drags on with that edit; a step that is asked for
+            after the last recorded step of a drag that was stopped goes on with its last edit.
         """
         resume = None
         for segment in self.segments:
-            drawn = drag(generator, ws, segment.edits[0][1], segment.config or config, resume)
-            due, step, index = dict(segment.edits), next(drawn), 0
-            while not _over(segment, step, index):
+            dragged = drag(generator, ws, segment.edits[0][1], segment.config or config, resume)
+            edits, step, index = dict(segment.edits), next(dragged), 0
+            while not _is_over(segment, step, index):
                 self.more = True
                 sent = yield step
                 if sent is not None:
-                    yield from self._leave(drawn, sent)
+                    yield from self._leave(dragged, sent)
                     return
                 index += 1
-                step = drawn.send(due.get(index))
+                step = dragged.send(edits.get(index))
             self.more = segment is not self.segments[-1]
             sent = yield step
             if sent is not None or not self.more:
                 if step.ended is None:
-                    yield from self._leave(drawn, sent)
+                    yield from self._leave(dragged, sent)
                 return
             ws, resume = step.ws, step.references
 
     def _leave(
-        self, drawn: Steps[DragStep, Edit | None, None], sent: Edit | None
+        self, dragged: Steps[DragStep, Edit | None, None], sent: Edit | None
     ) -> Steps[DragStep, Edit | None, None]:
         self.more = None
         try:
             while True:
-                sent = yield drawn.send(sent)
+                sent = yield dragged.send(sent)
         except StopIteration:
             return
 
 
-def _over(segment: Segment, step: DragStep, index: int) -> bool:
+def _is_over(segment: Segment, step: DragStep, index: int) -> bool:
     return step.ended is not None or (not segment.ended and index == segment.count - 1)

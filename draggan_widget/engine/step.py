@@ -13,7 +13,7 @@ from torch import Tensor
 from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.edit import Edit
 from draggan_widget.engine.errors import NotFinite
-from draggan_widget.engine.keep import Kept
+from draggan_widget.engine.kept import Kept
 from draggan_widget.engine.references import References
 from draggan_widget.engine.termination import Ending
 from draggan_widget.errors import ConfigError, RecordError
@@ -27,8 +27,8 @@ class CurrentFeatures:
     """The whole feature map of a step, as long as no later step was begun.
 
     Args:
-        features: the whole map; None where the step computed windows of it only.
-        make: computes it then, for whoever asks.
+        features: the whole map; None where the step computed only windows of it.
+        make: computes the whole map in that case, when it is first asked for.
     """
 
     def __init__(self, features: FeatureMap | None, make: Callable[[], FeatureMap] | None = None):
@@ -36,14 +36,14 @@ class CurrentFeatures:
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple:
-        return CurrentFeatures, (self._features,)  # a copy does not compute
+        return CurrentFeatures, (self._features,)  # a copy computes nothing
 
     def get(self) -> FeatureMap | None:
-        """The whole map where it is held; None once the drag went on, or where nobody computed it."""
+        """The whole map if it is in memory; None once the drag went on, or where it was not computed."""
         return self._features
 
     def whole(self) -> FeatureMap | None:
-        """The whole map, computed and kept where it is not held; None once the drag went on."""
+        """The whole map, computed first if it is not in memory; None once the drag went on."""
         features, make = self._features, self._make
         if features is not None or make is None:
             return features
@@ -55,7 +55,7 @@ class CurrentFeatures:
         return features
 
     def clear(self) -> None:
-        """Let the map go."""
+        """Free the map."""
         with self._lock:
             self._features = self._make = None
 
@@ -65,20 +65,23 @@ class DragStep:
     """One step of a drag; it owns its data and stays valid after the drag went on.
 
     Attributes:
-        index: counted from 0, the untouched start, within its drag.
+        index: number of the step within its drag; 0 is the unchanged start.
         ws: the latent, (1, num_ws, w_dim).
-        edit: what was asked for at this step.
+        edit: the edit that the drag followed at this step.
         handles: the tracked handles, (x, y) in image px.
         tracking_error: e_i = ||F(p) - f|| / ||f|| of each handle.
-        loss: L of the supervision that led here; None where there was none.
-        ended: why the drag is over, on its last step.
-        seconds: since the drag began, by the clock: pauses and what a loop over the steps does are included.
-        references: anchors and tracked handles: hand them to `drag(..., resume=)` to go on from here; None in a
-            record read from a file.
-        motion_losses: each point's term of that loss, in the order of the edit then; NaN for a point at rest.
-        mask_loss: the fixed part's term, lambda L_fix; None where no part was fixed.
-        config: settings of the drag it belongs to; None in a record of an older file.
-        gradient_norms: norm of that loss's gradient in each of the num_ws rows.
+        loss: L of the motion supervision that led to this step; None where there was none.
+        ended: why the drag is over, on its last step; else None.
+        seconds: wall-clock time since the drag began, with pauses and the time that a loop over the steps took.
+        references: reference features and tracked handles; `drag(..., resume=)` takes them to go on from this step.
+            None in a record that was read from a file.
+        generator: the generator that draws the step; None in a record that was read without it.
+        current: the step's whole feature map, until the drag goes on.
+        motion_losses: each point's term of `loss`, in the order of the edit at that time; NaN for a point at rest.
+        mask_loss: the mask's term of `loss`, lambda L_fix; None where everything may move.
+        gradient_norms: norm of the gradient of `loss` in each of the num_ws rows.
+        config: settings of the drag that made the step; None in a record from an older file.
+        kept: feature maps and picture that a record kept of the step.
     """
 
     index: int
@@ -100,20 +103,28 @@ class DragStep:
 
     @property
     def targets(self) -> tuple[Point, ...]:
-        """Where the handles should go, (x, y) in image px."""
+        """The target points, (x, y) in image px."""
         return self.edit.targets
 
     @property
     def distances(self) -> tuple[float, ...]:
-        """From each handle to its target, image px."""
+        """Distance from each handle to its target, image px."""
         return tuple(distance(p, t) for p, t in zip(self.handles, self.targets, strict=True))
 
     def pixels(self, cancelled: Callable[[], bool] | None = None) -> UInt8[np.ndarray, "height width 3"]:
-        """The picture as 8-bit RGB; `cancelled` as in `Generator.image`."""
+        """The picture as 8-bit RGB.
+
+        Args:
+            cancelled: as in `Generator.image`.
+
+        Raises:
+            Cancelled: `cancelled` answered True.
+            RecordError: the step was read from a file without its generator.
+        """
         kept = self.kept.picture()
         if kept is not None:
             return kept
-        generator = self._drawn_by()
+        generator = self._required_generator()
         with torch.no_grad():
             picture = generator.image(self.ws, self.current.get(), cancelled)[0]
         if not bool(torch.isfinite(picture).all()):
@@ -128,12 +139,14 @@ class DragStep:
         """A cheap, smaller picture in [-1, 1], while this step is the current one.
 
         Raises:
-            ConfigError: the drag went on, or the generator has no preview for its block.
+            ConfigError: the drag went on, or the generator has no preview for the supervised block.
         """
         features = self.current.whole()
         if features is None:
-            raise ConfigError(f"step {self.index} is no longer the current one; expected that; take picture() instead")
-        return self._drawn_by().preview(features, self.ws)
+            raise ConfigError(
+                f"step {self.index} is no longer the current one; expected the newest step; take picture() instead"
+            )
+        return self._required_generator().preview(features, self.ws)
 
     def features(self, block: int) -> FeatureMap:
         """The whole feature map of a block at this step, without a graph."""
@@ -145,9 +158,9 @@ class DragStep:
             values = torch.from_numpy(kept)
             return FeatureMap.of(block, values if self.generator is None else values.to(self.generator.device))
         with torch.no_grad():
-            return self._drawn_by().features(self.ws, block)
+            return self._required_generator().features(self.ws, block)
 
-    def _drawn_by(self) -> Generator:
+    def _required_generator(self) -> Generator:
         if self.generator is None:
             raise RecordError("this step was read without its generator; call DragRecord.load(path, generator)")
         return self.generator

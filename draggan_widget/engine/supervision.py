@@ -1,4 +1,4 @@
-"""One step down the loss (Pan et al. 2023, eq. 1): its terms, its gradient in every row of the latent, Adam."""
+"""One optimisation step (Pan et al. 2023, eq. 1): terms of the loss, gradient in every row of the latent, Adam."""
 
 import math
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ from draggan_widget.geometry import distance, unit_vector
 
 @dataclass(frozen=True)
 class Supervision:
-    """What the step that led to a latent went down; nothing but None and () where every point was at rest.
+    """Loss values of one optimisation step; None and () where every point was at rest.
 
     Attributes:
         loss: L = L_motion + lambda L_fix.
         motion_losses: each point's term of L_motion; NaN for a point at rest.
-        mask_loss: lambda L_fix; None where no part of the picture is fixed.
-        gradient_norms: norm of dL/dw in each of the num_ws rows, whether a drag may move it or not.
+        mask_loss: lambda L_fix; None where everything may move.
+        gradient_norms: norm of dL/dw in each of the num_ws rows, also in those that a drag may not move.
     """
 
     loss: float | None = None
@@ -40,8 +40,8 @@ class LossTerms:
     """The terms of L, with their graph.
 
     Attributes:
-        motion: one a point; None for a point at rest.
-        fixed: lambda L_fix; None where no part of the picture is fixed.
+        motion: L_motion of each point; None for a point at rest.
+        fixed: lambda L_fix; None where everything may move.
     """
 
     motion: tuple[Float[Tensor, ""] | None, ...]
@@ -49,7 +49,7 @@ class LossTerms:
 
 
 def is_gated(error: float, config: DragConfig) -> bool:
-    """Whether a point that matches its reference so badly follows its start patch."""
+    """Whether a point with this tracking error is pulled toward its start patch (template supervision)."""
     return config.confidence_gate is not None and error > config.confidence_gate
 
 
@@ -71,16 +71,16 @@ def motion_terms(
 def fixed_term(
     features: FeatureMap, references: References, config: DragConfig, fixed: FixedPart | None
 ) -> Float[Tensor, ""] | None:
-    """Lambda L_fix; None where no part of the picture is fixed."""
+    """Lambda L_fix; None where everything may move."""
     return None if fixed is None else config.mask_weight * mask_loss(features, references.start, fixed)
 
 
-class Descent:
-    """Adam on what a drag adds to its start latent.
+class LatentOptimizer:
+    """Adam on the difference between the current latent and the start latent.
 
     Attributes:
-        leaf: zeros at first, (1, w_dim) for all rows together or one of each.
-        rows: of the latent that the leaf is added to.
+        leaf: the difference, zeros at first: (1, w_dim) for all drag rows together, or one row for each.
+        rows: the rows of the latent that the leaf is added to.
     """
 
     def __init__(self, leaf: Float[Tensor, "_ w_dim"], rows: tuple[int, ...]):
@@ -88,30 +88,30 @@ class Descent:
         self._adam = Adam(leaf)
 
     def step(self, ws: Float[Tensor, "1 num_ws w_dim"], terms: LossTerms, rate: float, index: int) -> Supervision:
-        """Go down a loss.
+        """Change the leaf by one step of Adam.
 
         Args:
-            ws: the latent made from the leaf, with its graph.
-            terms: of the loss.
-            rate: of Adam.
-            index: of the drag's step, for words.
+            ws: the latent that was made from the leaf, with its graph.
+            terms: the terms of the loss at this latent.
+            rate: learning rate of Adam.
+            index: index of the drag's step, for the error text.
 
         Raises:
             NotFinite: the loss or its gradient is not finite; the leaf stays as it was.
         """
-        due = [term for term in (*terms.motion, terms.fixed) if term is not None]
-        if not due:
+        given = [term for term in (*terms.motion, terms.fixed) if term is not None]
+        if not given:
             return Supervision()
         with torch.enable_grad():
-            total = torch.stack(due).sum()
+            total = torch.stack(given).sum()
         (gradient,) = torch.autograd.grad(total, ws)
         norms = torch.linalg.vector_norm(gradient[0], dim=1)
-        loss, *values = torch.cat([torch.stack([total, *due]).detach(), norms]).tolist()  # one wait for the device
+        loss, *values = torch.cat([torch.stack([total, *given]).detach(), norms]).tolist()  # one copy from the device
         if not all(math.isfinite(value) for value in (loss, *values)):
             raise NotFinite("loss or gradient", index, index)
         moved = gradient[0, list(self.rows)]
         self._adam.step(moved if moved.shape == self.leaf.shape else moved.sum(0, keepdim=True), rate)
-        named = iter(values)
-        motion = tuple(math.nan if term is None else next(named) for term in terms.motion)
-        fixed = None if terms.fixed is None else next(named)
-        return Supervision(loss, motion, fixed, tuple(named))
+        rest = iter(values)
+        motion = tuple(math.nan if term is None else next(rest) for term in terms.motion)
+        fixed = None if terms.fixed is None else next(rest)
+        return Supervision(loss, motion, fixed, tuple(rest))

@@ -17,30 +17,36 @@ ADVICE: dict[str, str] = {
 
 
 @dataclass
-class Progress:
-    """Distances and tracking errors since the edit last changed: one loop's local state."""
+class TerminationCheck:
+    """Decides whether a drag is over, from its steps since the edit last changed; local to one loop.
+
+    Attributes:
+        config: settings of the drag.
+        distances: distance from each handle to its target, image px, at every step.
+        errors: tracking error of each handle, at every step.
+    """
 
     config: DragConfig
     distances: list[tuple[float, ...]] = field(default_factory=list)
     errors: list[tuple[float, ...]] = field(default_factory=list)
 
     def add(self, distances: tuple[float, ...], errors: tuple[float, ...]) -> None:
-        """Note one step."""
+        """Add the distances and tracking errors of one step."""
         self.distances.append(distances)
         self.errors.append(errors)
 
     def ending(self, step: int) -> Ending | None:
-        """Why the drag is over at this step (counted from its start), or None."""
-        near = self.config.stop_for(len(self.distances[-1]))
+        """Why the drag is over at this step, or None; `step` counts from the start of the drag."""
+        near = self.config.stop_distance_for(len(self.distances[-1]))
         if all(distance <= near for distance in self.distances[-1]):
             return "arrived"
         if step >= self.config.max_steps:
             return "cap"
-        if self._lost():
+        if self._is_lost():
             return "lost"
-        return "stalled" if self._stalled() else None
+        return "stalled" if self._is_stalled() else None
 
-    def _stalled(self) -> bool:
+    def _is_stalled(self) -> bool:
         window = self.config.stall_steps
         if len(self.distances) <= window:
             return False
@@ -51,13 +57,13 @@ class Progress:
                 return False
         return True
 
-    def _lost(self) -> bool:
+    def _is_lost(self) -> bool:
         config = self.config
         if len(self.errors) < config.lost_baseline + config.lost_steps:
             return False
         for point in range(len(self.errors[-1])):
-            usual = median(row[point] for row in self.errors[: config.lost_baseline])
-            limit = max(config.lost_factor * usual, config.lost_error)
+            early = median(row[point] for row in self.errors[: config.lost_baseline])
+            limit = max(config.lost_factor * early, config.lost_error)
             if all(row[point] > limit for row in self.errors[-config.lost_steps :]):
                 return True
         return False

@@ -1,8 +1,8 @@
 """Point tracking (Pan et al. 2023, eq. 2).
 
 Differs from the official renderer: 1. only the cells under each search square are read, not an image-size map; 2. with
-`mean_removal` a share of the generator's mean feature map is taken off both sides: what every picture has at a place
-pulls the tracker back to where it started, and turned heads were tracked a sixth short (docs/accuracy.md).
+`mean_removal` a share of the generator's mean feature map is subtracted on both sides: features that every picture has
+at a place pull the tracker back to its start, and turned heads were tracked a sixth short (docs/accuracy.md).
 """
 
 import dataclasses
@@ -20,13 +20,13 @@ from draggan_widget.geometry import steps_inside
 
 @dataclass(frozen=True)
 class Search:
-    """What one search for a handle compared.
+    """The values that one search for a handle compared.
 
     Attributes:
-        xs: columns of the square, image px.
-        ys: rows of the square, image px.
-        away: F(q) - f_i at each place.
-        cost: norm of what is compared at each place; the tracker takes the first smallest.
+        xs: columns of the search square, image px.
+        ys: rows of the search square, image px.
+        away: F(q) - f_i at each position q.
+        cost: norm of `away`, less the share of the mean map, at each position; the tracker takes the first smallest.
     """
 
     xs: tuple[float, ...]
@@ -47,18 +47,18 @@ def search(
     image_size: tuple[int, int],
     mean: FeatureMap | None = None,
 ) -> Search:
-    """Compare every place around `point.position` with the point's feature; arguments as in `track`."""
+    """Compare every position around `point.position` with the point's feature; arguments as in `track`."""
     height, width = image_size
     x, y = point.position
     xs = [x + o for o in steps_inside(x, config.tracking_radius, width)]
     ys = [y + o for o in steps_inside(y, config.tracking_radius, height)]
     away = read_grid(features, xs, ys, image_size) - point.feature[:, None, None]
-    compared = away
+    difference = away
     if mean is not None:
         usual = read_grid(mean, xs, ys, image_size) - read_point(mean, point.taken_at, image_size)[:, None, None]
-        compared = away - config.mean_removal * usual
+        difference = away - config.mean_removal * usual
     order = 1 if config.tracking_norm == "L1" else 2
-    return Search(tuple(xs), tuple(ys), away, torch.linalg.vector_norm(compared, ord=order, dim=0))
+    return Search(tuple(xs), tuple(ys), away, torch.linalg.vector_norm(difference, ord=order, dim=0))
 
 
 def track(
@@ -71,11 +71,11 @@ def track(
     """Find one handle again after the image moved.
 
     Args:
-        features: the current map, without a graph.
-        point: where it was, and the reference feature f_i it is known by.
-        config: radius r2 of the square |q - p|_inf <= r2, cut at the picture's border, and the norm.
+        features: the current feature map, without a graph.
+        point: the handle's last position p and its reference feature f_i.
+        config: settings, for the norm and the radius r2 of the square |q - p|_inf <= r2, cut at the picture's border.
         image_size: (height, width) in px.
-        mean: the mean map of the same block, needed with `mean_removal`.
+        mean: the generator's mean feature map of the same block; needed with `mean_removal`.
 
     Returns:
         The same reference at its new position, with its tracking error.

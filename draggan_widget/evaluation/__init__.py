@@ -1,1 +1,1 @@
-"""How good a drag is, measured."""
+"""Measures of how well drags work."""

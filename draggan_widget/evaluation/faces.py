@@ -1,7 +1,7 @@
-"""dlib's 68 face landmarks and 128-d identity, for studies only.
+"""dlib's 68 face landmarks and its identity embedding of 128 numbers, for studies only.
 
-Needs the extra `study` (dlib-bin and face-recognition-models); the model files are read from the installed folder
-without importing that package. Source: Kazemi and Sullivan 2014; King 2009 (dlib).
+Needs the extra `study` (dlib-bin and face-recognition-models); the model files are read from the folder of
+face-recognition-models without importing it. Source: Kazemi and Sullivan 2014; King 2009 (dlib).
 """
 
 import importlib.util
@@ -14,14 +14,14 @@ from PIL import Image
 
 from draggan_widget.errors import DragganError
 
-SIDE = 512  # px: every coordinate of a study
+SIDE = 512  # px; side of the scaled picture in which a study gives every coordinate
 REMEDY = "install the extra: pip install 'draggan-widget[study]'"
 NOSE_TIP = 30
 FIVE = (36, 45, 30, 48, 54)  # outer eye corners, nose tip, mouth corners
 
 
 class FaceDetector:
-    """Landmarks and identity of the one face in a picture."""
+    """Finds the landmarks and the identity embedding of the largest face in a picture."""
 
     def __init__(self) -> None:
         try:
@@ -35,12 +35,15 @@ class FaceDetector:
         self._embed = tools.face_recognition_model_v1(str(models / "dlib_face_recognition_resnet_model_v1.dat"))
 
     def landmarks(self, pixels: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, "68 2"] | None:
-        """(x, y) in px of the picture scaled to 512, of its largest face; None when there is none."""
+        """The landmarks of the largest face, (x, y) in px of the picture scaled to 512 px; None without a face."""
         shape = self._predict(_scaled(pixels))
         return None if shape is None else np.array([(p.x, p.y) for p in shape.parts()], dtype=float)
 
     def identity(self, pixels: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, "128"] | None:
-        """An embedding; two of one person are usually nearer than 0.6."""
+        """The identity embedding of the largest face; None without a face.
+
+        Two embeddings of one person are usually nearer to each other than 0.6.
+        """
         small = _scaled(pixels)
         shape = self._predict(small)
         return None if shape is None else np.array(self._embed.compute_face_descriptor(small, shape))

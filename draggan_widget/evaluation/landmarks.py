@@ -1,7 +1,7 @@
 """Face landmark manipulation (Pan et al. 2023, table 1): drag the landmarks of one face to those of another.
 
-Differs from the paper: 1. landmarks are dlib's; 2. psi, seeds, the one and the five landmarks and the cap are stated
-with every figure; 3. identity, brightness and a feature distance are reported beside the landmark distance.
+Differs from the paper: 1. landmarks are dlib's; 2. psi, the seeds, the dragged landmarks and the cap are stated with
+every figure; 3. identity, brightness and a feature distance are reported besides the landmark distance.
 """
 
 import time
@@ -22,20 +22,20 @@ from draggan_widget.generators.generator import Generator
 from draggan_widget.images import to_uint8
 
 PSI = 0.7
-POPULATION = range(5000, 5064)  # seeds of the faces that say what is usual
+POPULATION = range(5000, 5064)  # seeds of the faces whose features count as usual
 
 
 @dataclass(frozen=True)
 class Task:
-    """One drag to be judged.
+    """One drag of the study.
 
     Attributes:
-        name: "nose", "five", "nose+40", ...
-        pair: its number.
-        seed: of the face that is dragged.
-        landmarks: dlib's indices of the points.
-        goal: where these should be, (x, y) in 512-px coordinates.
-        start: where dlib saw them.
+        name: name of the kind of task: "nose", "five", "nose+40", ...
+        pair: number of the pair of faces.
+        seed: seed of the face that is dragged.
+        landmarks: dlib's indices of the dragged landmarks.
+        start: positions of these landmarks before the drag, as dlib finds them, (x, y) in 512-px coordinates.
+        goal: positions to which they are dragged, (x, y) in 512-px coordinates.
     """
 
     name: str
@@ -48,7 +48,21 @@ class Task:
 
 @dataclass(frozen=True)
 class Row:
-    """What came of one drag; distances in 512-px coordinates, NaN where dlib saw no face."""
+    """The result of one drag, a row of the study's table.
+
+    Attributes:
+        setting: name of the drag's settings.
+        task: name of the task.
+        pair: number of the pair of faces.
+        before: mean distance of the landmarks from their goals before the drag, px in 512-px coordinates.
+        after: the same after the drag, with the landmarks found anew by dlib; NaN where it finds no face.
+        steps: number of steps of the drag.
+        seconds: wall-clock time of the drag without pictures.
+        ended: why the drag was over.
+        identity: distance between the identity embeddings before and after; NaN where dlib finds no face.
+        brightness: change of the mean grey level, of 255.
+        feature_distance: `Judge.feature_distance` of the last latent.
+    """
 
     setting: str
     task: str
@@ -64,7 +78,7 @@ class Row:
 
 
 class Judge:
-    """Draws faces, makes tasks and judges drags on one generator."""
+    """Makes the tasks of the study and measures drags on one generator."""
 
     def __init__(self, generator: Generator):
         self.generator = generator
@@ -81,7 +95,7 @@ class Judge:
         return self.generator.ws_from_seed(seed, PSI)
 
     def pair_task(self, name: str, pair: int, landmarks: Sequence[int]) -> Task | None:
-        """Drag landmarks of face 2 * pair to those of face 2 * pair + 1; None when dlib misses one of them."""
+        """Drag landmarks of face 2 * pair to those of face 2 * pair + 1; None when dlib does not find both faces."""
         seed = 2 * pair
         seen = [self.detector.landmarks(self.pixels(self.ws(s))) for s in (seed, seed + 1)]
         if seen[0] is None or seen[1] is None:
@@ -90,7 +104,7 @@ class Judge:
         return Task(name, pair, seed, tuple(landmarks), seen[0][index], seen[1][index])
 
     def shift_task(self, name: str, pair: int, landmark: int, shift: tuple[float, float]) -> Task | None:
-        """Drag one landmark by a fixed way."""
+        """Drag one landmark by (x, y) px in 512-px coordinates; None when dlib finds no face."""
         seen = self.detector.landmarks(self.pixels(self.ws(2 * pair)))
         if seen is None:
             return None
@@ -98,7 +112,7 @@ class Judge:
         return Task(name, pair, 2 * pair, (landmark,), start, start + np.array(shift))
 
     def run(self, task: Task, setting: str, config: DragConfig) -> Row:
-        """Drag and judge. The clock runs from the first step to the last, without pictures."""
+        """Drag and measure the result."""
         first, last, seconds = self._drag(task, config)
         before, after = first.pixels(), last.pixels()
         seen = self.detector.landmarks(after)
@@ -136,9 +150,10 @@ class Judge:
         return float("nan") if one is None or other is None else float(np.linalg.norm(one - other))
 
     def feature_distance(self, ws: Tensor) -> float:
-        """How unusual a picture's features are: RMS over channels of their mean and spread, in standard deviations.
+        """How unusual a picture's features are, in standard deviations of the population.
 
-        About 1 for faces of the generator; a collapsed picture is far off although dlib may still see a face in it.
+        The RMS over the channels' means and spreads. About 1 for faces of the generator; much larger for a collapsed
+        picture, in which dlib may still find a face.
         """
         if self._usual is None:
             stats = torch.stack([self._statistics(self.ws(seed)) for seed in POPULATION])

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.edit import Edit
 from draggan_widget.engine.record import DragRecord
-from draggan_widget.engine.replay import Segment, segments_of
+from draggan_widget.engine.replay import Segment, split_segments
 from draggan_widget.errors import ExportError
 from draggan_widget.export import json_values
 from draggan_widget.export.comparison import Result, make_result, pack_result, unpack_result
@@ -109,7 +109,7 @@ def make_saved_edit(record: DragRecord, edit: Edit | None = None, generator: Sav
         ws=first.ws.detach().float().cpu().numpy() if given else None,
         config=DragConfig().replace(**about["config"]),  # pyright: ignore[reportCallIssue]
         edit=record.steps[-1].edit if edit is None else edit,
-        segments=segments_of(record.steps),
+        segments=split_segments(record.steps),
         result=make_result(record),
         versions=dict(about.get("versions", {})),  # pyright: ignore[reportCallIssue, reportArgumentType]
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
-from draggan_widget.engine.config import plain as plain_number
+from draggan_widget.engine.config import python_scalar
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.errors import ExportError
 from draggan_widget.export import json_values
@@ -109,7 +109,7 @@ def save_features(record: DragRecord, block: int, path: str | Path, steps: Itera
 
 def _check_positions(record: DragRecord, steps: Iterable[int] | None) -> list[int]:
     record = require_steps(record)
-    positions = list(range(len(record))) if steps is None else [plain_number(step) for step in steps]
+    positions = list(range(len(record))) if steps is None else [python_scalar(step) for step in steps]
     for position in positions:
         if isinstance(position, bool) or not isinstance(position, int) or not 0 <= position < len(record):
             raise ExportError(f"steps has {position!r}; expected positions from 0 to {len(record) - 1}")

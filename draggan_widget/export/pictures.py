@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
-from draggan_widget.engine.provenance import own_version
+from draggan_widget.engine.provenance import package_version
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import ExportError
@@ -100,7 +100,7 @@ def _make_metadata(step: DragStep, about: dict[str, object]) -> dict[str, Any]:
 
 
 def _creator_tool() -> str:
-    return f"draggan-widget {own_version()}"
+    return f"draggan-widget {package_version()}"
 
 
 def _encode_png(pixels: UInt8[np.ndarray, "height width 3"], metadata: dict[str, Any]) -> bytes:

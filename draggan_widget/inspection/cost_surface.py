@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.record import DragRecord, DragStep
-from draggan_widget.engine.references import PointReference, matches, placed, take_reference
+from draggan_widget.engine.references import PointReference, clamp_to_picture, find_references, take_reference
 from draggan_widget.engine.tracking import search
 from draggan_widget.errors import ConfigError, RecordError
 from draggan_widget.geometry import Point
@@ -83,7 +83,7 @@ def _reference(step: DragStep, point: int, config: DragConfig, record: DragRecor
             f"config.block is {config.block}; this drag tracked in block {step.references.start.block}; pass its own "
             "settings"
         )
-    reference = matches(step.references, step.edit)[point]  # not by place: the edit may have changed since
+    reference = find_references(step.references, step.edit)[point]  # not by place: the edit may have changed since
     if reference is None:
         x, y = step.edit.handles[point]
         raise ConfigError(
@@ -112,7 +112,7 @@ def _reference_of_record(step: DragStep, point: int, config: DragConfig, record:
     size = step.generator.image_size
     reference = take_reference(placed_on.features(config.block), handle, config.supervision_radius, size)
     if position == first:
-        return dataclasses.replace(reference, searched_from=placed(handle, size))
+        return dataclasses.replace(reference, searched_from=clamp_to_picture(handle, size))
     before = record[position - 1]
     return dataclasses.replace(reference, searched_from=before.handles[before.edit.handles.index(handle)])
 

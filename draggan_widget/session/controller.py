@@ -9,7 +9,7 @@ from typing import Any
 
 from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.edit import Edit
-from draggan_widget.engine.errors import NotFinite, out_of_memory
+from draggan_widget.engine.errors import NotFinite, explain_out_of_memory
 from draggan_widget.engine.keep import Keep, Keeper
 from draggan_widget.engine.loop import drag
 from draggan_widget.engine.provenance import about_drag
@@ -192,7 +192,7 @@ class Core:
 
     def _new_record(self) -> DragRecord:
         steps = self.state.steps
-        return DragRecord(self._about(steps[-1].config if steps else None), steps, self.keeper)
+        return DragRecord(self._about(steps[-1].config if steps else None), steps, self.keeper, start=self.state.origin)
 
     def _about(self, made_with: DragConfig | None = None) -> dict[str, Any]:
         """How the newest steps were made; None: how they would be."""
@@ -229,7 +229,7 @@ class Core:
             if self._run is not run:
                 return False
             record, recorded = self.record, run.recorded(step)
-            record.note(step)
+            record.steps.append(step)
             if step.index == 0:
                 record.about = self._about(step.config)
             if recorded is not None:
@@ -277,7 +277,7 @@ class Core:
                 return
             if isinstance(error, NotFinite):
                 self._step_back(error)
-            memory = out_of_memory(error, self.state.step.index)
+            memory = explain_out_of_memory(error, self.state.step.index)
             if memory is not None:  # the graph went with the run, the map goes here
                 self.state.step.current.clear()
                 self.generator.free_memory()

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from draggan_widget.engine.config import DragConfig, plain
+from draggan_widget.engine.config import DragConfig, checked_config, python_scalar
 from draggan_widget.engine.edit import Edit
 from draggan_widget.engine.keep import Keep, checked_keep
 from draggan_widget.engine.record import DragRecord
@@ -55,7 +55,7 @@ class DragSession(Held):
             ConfigError: seed, latent, label or settings do not fit it.
         """
         loaded = load_generator(generator)
-        own = DragConfig.for_generator(loaded) if config is None else _fitting(config, loaded)
+        own = DragConfig.for_generator(loaded) if config is None else checked_config(config, loaded)
         if ws is None:
             state = seed_state(loaded, seed, truncation_psi, label)
         else:
@@ -79,7 +79,7 @@ class DragSession(Held):
 
     @config.setter
     def config(self, config: DragConfig) -> None:
-        self._core.configure(_fitting(config, self.generator))
+        self._core.configure(checked_config(config, self.generator))
 
     @property
     def edit(self) -> Edit:
@@ -141,7 +141,7 @@ class DragSession(Held):
 
     def begin(self, limit: int | None = None) -> None:
         """Start, but make at most `limit` steps; does not wait."""
-        limit = plain(limit)
+        limit = python_scalar(limit)
         if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
             raise ConfigError(f"n is {limit!r}; expected a whole number of steps, at least 1")
         self._core.begin(limit)
@@ -243,7 +243,7 @@ class DragSession(Held):
         psi = state.truncation_psi if truncation_psi is None else truncation_psi
         fresh = seed_state(self.generator, wanted, psi, state.label if label is None else label)
         self._core.go(lambda: fresh, push=True)
-        return plain(wanted)
+        return python_scalar(wanted)
 
     def refresh(self) -> None:
         """Take the weights of a live `G` as they are now, and rest at the start latent; points stay, undo goes back.
@@ -273,10 +273,3 @@ class DragSession(Held):
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-
-def _fitting(config: DragConfig, generator: Generator) -> DragConfig:
-    if not isinstance(config, DragConfig):
-        raise ConfigError(f"config is a {type(config).__name__}; expected a DragConfig")
-    generator.block_size(config.block)
-    return config

@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from draggan_widget.engine.config import plain
+from draggan_widget.engine.config import python_scalar
 from draggan_widget.engine.edit import Edit
-from draggan_widget.engine.keep import Kept
+from draggan_widget.engine.kept import Kept
 from draggan_widget.engine.step import CurrentFeatures, DragStep
 from draggan_widget.errors import ConfigError
 from draggan_widget.generators.generator import Generator
@@ -58,7 +58,7 @@ def start_state(
 
 def seed_state(generator: Generator, seed: int, truncation_psi: float, label: int | None = None) -> Snapshot:
     """A fresh start from a seed."""
-    seed, truncation_psi, label = plain(seed), plain(truncation_psi), plain(label)
+    seed, truncation_psi, label = python_scalar(seed), python_scalar(truncation_psi), python_scalar(label)
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise ConfigError(f"seed is {seed!r}; expected a whole number from 0 to 2**32 - 1")
     if not (isinstance(truncation_psi, (int, float)) and -2.0 <= truncation_psi <= 2.0):

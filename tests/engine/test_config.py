@@ -1,11 +1,15 @@
 import dataclasses
+import subprocess
+import sys
+import warnings
 
 import numpy as np
 import pytest
 from analytic import BlobGenerator
 
-from draggan_widget import DragConfig
-from draggan_widget.engine.config import default_block
+from draggan_widget import DragConfig, DragSession, Edit, drag
+from draggan_widget.engine import config as config_module
+from draggan_widget.engine.config import checked_config, default_block
 from draggan_widget.errors import ConfigError, DragganError
 
 pytestmark = pytest.mark.usefixtures("unchecked")  # wrong types, as a user may give them
@@ -178,10 +182,10 @@ def test_the_faithful_presets_have_the_published_values_and_leave_the_generators
         assert (config.block, config.supervision_radius, config.tracking_radius) == (5, 3.0, 12)
         assert (config.step_length, config.mask_weight, config.confidence_gate) == (1.0, 20.0, None)
     assert (paper.learning_rate, paper.motion_norm, paper.tracking_norm, paper.mask_norm) == (2e-3, "sum", "L1", "sum")
-    assert [paper.stop_for(points) for points in (1, 5, 6)] == [1.0, 1.0, 2.0]
+    assert [paper.stop_distance_for(points) for points in (1, 5, 6)] == [1.0, 1.0, 2.0]
     assert (official.learning_rate, official.motion_norm, official.tracking_norm) == (1e-3, "mean", "L2")
     assert (official.disc, official.mask_norm, official.retake_references) == ("official", "mean", True)
-    assert [official.stop_for(points) for points in (1, 6)] == [2.0, 2.0]
+    assert [official.stop_distance_for(points) for points in (1, 6)] == [2.0, 2.0]
     assert (official.rests(0.99), official.rests(1.0)) == (True, False)
 
 
@@ -205,3 +209,115 @@ def test_numpy_numbers_of_the_wrong_kind_are_refused():
     assert refusal(block=np.float64(3.0)) == "block is 3.0; expected int"
     assert refusal(learning_rate=np.float32("nan")) == "learning_rate is nan; expected float"
     assert refusal(max_steps=np.bool_(True)) == "max_steps is True; expected int"
+
+
+# Settings that were not made for the generator
+
+BARE = (
+    "supervision_radius is 3.0, tracking_radius is 12, stop_distance is 2.0; expected 6.0, 24, 4.0 for the "
+    "1024 x 1024 px of blob; leave config out, or make it DragConfig.for_generator(generator).replace(...)"
+)
+
+
+@pytest.fixture(autouse=True)
+def _untold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Warnings come once in a process: each test begins without any."""
+    monkeypatch.setattr(config_module, "_told", set())
+
+
+def told(*configs: DragConfig, generator: BlobGenerator) -> list[str]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for config in configs:
+            assert checked_config(config, generator) is config
+    return [str(warning.message) for warning in caught]
+
+
+def test_settings_for_another_size_of_picture_are_told_once():
+    generator = PlainBlob(side=1024)
+    bare, faster = DragConfig(), DragConfig(learning_rate=1e-2)
+    assert told(bare, bare, faster, generator=generator) == [BARE]
+    assert told(bare, generator=PlainBlob(side=1024)) == []
+    (other,) = told(bare, generator=PlainBlob(side=256))
+    assert "tracking_radius is 12, stop_distance is 2.0; expected 2.0, 6, 1.0 for the 256 x 256 px" in other
+
+
+@pytest.mark.parametrize("own", [{}, {"block": 4}, {"learning_rate": 4e-3, "max_steps": 50}, {"tracking_radius": 20}])
+def test_settings_that_keep_the_lengths_for_512_px_are_told(own: dict):
+    (words,) = told(DragConfig(**own), generator=PlainBlob(side=1024))
+    assert words.startswith("supervision_radius is 3.0, ")
+
+
+@pytest.mark.parametrize("preset", ["default", "paper", "official"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"tracking_radius": 20},
+        {"tracking_radius": 12},
+        {"supervision_radius": 3.0, "stop_distance": 2.0},
+        {"block": 4, "learning_rate": 4e-3},
+    ],
+)
+@pytest.mark.parametrize("side", [256, 512, 1024])
+def test_settings_made_for_the_generator_and_then_changed_are_not(side: int, changes: dict, preset: str):
+    generator = PlainBlob(side=side)
+    assert told(DragConfig.for_generator(generator, preset).replace(**changes), generator=generator) == []
+
+
+def test_settings_whose_lengths_are_all_one_s_own_are_not_told():
+    own = DragConfig(supervision_radius=5.0, tracking_radius=20, stop_distance=3.0)
+    assert told(own, DragConfig(preset="paper"), generator=PlainBlob(side=1024)) == []
+
+
+def test_where_the_lengths_fit_a_block_that_does_not_is_told():
+    class Coarse(PlainBlob):
+        drag_defaults = {"block": 4, "learning_rate": 1e-2}  # noqa: RUF012
+
+    generator = Coarse(side=512)
+    (words,) = told(DragConfig(), generator=generator)
+    assert words.startswith("block is 5; expected 4 for the 512 x 512 px of blob; ")
+    made = DragConfig.for_generator(generator)
+    others = made, made.replace(block=5), made.replace(block=5, learning_rate=1e-4), DragConfig(block=3)
+    assert told(*others, generator=generator) == []
+
+
+def test_every_door_tells_and_the_next_does_not_again():
+    generator, edit = PlainBlob(side=128), Edit([(60.0, 60.0)], [(70.0, 60.0)])
+    words = (
+        "^block is 5, supervision_radius is 3.0, tracking_radius is 12, stop_distance is 2.0; expected 4, 2.0, 4, 1.0 "
+    )
+    with pytest.warns(UserWarning, match=words):
+        next(drag(generator, generator.ws_at(60, 60), edit, DragConfig()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with DragSession(generator, config=DragConfig()) as session:
+            session.edit = edit
+            session.step()
+            session.config = DragConfig(max_steps=3)
+    config_module._told.clear()
+    with pytest.warns(UserWarning, match=words):
+        session = DragSession(generator, config=DragConfig())
+    config_module._told.clear()
+    with session, pytest.warns(UserWarning, match=words):
+        session.config = DragConfig(max_steps=3)
+
+
+@pytest.mark.slow
+def test_the_warning_shows_the_line_of_the_caller():
+    program = """
+from draggan_widget import DragConfig, DragSession, load_generator
+generator = load_generator("heads", device="cpu")
+session = DragSession(generator)
+session.config = DragConfig(block=4)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr.startswith("<string>:5: UserWarning: tracking_radius is 12, stop_distance is 2.0; ")
+    assert done.stderr.count("Warning") == 1
+
+
+def test_what_is_no_configuration_or_names_no_block_is_refused():
+    with pytest.raises(ConfigError, match="^config is a dict; expected a DragConfig$"):
+        checked_config({"block": 3}, PlainBlob())  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ConfigError, match="^block is 9; blob has blocks 0 to 4$"):
+        checked_config(DragConfig(block=9), PlainBlob())

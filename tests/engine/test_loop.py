@@ -147,6 +147,14 @@ def test_the_first_step_is_the_untouched_start():
     assert first.tracking_error == (0.0,)
 
 
+def test_without_settings_a_drag_takes_those_for_its_generator():
+    generator = BlobGenerator()
+    steps, due = list(drag(generator, generator.ws_at(*START), EDIT)), run(BlobGenerator())
+    assert steps[0].config == DragConfig.for_generator(generator)
+    assert [step.handles for step in steps] == [step.handles for step in due]
+    assert torch.equal(steps[-1].ws, due[-1].ws)
+
+
 def test_the_caller_s_latent_is_left_as_it_was():
     generator = BlobGenerator()
     start = generator.ws_at(*START)

@@ -20,7 +20,7 @@ def part(mask: np.ndarray, side: int = 32, wide: int = 1, block: int = 2, norm: 
 
 
 def weights(mask: np.ndarray, side: int = 32, wide: int = 1, block: int = 2) -> torch.Tensor:
-    return part(mask, side, wide, block).fed
+    return part(mask, side, wide, block).cell_weights
 
 
 def random_mask(height: int, width: int) -> np.ndarray:

@@ -17,8 +17,9 @@ from analytic import BlobGenerator
 from engine.helpers import EDIT, START, run, settings
 from generators.tiny import random_ws, tiny_generator
 
-from draggan_widget import DragConfig, DragRecord, DragStep, Edit, Generator, drag
-from draggan_widget.errors import Cancelled, ConfigError, RecordError
+from draggan_widget import DragConfig, DragRecord, DragSession, DragStep, Edit, Generator, drag
+from draggan_widget.errors import Cancelled, ConfigError
+from draggan_widget.inspection.latents import travelled
 
 
 def pixels(step: DragStep) -> np.ndarray:
@@ -180,7 +181,7 @@ def test_a_preview_belongs_to_the_current_step():
     next(steps)
     with pytest.raises(ConfigError) as caught:
         first.preview()
-    assert str(caught.value) == "step 0 is no longer the current one; expected that; take picture() instead"
+    assert str(caught.value) == "step 0 is no longer the current one; expected the newest step; take picture() instead"
 
 
 def test_the_current_step_can_be_copied_and_pickled():
@@ -303,15 +304,41 @@ def test_a_table_of_a_running_drag_belongs_to_one_moment(grows: bool, steps: int
     assert table.equals(due[due["step"] < steps])
 
 
-def test_an_empty_record_has_empty_arrays_and_no_latents():
-    empty = DragRecord()
-    assert (len(empty), empty.starts, repr(empty)) == (0, [], "DragRecord(0 steps)")
-    assert empty.handles.shape == (0, 0, 2)
-    assert empty.distances.shape == (0, 0)
-    assert empty.loss.shape == (0,)
-    with pytest.raises(RecordError) as caught:
-        _ = empty.ws
-    assert str(caught.value) == "the record has 0 steps; expected at least one; start a drag first"
+TABLES = {
+    "ws": (0, 4, 8),
+    "handles": (0, 0, 2),
+    "targets": (0, 0, 2),
+    "distances": (0, 0),
+    "tracking_error": (0, 0),
+    "loss": (0,),
+    "motion_losses": (0, 0),
+    "mask_loss": (0,),
+    "gradient_norms": (0, 4),
+    "seconds": (0,),
+}
+
+
+def test_an_empty_record_has_empty_tables_of_the_types_of_a_full_one():
+    generator, full = BlobGenerator(), record()
+    for empty in (DragRecord(start=generator.ws_at(*START)), DragSession(generator).record):
+        assert (len(empty), empty.starts, repr(empty)) == (0, [], "DragRecord(0 steps)")
+        assert {name: getattr(empty, name).shape for name in TABLES} == TABLES
+        assert {name: getattr(empty, name).dtype for name in TABLES} == {
+            name: getattr(full, name).dtype for name in TABLES
+        }
+        assert len(empty.trajectories) == 0
+        assert empty.trajectories.dtypes.equals(full.trajectories.dtypes)
+        assert (list(empty.features(3)), list(empty.pictures)) == ([], [])
+    assert (DragRecord().ws.shape, DragRecord().gradient_norms.shape) == ((0, 0, 0), (0, 0))
+
+
+def test_a_session_that_went_back_to_its_start_has_an_empty_record():
+    with DragSession(BlobGenerator(), seed=1) as session:
+        session.edit = EDIT
+        session.step(2)
+        session.reset()
+        assert session.record.ws.shape == (0, 4, 8)
+        assert travelled(session.record).shape == (0, 4)
 
 
 def test_a_record_does_not_share_the_lists_it_was_made_from():

@@ -232,11 +232,13 @@ def test_a_file_that_unpacks_to_far_more_than_it_holds_is_refused(saved: Path):
     assert re.match(damaged(saved, due), refusal(saved))
 
 
-def test_an_empty_record_is_not_written(tmp_path: Path):
-    with pytest.raises(RecordError) as caught:
-        DragRecord().save(tmp_path / "x.npz")
-    assert str(caught.value) == "the record has 0 steps; expected at least one; start a drag first"
-    assert os.listdir(tmp_path) == []
+def test_an_empty_record_comes_back_with_the_shape_of_its_latents(tmp_path: Path):
+    generator = BlobGenerator(dtype=torch.float64)
+    for start, shape in ((None, (0, 0, 0)), (generator.ws_at(3, 4), (0, 4, 8))):
+        path = DragRecord({"seed": 7}, start=start).save(tmp_path / "none.npz")
+        back = DragRecord.load(path)
+        assert (back.about, len(back), back.ws.shape) == ({"seed": 7}, 0, shape)
+        assert DragRecord.load(path, generator).ws.dtype == np.float64
 
 
 def test_a_failed_save_leaves_the_older_file_and_nothing_else(saved: Path, monkeypatch: pytest.MonkeyPatch):

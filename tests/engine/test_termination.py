@@ -1,7 +1,7 @@
 import pytest
 
 from draggan_widget import DragConfig
-from draggan_widget.engine.termination import Progress
+from draggan_widget.engine.termination import TerminationCheck
 
 CONFIG = DragConfig(
     stop_distance=2.0,
@@ -17,11 +17,11 @@ CONFIG = DragConfig(
 
 def ending(distances: list, errors: list | None = None, step: int = 0) -> str | None:
     """Of the last step; one point where a row is a number."""
-    progress = Progress(CONFIG)
+    check = TerminationCheck(CONFIG)
     for distance, error in zip(distances, errors or [0.1] * len(distances), strict=True):
         row = distance if isinstance(distance, tuple) else (float(distance),)
-        progress.add(row, error if isinstance(error, tuple) else (error,) * len(row))
-    return progress.ending(step)
+        check.add(row, error if isinstance(error, tuple) else (error,) * len(row))
+    return check.ending(step)
 
 
 @pytest.mark.parametrize(
