@@ -1,6 +1,6 @@
-"""The commands ``drag`` and ``replay``: a drag without a notebook, and a saved one made again.
+"""The commands `drag` and `replay`: a drag without a notebook, and a saved drag made again.
 
-torch is imported only once a generator is loaded.
+torch is imported only when a generator is loaded.
 """
 
 import argparse
@@ -26,108 +26,115 @@ if TYPE_CHECKING:
     from draggan_widget.session.session import DragSession
 
 DIFFERS, INTERRUPTED = 1, 130  # exit statuses
-TOLERANCE = 1.0  # image px that a replay's handles may end apart
+TOLERANCE = 1.0  # image px: largest distance of a replay's handle from the saved one
 PRESETS = ("default", "paper", "official")
 
 DRAG = """\
-Drag points of a generated picture and write what came of it.
+Drag points of a generated picture and write pictures, video, record and edit.
 
 GENERATOR is a name (heads comes with the package, mobilestylegan-ffhq is downloaded once; available_generators() in
 Python lists them all) or the path of a checkpoint: NVIDIA's .pkl, a .pt or .safetensors state dict, or our own.
 
-Points are X,Y in px of the picture, from the top left corner, pixel centres at whole numbers. Each --handle is dragged
-to the --target in the same place of the order."""
+Points are X,Y in px of the picture, from the top left corner, pixel centres at whole numbers. The first --handle is
+dragged to the first --target, the second to the second, and so on."""
 DRAG_END = """\
 files written to --out:
-  before.png, after.png   the pictures, with seed, settings and edit inside
+  before.png, after.png   the pictures; their metadata hold seed, settings and edit
   drag.mp4                every step (drag.gif without the extra: pip install 'draggan-widget[export]')
-  record.npz              every latent, handle and loss: DragRecord.load in Python
-  edit.json               what makes the drag again: draggan-widget replay, DragSession.load
-  trajectories.csv        one row a step and point
+  record.npz              every latent, handle and loss; read it with DragRecord.load in Python
+  edit.json               start, settings and points; draggan-widget replay and DragSession.load repeat the drag
+  trajectories.csv        one row for each step and point
 
 examples:
   draggan-widget drag heads --seed 3 --handle 30,40 --target 36,40 --out out/
   draggan-widget drag ffhq.pkl --seed 7 --handle 512,540 --target 572,540 --handle 400,480 --target 400,480 \\
     --mask movable.png --truncation-psi 0.5 --steps 100 --out smile/
 
-Ctrl-C stops the drag and writes what was made so far; once more: record and edit only.
+Ctrl-C stops the drag and writes the steps so far; a second Ctrl-C leaves out all files but record and edit.
 
-Exit status: 0 done, 2 something is wrong, 130 stopped."""
+Exit status: 0 done, 2 error, 130 stopped."""
 REPLAY = """\
-Make a saved drag again and say how far its handles end from the saved ones.
+Repeat a saved drag and print how far its handles end from the saved ones.
 
-EDIT.json is what draggan-widget drag, DragSession.save or save_edit wrote. On the same machine and versions the steps
-are the same bit for bit; on another the handles end within 1 px."""
+EDIT.json is a file that draggan-widget drag, DragSession.save or save_edit wrote. On the same machine and versions the
+steps are the same bit for bit; elsewhere the handles end within 1 px."""
 REPLAY_END = """\
 examples:
   draggan-widget replay out/edit.json
   draggan-widget replay out/edit.json --generator ffhq.pkl --out again/
 
-Exit status: 0 the handles end within 1 px, 1 they do not, 2 something is wrong, 130 stopped."""
+Exit status: 0 the handles end within 1 px, 1 they do not, 2 error, 130 stopped."""
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Let the parser know `drag` and `replay`; each sets `run`, which returns status and lines."""
-    shape = argparse.RawDescriptionHelpFormatter
-    words = "drag points of a picture, write pictures, video and record"
-    drag = commands.add_parser("drag", help=words, description=DRAG, epilog=DRAG_END, formatter_class=shape)
-    _start_options(drag)
+    """Add `drag` and `replay` to the parser; each sets `run`, which returns an exit status and lines to print."""
+    formatter = argparse.RawDescriptionHelpFormatter
+    summary = "drag points of a picture, write pictures, video and record"
+    drag = commands.add_parser("drag", help=summary, description=DRAG, epilog=DRAG_END, formatter_class=formatter)
+    _add_start_options(drag)
     add = drag.add_argument
-    words = "take the picture here, px; as often as there are points"
-    add("--handle", type=_point, action="append", default=[], metavar="X,Y", help=words)
-    add("--target", type=_point, action="append", default=[], metavar="X,Y", help="and drag it here")
+    text = "handle point in px; once for each point"
+    add("--handle", type=_parse_point, action="append", default=[], metavar="X,Y", help=text)
+    add("--target", type=_parse_point, action="append", default=[], metavar="X,Y", help="its target point in px")
     add(
         "--mask",
         type=Path,
         metavar="PNG",
-        help="as large as the picture; white may move, black stays (default: all may)",
+        help="mask of the picture's size; white may move, black stays (default: everything may move)",
     )
-    add("--preset", choices=PRESETS, default="default", help="of the settings (default: %(default)s)")
-    add("--steps", type=int, metavar="N", help="at most so many (default: the preset's, 300 in the default one)")
-    add("--out", type=Path, required=True, metavar="DIR", help="folder to write; files there are replaced")
+    add("--preset", choices=PRESETS, default="default", help="preset of the settings (default: %(default)s)")
+    add(
+        "--steps",
+        type=int,
+        metavar="N",
+        help="largest number of steps (default: the preset's; 300 in preset default)",
+    )
+    add("--out", type=Path, required=True, metavar="DIR", help="folder to write to; files there are replaced")
     drag.set_defaults(run=run_drag)
-    words = "make a saved drag again and compare"
-    replay = commands.add_parser("replay", help=words, description=REPLAY, epilog=REPLAY_END, formatter_class=shape)
+    summary = "repeat a saved drag and compare"
+    replay = commands.add_parser(
+        "replay", help=summary, description=REPLAY, epilog=REPLAY_END, formatter_class=formatter
+    )
     replay.add_argument("edit", metavar="EDIT.json", type=Path, help="a saved edit")
-    replay.add_argument("--generator", metavar="G", help="a name or a path (default: the name in the file)")
-    replay.add_argument("--out", type=Path, metavar="DIR", help="write the same files as drag (default: none)")
+    replay.add_argument("--generator", metavar="G", help="name or path of a checkpoint (default: the file's)")
+    replay.add_argument("--out", type=Path, metavar="DIR", help="folder for the same files as of drag (default: none)")
     replay.set_defaults(run=run_replay)
 
 
-def _start_options(drag: argparse.ArgumentParser) -> None:
-    """What is dragged: the generator and its start picture."""
+def _add_start_options(drag: argparse.ArgumentParser) -> None:
+    """Add the options of the generator and its start picture."""
     add = drag.add_argument
-    add("generator", metavar="GENERATOR", help="a name, or the path of a checkpoint")
-    add("--seed", type=int, default=0, metavar="N", help="of the start picture, 0 to 2**32 - 1 (default: 0)")
-    words = "1: pictures as varied as in training, towards 0: more ordinary ones (default: 0.7)"
-    add("--truncation-psi", type=float, default=0.7, metavar="PSI", help=words)
-    add("--label", type=int, metavar="N", help="class, for a conditional generator")
+    add("generator", metavar="GENERATOR", help="name, or path of a checkpoint")
+    add("--seed", type=int, default=0, metavar="N", help="seed of the start picture, 0 to 2**32 - 1 (default: 0)")
+    text = "1: as varied as in training; closer to 0: closer to the average picture (default: 0.7)"
+    add("--truncation-psi", type=float, default=0.7, metavar="PSI", help=text)
+    add("--label", type=int, metavar="N", help="class of a conditional generator")
 
 
 def point_hint(arguments: Sequence[str]) -> str | None:
-    """The remedy where a point begins with a minus, which argparse takes for an option: `--handle -5,78`."""
+    """The remedy for a point that begins with a minus, such as `--handle -5,78`: argparse takes it for an option."""
     for option, value in itertools.pairwise(arguments):
         if option in ("--handle", "--target") and value[:1] == "-" and "," in value:
             return f"a point that begins with a minus is written with an equals sign: {option}={value}"
     return None
 
 
-def _point(text: str) -> tuple[float, float]:
+def _parse_point(text: str) -> tuple[float, float]:
     try:
         x, y = (float(part) for part in text.split(","))
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no point; expected X,Y in px, as 512,540") from error
+        raise argparse.ArgumentTypeError(f"{text!r} is not a point; expected X,Y in px, such as 512,540") from error
     return x, y
 
 
 def run_drag(parsed: argparse.Namespace) -> tuple[int, list[str]]:
-    """Drag, and write what came of it."""
+    """Drag, and write the files."""
     from draggan_widget.engine.config import DragConfig
     from draggan_widget.generators.load import load_generator
     from draggan_widget.session.session import DragSession
 
-    edit = _edit(parsed)
-    _try_out(parsed.out)
+    edit = _parse_edit(parsed)
+    _check_writable(parsed.out)
     generator = load_generator(parsed.generator)
     config = DragConfig.for_generator(generator, parsed.preset)
     if parsed.steps is not None:
@@ -136,24 +143,24 @@ def run_drag(parsed: argparse.Namespace) -> tuple[int, list[str]]:
         generator, parsed.seed, truncation_psi=parsed.truncation_psi, label=parsed.label, config=config
     ) as session:
         session.edit = edit
-        return _made(session, parsed.out)
+        return _drag_and_write(session, parsed.out)
 
 
-def _edit(parsed: argparse.Namespace) -> "Edit":
+def _parse_edit(parsed: argparse.Namespace) -> "Edit":
     from draggan_widget.engine.edit import Edit
 
     if not parsed.handle:
         raise EditError(
             "there is no --handle; expected at least one, with its --target: --handle 512,540 --target 572,540"
         )
-    return Edit(parsed.handle, parsed.target, None if parsed.mask is None else _mask(parsed.mask))
+    return Edit(parsed.handle, parsed.target, None if parsed.mask is None else _read_mask(parsed.mask))
 
 
-def _try_out(out: Path) -> None:
+def _check_writable(out: Path) -> None:
     """Make the folder and write to it once, before anything that takes long.
 
     Raises:
-        ExportError: it cannot be written.
+        ExportError: the folder cannot be written.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -164,7 +171,7 @@ def _try_out(out: Path) -> None:
         raise ExportError(f"--out {out} cannot be written ({error}); choose another folder") from error
 
 
-def _mask(path: Path) -> "np.ndarray":
+def _read_mask(path: Path) -> "np.ndarray":
     import numpy as np
     from PIL import Image
 
@@ -173,14 +180,14 @@ def _mask(path: Path) -> "np.ndarray":
             return np.asarray(image.convert("L")) > 127
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise EditError(
-            f"--mask {path} cannot be read ({error}); expected a picture, white where it may move"
+            f"--mask {path} cannot be read ({error}); expected a picture that is white where the drag may change it"
         ) from error
 
 
-def _made(session: "DragSession", out: Path | None) -> tuple[int, list[str]]:
-    """Drag to the end, or to Ctrl-C, and write; what was made before an error is written, too."""
+def _drag_and_write(session: "DragSession", out: Path | None) -> tuple[int, list[str]]:
+    """Drag to the end or to Ctrl-C and write the files; after an error, the files of the steps before it."""
     try:
-        interrupted = _pull(session)
+        interrupted = _run_steps(session)
     except DragganError:
         if out is not None and len(session.record):
             _print_written(session, out)
@@ -196,8 +203,8 @@ def _made(session: "DragSession", out: Path | None) -> tuple[int, list[str]]:
     return status, []
 
 
-def _pull(session: "DragSession") -> bool:
-    """Drag behind a progress bar, which only a terminal shows; whether Ctrl-C stopped it."""
+def _run_steps(session: "DragSession") -> bool:
+    """Drag with a progress bar, which only a terminal shows; return whether Ctrl-C stopped the drag."""
     from tqdm import tqdm
 
     try:
@@ -211,12 +218,13 @@ def _pull(session: "DragSession") -> bool:
 
 
 def _print_written(session: "DragSession", out: Path) -> None:
-    """Write everything a drag made into a folder, and say each file once it is there.
+    """Write all files of a drag, and print the name of each after it is written.
 
-    Ctrl-C waits while record and edit, without which the drag would be lost, are written; then it leaves the rest out.
+    Record and edit come first: without them the drag would be lost. A Ctrl-C waits until they are written, and then
+    leaves out the other files.
     """
     needed, rest = _writers(session, out)
-    with _no_ctrl_c():
+    with _defer_ctrl_c():
         for write in needed:
             print(f"wrote {write()}", flush=True)
     for write in rest:
@@ -224,7 +232,7 @@ def _print_written(session: "DragSession", out: Path) -> None:
 
 
 def _writers(session: "DragSession", out: Path) -> tuple[list[Callable[[], Path]], list[Callable[[], Path]]]:
-    """What writes each file: first those without which the drag is lost; of the rest, what takes longest last."""
+    """Functions that write one file each: those of record and edit, and the others, the slowest last."""
     from draggan_widget.export.pictures import save_picture
     from draggan_widget.export.trajectories import save_trajectories
     from draggan_widget.export.video import save_video
@@ -242,48 +250,48 @@ def _writers(session: "DragSession", out: Path) -> tuple[list[Callable[[], Path]
 
 
 @contextlib.contextmanager
-def _no_ctrl_c() -> Iterator[None]:
-    """Let Ctrl-C wait; elsewhere than on the main thread it does not come anyway."""
+def _defer_ctrl_c() -> Iterator[None]:
+    """Make Ctrl-C wait until the block ends; other threads than the main one never receive it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    came: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    received: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: received.append(number))
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-    if came:
+    if received:
         raise KeyboardInterrupt
 
 
 def run_replay(parsed: argparse.Namespace) -> tuple[int, list[str]]:
-    """Make a saved drag again, and compare."""
+    """Repeat a saved drag, and compare."""
     from draggan_widget.export.edit_file import load_edit
     from draggan_widget.session.session import DragSession
 
     saved = load_edit(parsed.edit)
     if parsed.out is not None:
-        _try_out(parsed.out)
-    with DragSession.load(parsed.edit, parsed.generator or _named(parsed.edit, saved)) as session:
-        status, lines = _made(session, parsed.out)
-        return (status, lines) if status else _compared(saved, session, lines)
+        _check_writable(parsed.out)
+    with DragSession.load(parsed.edit, parsed.generator or _generator_name(parsed.edit, saved)) as session:
+        status, lines = _drag_and_write(session, parsed.out)
+        return (status, lines) if status else _compare(saved, session, lines)
 
 
-def _named(path: Path, saved: "SavedEdit") -> str:
+def _generator_name(path: Path, saved: "SavedEdit") -> str:
     name = saved.generator.name
     if name not in NAMED:
-        raise ExportError(f"{path} was made with {name!r}, no known name; pass its file: --generator PATH")
+        raise ExportError(f"{path} was made with {name!r}, which is no known name; pass its file: --generator PATH")
     return name
 
 
-def _compared(saved: "SavedEdit", session: "DragSession", lines: Sequence[str]) -> tuple[int, list[str]]:
+def _compare(saved: "SavedEdit", session: "DragSession", lines: Sequence[str]) -> tuple[int, list[str]]:
     from draggan_widget.export.comparison import compare
 
     if saved.result is None:
         return 0, [*lines, "the file has no result to compare with: it was saved before its drag"]
     found = compare(saved.result, session.record)
-    lines = [*lines, *(f"note: {words}" for words in saved.result.not_reproduced)]
+    lines = [*lines, *(f"note: {sentence}" for sentence in saved.result.not_reproduced)]
     (steps, saved_steps), (_, ending) = found.steps, found.endings
     lines.append(f"saved: {ending or 'stopped'}, {saved_steps} recorded steps; here {steps}")
     lines.append(f"largest difference of a handle: {found.largest:.3g} px (at most {TOLERANCE:g} expected)")
@@ -291,5 +299,5 @@ def _compared(saved: "SavedEdit", session: "DragSession", lines: Sequence[str]) 
 
 
 def warn_on_stderr(message: Warning | str, *_: object) -> None:
-    """A warning as one line, without the source line that Python adds."""
+    """Print a warning as one line, without the source line that Python adds."""
     print(f"draggan-widget: warning: {' '.join(str(message).split())}", file=sys.stderr)

@@ -79,7 +79,7 @@ def test_every_option_reaches_the_drag(tmp_path: Path):
     assert saved.edit.mask is not None
     np.testing.assert_array_equal(saved.edit.mask, mask > 127)
     assert (saved.config.preset, saved.config.max_steps, saved.truncation_psi) == ("paper", 3, 0.5)
-    assert saved.legs[0].count == 4
+    assert saved.segments[0].count == 4
 
 
 def test_without_ffmpeg_the_video_is_a_gif(tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch):
@@ -136,7 +136,7 @@ def test_a_file_names_its_generator_only_where_the_name_is_known(tmp_path: Path,
     with opened() as session:
         path = session.save(tmp_path / "edit.json")
     assert refusal(capsys, "replay", path) == (
-        f"draggan-widget: {path} was made with 'blob', no known name; pass its file: --generator PATH"
+        f"draggan-widget: {path} was made with 'blob', which is no known name; pass its file: --generator PATH"
     )
     path.write_text(path.read_text().replace('"blob"', '"heads"'))
     assert run("replay", path) == 0

@@ -29,6 +29,7 @@ SDIST_FILES = (
     "LICENSE",
     "CHANGELOG.md",
     "draggan_widget/__init__.py",
+    "draggan_widget/__init__.pyi",
     HEADS,
     *BUNDLE,
     *REPLAY,
@@ -43,8 +44,9 @@ assert not heavy, f"import draggan_widget already imported {heavy}"
 """
 PUBLIC_NAMES = """
 import draggan_widget
-for name in draggan_widget.__all__:
-    getattr(draggan_widget, name)
+for module in (draggan_widget, draggan_widget.inspection, draggan_widget.export):
+    for name in module.__all__:
+        getattr(module, name)
 """
 BUNDLED_PICTURE = """
 import socket

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from draggan_widget import DragSession, Edit, plot_features, plot_steps
+from draggan_widget import DragSession, Edit
+from draggan_widget.inspection import plot_features, plot_steps
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "images"
 

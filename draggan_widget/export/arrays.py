@@ -1,4 +1,4 @@
-"""Arrays in .npz files: written a piece at a time, read within the bounds of what the file can hold."""
+"""Arrays in .npz and .npy files: written a piece at a time, and read only if their size is plausible for the file."""
 
 import json
 import zipfile
@@ -14,14 +14,14 @@ from draggan_widget.export.writing import damaged, missing
 
 
 def write_npz(file: BinaryIO, named: Mapping[str, Any]) -> None:
-    """Plain arrays as `numpy.savez` has them, nothing pickled."""
+    """Write arrays as `numpy.savez` does, without pickle."""
     np.savez(file, allow_pickle=False, **{name: np.asarray(values) for name, values in named.items()})
 
 
-def write_npz_by_pieces(
+def write_npz_in_pieces(
     file: BinaryIO, named: Mapping[str, Any], name: str, shape: tuple[int, ...], pieces: Iterable[np.ndarray]
 ) -> None:
-    """The same with one more array, of float32, that comes an entry of its first axis at a time."""
+    """Write arrays and one more float32 array of which each piece is one entry along the first axis."""
     with zipfile.ZipFile(file, "w") as archive:
         for other, values in named.items():
             with archive.open(f"{other}.npy", "w") as entry:
@@ -34,13 +34,13 @@ def write_npz_by_pieces(
 
 
 def read_npz(path: Path, what: str) -> dict[str, np.ndarray]:
-    """The arrays of an .npz file.
+    """Read the arrays of an .npz file.
 
     Raises:
-        ExportError: it is none, is damaged, or unpacks to far more than it holds.
+        ExportError: the file is missing, is not an .npz, is damaged, or would unpack to far more than its size.
     """
     try:
-        check_bound(path, arrays.unpacked_size(path))
+        check_unpacked_size(path, arrays.unpacked_size(path))
         return arrays.read_npz(path)
     except FileNotFoundError as error:
         raise missing(path) from error
@@ -49,10 +49,10 @@ def read_npz(path: Path, what: str) -> dict[str, np.ndarray]:
 
 
 def read_npy(path: Path, what: str) -> np.ndarray:
-    """The array of an .npy file.
+    """Read the array of an .npy file.
 
     Raises:
-        ExportError: it is none or damaged.
+        ExportError: the file is missing, is not an .npy, or is damaged.
     """
     try:
         with path.open("rb") as file:
@@ -64,22 +64,31 @@ def read_npy(path: Path, what: str) -> np.ndarray:
         raise damaged(path, what, error) from error
 
 
-def check_bound(path: Path, unpacked: int, held: int | None = None) -> None:
-    """Refuse a file that unpacks to far more than it holds: `held` bytes; None: its size."""
+def check_unpacked_size(path: Path, unpacked: int, held: int | None = None) -> None:
+    """Refuse a file that would unpack to far more than it holds.
+
+    Args:
+        path: the file.
+        unpacked: size after unpacking, bytes.
+        held: size before unpacking, bytes; None: the file's size.
+
+    Raises:
+        ExportError: `unpacked` is too large.
+    """
     if arrays.is_too_large(unpacked, path.stat().st_size if held is None else held):
         raise ExportError(f"{path} would unpack to {unpacked} bytes; expected at most {arrays.RATIO} times its size")
 
 
-def own_header(path: Path, text: object, schema: str) -> dict[str, Any]:
-    """What a file of ours says of itself.
+def parse_header(path: Path, text: object, schema: str) -> dict[str, Any]:
+    """Read the header that `make_header` made.
 
     Raises:
-        ExportError: it says nothing that could be read.
+        ExportError: the text is not such a header.
     """
     try:
-        told = json.loads(str(text))
-        if not isinstance(told, dict) or told.get("schema") != schema or not isinstance(told.get("about"), dict):
+        header = json.loads(str(text))
+        if not isinstance(header, dict) or header.get("schema") != schema or not isinstance(header.get("about"), dict):
             raise ValueError("another schema")
-        return told
+        return header
     except (ValueError, RecursionError) as error:
         raise damaged(path, schema.removeprefix("draggan-widget "), error) from error

@@ -1,7 +1,6 @@
-"""Pictures through a pipe into ffmpeg, as it comes with imageio-ffmpeg (extra "export").
+"""Encodes pictures with the ffmpeg of imageio-ffmpeg (extra "export"), through a pipe.
 
-imageio's own writer does not tell whether ffmpeg came to its end: a full disk would put half a video in the place of
-a whole one.
+imageio's own writer does not check ffmpeg's exit status: on a full disk, half a video would replace a whole one.
 """
 
 import subprocess
@@ -14,27 +13,27 @@ from PIL import Image
 
 from draggan_widget.errors import ExportError
 
-# H.264 with two pixels to a colour and the index first: what browsers, phones, slides and QuickTime play.
+# H.264 with half the colour resolution and the index first: browsers, phones, slides and QuickTime play it.
 MP4 = ("-c:v", "libx264", "-crf", "17", "-preset", "medium", "-movflags", "+faststart")
 WEBM = ("-c:v", "libvpx-vp9", "-crf", "24", "-b:v", "0", "-deadline", "good", "-cpu-used", "5", "-row-mt", "1")
 CODECS = {".mp4": MP4, ".webm": WEBM}
-# RGB to BT.709, and said so: players guess the matrix of a video that does not say, and show other colours.
+# RGB to BT.709, with a tag that says so: without it players guess the matrix and show wrong colours.
 SPACE = ("-vf", "scale=out_color_matrix=bt709:out_range=tv", "-pix_fmt", "yuv420p", "-colorspace", "bt709")
 TAGS = ("-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv")
 
 
 def find_ffmpeg(path: Path) -> str:
-    """Where ffmpeg is.
+    """Path of the ffmpeg program.
 
     Raises:
-        ExportError: imageio-ffmpeg is not installed or has none for this machine.
+        ExportError: imageio-ffmpeg is not installed, or has no ffmpeg for this machine.
     """
     try:
         import imageio_ffmpeg
     except ImportError as error:
         raise ExportError(
             f"{path.name} needs imageio-ffmpeg, which is not installed; run pip install 'draggan-widget[export]', "
-            "or write a .gif, which needs nothing more"
+            "or write a .gif, which needs neither"
         ) from error
     try:
         return imageio_ffmpeg.get_ffmpeg_exe()
@@ -46,34 +45,41 @@ def find_ffmpeg(path: Path) -> str:
 
 
 def write_video(program: str, pictures: Iterable[Image.Image], fps: float, comment: str, path: Path) -> None:
-    """Encode pictures of one even size by the ending of `path`, one picture in memory at a time.
+    """Encode pictures with the codec that the ending of `path` names, one picture in memory at a time.
+
+    Args:
+        program: path of ffmpeg.
+        pictures: RGB pictures of one size, with even sides.
+        fps: pictures per second.
+        comment: text of the file's comment.
+        path: file to write.
 
     Raises:
-        OSError: ffmpeg failed; the message has its last words.
+        OSError: ffmpeg failed; the message holds the end of its output.
     """
-    with tempfile.TemporaryFile() as words:
+    with tempfile.TemporaryFile() as log:
         running: subprocess.Popen[bytes] | None = None
         try:
             for picture in pictures:
-                running = running or _start(_command(program, picture.size, fps, comment, path), words)
+                running = running or _start(_command(program, picture.size, fps, comment, path), log)
                 assert running.stdin is not None
                 running.stdin.write(picture.tobytes())
             if running is not None:
                 running.communicate()
-        except BrokenPipeError:  # it ended early and said why
+        except BrokenPipeError:  # ffmpeg ended early; its log says why
             pass
         finally:
             if running is not None:
-                running.kill()  # nothing, where it has ended
+                running.kill()  # does nothing if it has ended
                 running.wait()
         if running is None or running.returncode != 0:
-            words.seek(0)
-            said = " ".join(words.read()[-400:].decode(errors="replace").split())
-            raise OSError(f"ffmpeg failed: {said or 'it said nothing'}")
+            log.seek(0)
+            output = " ".join(log.read()[-400:].decode(errors="replace").split())
+            raise OSError(f"ffmpeg failed: {output or 'without output'}")
 
 
-def _start(command: list[str], words: IO[bytes]) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=words)
+def _start(command: list[str], log: IO[bytes]) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log)
 
 
 def _command(program: str, size: tuple[int, int], fps: float, comment: str, path: Path) -> list[str]:

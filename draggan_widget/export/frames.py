@@ -1,25 +1,26 @@
-"""The pictures of a record one after another, as a video shows them: one a step, drawn when it is its turn."""
+"""The pictures of a record, one for each step, as a video shows them; each is drawn when it is needed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from PIL import Image
 
-from draggan_widget.engine.record import DragRecord, so_far
+from draggan_widget.engine.record import DragRecord
 from draggan_widget.errors import ConfigError, RecordError
-from draggan_widget.inspection.draw_points import came_from, draw_marks, marks_at
+from draggan_widget.inspection.draw_points import draw_points, point_starts, points_at
+from draggan_widget.inspection.records import require_steps
 
-LEAST = 512  # px: smaller pictures are shown enlarged to that, as in the widget
-SIDES = (16, 4096)  # px that may be asked for
+SMALLEST = 512  # px: smaller pictures are enlarged to this size, as in the widget
+SIDES = (16, 4096)  # px: allowed values of `size`
 
 
 @dataclass(frozen=True)
-class Film:
-    """A record as pictures of one size; iterating draws them, and holds one at a time.
+class RecordFrames:
+    """The steps of a record as pictures of one size; iterating draws them and holds one at a time.
 
     Attributes:
-        record: of a drag, with its generator.
-        paths: whether handles, targets and the ways come so far are drawn.
+        record: record of a drag, with its generator.
+        paths: whether handles, targets and the handles' paths so far are drawn.
         size: (width, height) of every picture, px.
     """
 
@@ -31,42 +32,46 @@ class Film:
         return len(self.record)
 
     def __iter__(self) -> Iterator[Image.Image]:
-        begun = came_from(self.record.steps)
-        return (self._draw(place, begun[place]) for place in range(len(self)))
+        starts = point_starts(self.record.steps)
+        return (self._draw(position, starts[position]) for position in range(len(self)))
 
-    def __getitem__(self, place: int) -> Image.Image:
-        return self._draw(place, came_from(self.record.steps)[place])
+    def __getitem__(self, position: int) -> Image.Image:
+        return self._draw(position, point_starts(self.record.steps)[position])
 
-    def _draw(self, place: int, begun: tuple[int, ...]) -> Image.Image:
-        picture = self.record[place].picture()
+    def _draw(self, position: int, starts: tuple[int, ...]) -> Image.Image:
+        picture = self.record[position].picture()
         scale = self.size[0] / picture.width
         if picture.size != self.size:
             picture = picture.resize(self.size, Image.Resampling.LANCZOS)
         if not self.paths:
             return picture
-        return draw_marks(picture, marks_at(self.record.steps, place, begun), scale)
+        return draw_points(picture, points_at(self.record.steps, position, starts), scale)
 
 
-def make_film(record: DragRecord, paths: bool, side: int | None, most: int | None = None) -> Film:
-    """A film whose longer side has `side` px; None: as the pictures are, at least 512 px and at most `most`.
+def make_frames(record: DragRecord, paths: bool, side: int | None, largest: int | None = None) -> RecordFrames:
+    """Prepare the pictures of a record.
+
+    Args:
+        record: record of a drag, with its generator.
+        paths: whether handles, targets and the handles' paths so far are drawn.
+        side: longer side of the pictures, px; None: the generator's, at least 512 px and at most `largest`.
+        largest: limit for `side=None`, px.
 
     Raises:
-        RecordError: the record is empty or was read without its generator.
-        ConfigError: `side` is no whole number from 16 to 4096.
+        RecordError: the record is empty, or was read from a file without its generator.
+        ConfigError: `side` is not a whole number from 16 to 4096.
     """
-    record = so_far(record)
-    if len(record) == 0:
-        raise RecordError("the record has 0 steps; expected at least one; start a drag first")
+    record = require_steps(record)
     if side is not None and (isinstance(side, bool) or not isinstance(side, int) or not SIDES[0] <= side <= SIDES[1]):
         raise ConfigError(f"size is {side!r}; expected whole px from {SIDES[0]} to {SIDES[1]}, or None")
     if record[0].generator is None:
         raise RecordError("this record was read without its generator; call DragRecord.load(path, generator)")
     height, width = record[0].generator.image_size
     own = max(height, width)
-    wanted = min(max(own, LEAST), most or own * LEAST) if side is None else side
-    return Film(record, paths, (_even(width * wanted / own), _even(height * wanted / own)))
+    wanted = min(max(own, SMALLEST), largest or own * SMALLEST) if side is None else side
+    return RecordFrames(record, paths, (_round_to_even(width * wanted / own), _round_to_even(height * wanted / own)))
 
 
-def _even(side: float) -> int:
-    """The nearest even number: H.264 as everybody's player wants it has one colour for two pixels."""
+def _round_to_even(side: float) -> int:
+    """The nearest even number: H.264 as most players read it stores one colour for 2 x 2 pixels."""
     return max(2 * round(side / 2), 2)

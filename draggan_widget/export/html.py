@@ -1,7 +1,7 @@
-"""A drag as one HTML page that scrubs through it and needs nothing else: no network, no server, no kernel.
+"""A drag as one HTML page with a slider over its steps; the page needs no network, no server and no kernel.
 
-Whatever a record says enters the page as escaped text. Its Content-Security-Policy lets one script and one style run,
-those of this package, known by their sha256, and pictures that stand in the page: smuggled markup would do nothing.
+Text from the record enters the page escaped. The page's Content-Security-Policy allows only this package's script and
+style, by their sha256, and pictures inside the page, so that markup smuggled in by a record would do nothing.
 """
 
 import base64
@@ -14,19 +14,19 @@ from pathlib import Path
 from string import Template
 from typing import Any, overload
 
-from draggan_widget.engine.record import DragRecord, so_far
-from draggan_widget.errors import ExportError, RecordError
+from draggan_widget.engine.record import DragRecord
 from draggan_widget.export.stills import Stills, make_stills
-from draggan_widget.files import write_atomically
-from draggan_widget.inspection.draw_points import came_from
+from draggan_widget.export.writing import write_file
+from draggan_widget.inspection.draw_points import point_starts
+from draggan_widget.inspection.records import require_steps
 
-FPS = 12  # steps a second when it plays
+FPS = 12  # steps per second during playback
 STATIC = importlib.resources.files("draggan_widget.export") / "static"
-HEIGHT = 860  # px of the frame in a notebook
+HEIGHT = 860  # px, height of the frame in a notebook
 
 
 class Replay(str):
-    """The page's text; as a cell's last line it shows itself, in a frame that may run its script and nothing else."""
+    """Text of the page; as the last line of a cell it is shown in a sandboxed frame that may only run scripts."""
 
     def _repr_html_(self) -> str:
         page = html.escape(self, quote=True)
@@ -43,40 +43,40 @@ def to_html(record: DragRecord, path: str | Path) -> Path: ...
 def to_html(record: DragRecord, path: str | Path | None = None) -> Path | Replay:
     """Write a drag as one self-contained HTML page: a slider over its steps, points, distances, and how it was made.
 
-    It opens from a folder, without a network. The pictures take at most 8 MB: they are made smaller and coarser until
-    they fit, and of a record of more than 150 steps only every second, third, ... is drawn. Points are those of every
-    step.
+    The page opens from a folder, without a network. Its pictures take at most 8 MB together: they are made smaller and
+    coarser until they fit, and of a record with more than 150 steps only every second, third, ... picture is drawn. The
+    points of every step are shown.
 
     Args:
-        record: of a drag, with its generator.
-        path: the file, usually .html; None gives the page's text, which shows itself as a cell's last line.
+        record: record of a drag, with its generator.
+        path: the file, usually .html; None returns the page's text, which a notebook shows as the page.
 
     Returns:
         The path, or the text.
 
     Raises:
-        RecordError: the record is empty or was read without its generator.
-        ExportError: the file cannot be written; an older file stays.
+        RecordError: the record is empty, or was read from a file without its generator.
+        ExportError: the file cannot be written; an older file stays unchanged.
+
+    Example:
+        >>> from draggan_widget import DragSession, Edit
+        >>> session = DragSession("heads", seed=3)
+        >>> session.edit = Edit([(78, 78)], [(62, 79)])
+        >>> step = session.step(2)
+        >>> path = to_html(session.record, "drag.html")
     """
-    record = so_far(record)
-    if len(record) == 0:
-        raise RecordError("the record has 0 steps; expected at least one; start a drag first")
+    record = require_steps(record)
     page = _page(record, make_stills(record))
     if path is None:
         return Replay(page)
-    path = Path(path)
-    try:
-        write_atomically(path, lambda file: file.write(page.encode()))
-    except OSError as error:
-        raise ExportError(f"{path} cannot be written ({error}); choose another folder or free some space") from error
-    return path
+    return write_file(Path(path), lambda file: file.write(page.encode()))
 
 
 def _page(record: DragRecord, stills: Stills) -> str:
     generator = record[0].generator
     assert generator is not None  # a picture was drawn
     height, width = generator.image_size
-    style, script = _static("replay.css"), _static("replay.js")
+    style, script = _read_static("replay.css"), _read_static("replay.js")
     last = len(stills.pictures) - 1
     texts = {
         "title": f"A drag of {record.about.get('generator', generator.name)}, {len(record)} steps",
@@ -86,18 +86,18 @@ def _page(record: DragRecord, stills: Stills) -> str:
         "style_hash": _hash(style),
         "script_hash": _hash(script),
     }
-    return Template(_static("replay.html")).substitute(
+    return Template(_read_static("replay.html")).substitute(
         {key: html.escape(text) for key, text in texts.items()},
         about="\n".join(
-            f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in _about(record, stills)
+            f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in _about_rows(record, stills)
         ),
-        record=_script_safe(_steps(record, stills, (width, height))),
+        record=_escape_json(_page_data(record, stills, (width, height))),
         style=style,
         script=script,
     )
 
 
-def _static(name: str) -> str:
+def _read_static(name: str) -> str:
     return (STATIC / name).read_text("utf-8")
 
 
@@ -105,8 +105,8 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _script_safe(values: dict[str, Any]) -> str:
-    """JSON that cannot end the script element it stands in, nor begin a comment there."""
+def _escape_json(values: dict[str, Any]) -> str:
+    """JSON that can neither end the script element around it nor begin a comment there."""
     text = json.dumps(values, separators=(",", ":"), allow_nan=False)
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
@@ -115,30 +115,30 @@ def _data_uri(webp: bytes) -> str:
     return "data:image/webp;base64," + base64.b64encode(webp).decode()
 
 
-def _steps(record: DragRecord, stills: Stills, size: tuple[int, int]) -> dict[str, Any]:
-    begun = came_from(record.steps)
+def _page_data(record: DragRecord, stills: Stills, size: tuple[int, int]) -> dict[str, Any]:
+    starts = point_starts(record.steps)
     steps = [
         {
             "handles": [[round(x, 2), round(y, 2)] for x, y in step.handles],
             "targets": [[round(x, 2), round(y, 2)] for x, y in step.targets],
-            "since": begun[place],
+            "since": starts[position],
             "distances": [round(value, 2) for value in step.distances],
             "loss": step.loss if step.loss is not None and math.isfinite(step.loss) else None,
             "ended": step.ended,
-            "picture": stills.of(place),
+            "picture": stills.index_of(position),
         }
-        for place, step in enumerate(record)
+        for position, step in enumerate(record)
     ]
-    # The last picture stands in the page itself, where it shows without scripts.
+    # The last picture is in the page's own <img>, which shows it without scripts.
     pictures = [_data_uri(picture) for picture in stills.pictures[:-1]]
     return {"size": size, "fps": FPS, "steps": steps, "pictures": pictures}
 
 
-def _about(record: DragRecord, stills: Stills) -> list[tuple[str, str]]:
+def _about_rows(record: DragRecord, stills: Stills) -> list[tuple[str, str]]:
     about = dict(record.about)
-    lists = [(name, about.pop(name, None)) for name in ("config", "versions")]
+    tables = [(name, about.pop(name, None)) for name in ("config", "versions")]
     rows = [(str(name), "none" if value is None else str(value)) for name, value in about.items()]
-    for name, values in lists:
+    for name, values in tables:
         if isinstance(values, dict):
             rows.append((name, ", ".join(f"{key} {value}" for key, value in values.items())))
     shown = (

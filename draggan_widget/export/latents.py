@@ -1,6 +1,6 @@
-"""Latents as files: .npz, .safetensors, .pt, and the .npy that the official GUI writes.
+"""Latents as files: .npz, .safetensors, .pt, and .npy as the official GUI writes it.
 
-The official GUI's .npy is one array (1, num_ws, w_dim) of float32 as numpy.save writes it, without room for more.
+The official GUI's .npy is one array (1, num_ws, w_dim) of float32 as `numpy.save` writes it; it cannot hold metadata.
 A .pt is a plain dict of tensors, which `torch.load(path, weights_only=True)` reads.
 """
 
@@ -17,74 +17,95 @@ from torch import Tensor
 from draggan_widget.arrays import unpacked_size
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.errors import ExportError
-from draggan_widget.export.arrays import check_bound, own_header, read_npy, read_npz, write_npz
-from draggan_widget.export.writing import as_json, check_version, damaged, ending_of, header, missing, put
+from draggan_widget.export.arrays import check_unpacked_size, parse_header, read_npy, read_npz, write_npz
+from draggan_widget.export.writing import (
+    as_json,
+    check_ending,
+    check_version,
+    damaged,
+    make_header,
+    missing,
+    write_file,
+)
 
 SCHEMA = "draggan-widget latents"
 VERSION = 1
-NAME = "ws"  # of the array beside the header, in every format that has names
-HEADER = "draggan_widget"  # JSON: schema, version, about
-LARGEST_HEADER = 1 << 20  # bytes of a .safetensors file's own header
+NAME = "ws"  # name of the array of latents, in every format that has names
+HEADER = "draggan_widget"  # name of the header, JSON: schema, version, about
+LARGEST_HEADER = 1 << 20  # bytes: the header of the .safetensors format itself
 
 Latents = Float[np.ndarray, "latents num_ws w_dim"]
 
 
 def save_latents(latents: DragRecord | Float[np.ndarray, "..."] | Float[Tensor, "..."], path: str | Path) -> Path:
-    """Write latents bit for bit in float32; the ending says how.
+    """Write latents bit for bit as float32; the path's ending chooses the format.
 
     Args:
-        latents: a record's, every step, or an array or tensor (num_ws, w_dim) or (latents, num_ws, w_dim).
-        path: .npz, .safetensors, .pt or .npy. All but .npy also hold what the record says of how it was made. The
-            official GUI reads an .npy of one latent: `save_latents(record.ws[-1], "last.npy")`.
+        latents: a record, for the latents of all of its steps, or an array or tensor (num_ws, w_dim) or
+            (latents, num_ws, w_dim).
+        path: .npz, .safetensors, .pt or .npy. All but .npy also hold how the record was made. The official GUI reads
+            an .npy of one latent: `save_latents(record.ws[-1], "last.npy")`.
 
     Raises:
-        ExportError: no latents, another ending, or the file cannot be written; an older one stays as it was.
+        ExportError: the values are not latents, the ending is unknown, or the file cannot be written; an older file
+            stays unchanged.
+
+    Example:
+        >>> from draggan_widget import load_generator, load_latents
+        >>> generator = load_generator("heads")
+        >>> path = save_latents(generator.ws_from_seed(3), "latent.npz")
+        >>> load_latents(path).shape == (1, generator.num_ws, generator.w_dim)
+        True
     """
     path = Path(path)
-    ending = ending_of(path, "latents", WRITERS)
+    ending = check_ending(path, "latents", WRITERS)
     about = latents.about if isinstance(latents, DragRecord) else {}
-    values = _three_axes(latents.ws if isinstance(latents, DragRecord) else latents)
-    text = as_json(header(SCHEMA, VERSION, about))
-    return put(path, lambda file: WRITERS[ending](file, values, text))
+    values = _as_latents(latents.ws if isinstance(latents, DragRecord) else latents)
+    text = as_json(make_header(SCHEMA, VERSION, about))
+    return write_file(path, lambda file: WRITERS[ending](file, values, text))
 
 
 def load_latents(path: str | Path) -> Latents:
-    """Read latents: what `save_latents` wrote, or others' files of one such array.
+    """Read latents that `save_latents` wrote, or a file of another program that holds one such array.
+
+    Args:
+        path: .npz, .safetensors, .pt or .npy.
 
     Returns:
-        (latents, num_ws, w_dim) float32; a file of (num_ws, w_dim) gives one latent.
+        (latents, num_ws, w_dim) float32; a file of shape (num_ws, w_dim) gives one latent.
 
     Raises:
-        ExportError: the file is missing, damaged, foreign, of a newer version, or holds NaN.
+        ExportError: the file is missing, damaged, another file, of a newer version, or holds NaN.
     """
     path = Path(path)
-    values, text = READERS[ending_of(path, "latents", READERS)](path)
+    values, text = READERS[check_ending(path, "latents", READERS)](path)
     if text is not None:
-        check_version(path, own_header(path, text, SCHEMA).get("version"), VERSION)
+        check_version(path, parse_header(path, text, SCHEMA).get("version"), VERSION)
     try:
-        return _three_axes(values)
+        return _as_latents(values)
     except ExportError as error:
         raise damaged(path, "latents", str(error)) from error
 
 
-def _three_axes(latents: Any) -> Latents:
-    values = _plain(latents) if isinstance(latents, Tensor) else np.asarray(latents)
-    if values.ndim not in (2, 3) or 0 in values.shape or values.dtype.kind != "f":
+def _as_latents(latents: Any) -> Latents:
+    values = _to_array(latents) if isinstance(latents, Tensor) else np.asarray(latents)
+    shape = (1, *values.shape) if values.ndim == 2 else values.shape
+    if len(shape) != 3 or (shape[0] and 0 in shape) or values.dtype.kind != "f":
         raise ExportError(
             f"the latents are a {values.dtype} array of shape {values.shape}; expected floating-point numbers "
             "(latents, num_ws, w_dim) or (num_ws, w_dim)"
         )
     with np.errstate(over="ignore"):
-        single = np.array(values.reshape(-1, *values.shape[-2:]), np.float32)
-    if not np.isfinite(single).all():  # asked of what is kept: a large float64 is infinity in float32
-        raise ExportError("the latents hold NaN, infinity or more than float32 can; expected finite numbers")
+        single = np.array(values.reshape(shape), np.float32)
+    if not np.isfinite(single).all():  # checked after the conversion: a large float64 is infinity in float32
+        raise ExportError("the latents hold NaN, infinity or a number too large for float32; expected finite numbers")
     return single
 
 
-def _plain(tensor: Tensor) -> np.ndarray:
-    """A strided tensor in memory as an array; bfloat16 and its like, which NumPy lacks, as float32."""
+def _to_array(tensor: Tensor) -> np.ndarray:
+    """Convert a strided tensor to an array; types that NumPy lacks, such as bfloat16, become float32."""
     if tensor.layout != torch.strided or tensor.device.type == "meta":
-        raise ExportError(f"the latents are a {tensor.layout} tensor on {tensor.device}; expected plain numbers")
+        raise ExportError(f"the latents are a {tensor.layout} tensor on {tensor.device}; expected a plain tensor")
     kept = tensor.dtype in (torch.float16, torch.float32, torch.float64) or not tensor.is_floating_point()
     return (tensor if kept else tensor.float()).detach().cpu().numpy()
 
@@ -94,7 +115,7 @@ def _write_npz(file: BinaryIO, values: Latents, text: str) -> None:
 
 
 def _write_npy(file: BinaryIO, values: Latents, text: str) -> None:
-    # Not numpy.save: it writes past Python's file, and a full disk goes unnoticed.
+    # Not numpy.save: it bypasses Python's file object, so that a full disk goes unnoticed.
     header = {"descr": "<f4", "fortran_order": False, "shape": values.shape}
     np.lib.format.write_array_header_1_0(file, header)  # pyright: ignore[reportArgumentType]
     file.write(np.ascontiguousarray(values, "<f4").data)
@@ -107,14 +128,14 @@ def _write_safetensors(file: BinaryIO, values: Latents, text: str) -> None:
 
 
 def _write_pt(file: BinaryIO, values: Latents, text: str) -> None:
-    said = torch.frombuffer(bytearray(text.encode("ascii")), dtype=torch.uint8)
-    torch.save({NAME: torch.from_numpy(values), HEADER: said}, file)
+    header = torch.frombuffer(bytearray(text.encode("ascii")), dtype=torch.uint8)
+    torch.save({NAME: torch.from_numpy(values), HEADER: header}, file)
 
 
 def _read_npz(path: Path) -> tuple[np.ndarray, object]:
     arrays = read_npz(path, "latents")
     text = arrays.pop(HEADER, None)
-    return _only(path, arrays), text
+    return _pick_latents(path, arrays), text
 
 
 def _read_npy(path: Path) -> tuple[np.ndarray, object]:
@@ -129,8 +150,8 @@ def _read_safetensors(path: Path) -> tuple[np.ndarray, object]:
             if int.from_bytes(file.read(8), "little") > LARGEST_HEADER:
                 raise ValueError(f"a header of over {LARGEST_HEADER} bytes")
         with safetensors.safe_open(path, framework="pt") as file:
-            arrays = {name: _plain(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118 (no mapping)
-            return _only(path, arrays), (file.metadata() or {}).get(HEADER)
+            arrays = {name: _to_array(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118 (no mapping)
+            return _pick_latents(path, arrays), (file.metadata() or {}).get(HEADER)
     except FileNotFoundError as error:
         raise missing(path) from error
     except (OSError, ValueError, TypeError, AttributeError, safetensors.SafetensorError) as error:
@@ -140,36 +161,36 @@ def _read_safetensors(path: Path) -> tuple[np.ndarray, object]:
 def _read_pt(path: Path) -> tuple[np.ndarray, object]:
     try:
         if zipfile.is_zipfile(path):
-            check_bound(path, unpacked_size(path))
+            check_unpacked_size(path, unpacked_size(path))
         found = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise missing(path) from error
     except ExportError:
         raise
-    except Exception as error:  # torch's own words advise to load it with code
+    except Exception as error:  # torch's own message advises to let the file run code
         raise damaged(path, "latents", f"{type(error).__name__}; expected a dict of plain tensors") from error
     held = {"a tensor": found} if isinstance(found, Tensor) else found
     if not isinstance(held, dict) or not all(isinstance(one, Tensor) for one in held.values()):
         raise damaged(path, "latents", f"a {type(found).__name__} of other things than tensors")
-    arrays = {str(name): _bounded(path, one) for name, one in held.items()}
-    said = arrays.pop(HEADER, None)
-    text = None if said is None else said.reshape(-1).astype(np.uint8).tobytes().decode("ascii", "replace")
-    return _only(path, arrays), text
+    arrays = {str(name): _to_bounded_array(path, one) for name, one in held.items()}
+    header = arrays.pop(HEADER, None)
+    text = None if header is None else header.reshape(-1).astype(np.uint8).tobytes().decode("ascii", "replace")
+    return _pick_latents(path, arrays), text
 
 
-def _bounded(path: Path, tensor: Tensor) -> np.ndarray:
-    """The array of a tensor that is no larger than its file: an expanded one claims any size."""
-    real = tensor.is_floating_point() or tensor.dtype == torch.uint8
-    if tensor.layout != torch.strided or tensor.device.type != "cpu" or not real:
+def _to_bounded_array(path: Path, tensor: Tensor) -> np.ndarray:
+    """Convert a tensor; refuse one that is larger than its file, as an expanded tensor can have any size."""
+    numeric = tensor.is_floating_point() or tensor.dtype == torch.uint8
+    if tensor.layout != torch.strided or tensor.device.type != "cpu" or not numeric:
         raise damaged(path, "latents", f"a {tensor.layout} tensor of {tensor.dtype} on {tensor.device}")
     claimed, held = tensor.numel() * tensor.element_size(), path.stat().st_size
     if claimed > held:
         raise damaged(path, "latents", f"a tensor of {claimed} bytes in a file of {held}")
-    return _plain(tensor)
+    return _to_array(tensor)
 
 
-def _only(path: Path, arrays: dict[str, np.ndarray]) -> np.ndarray:
-    """The latents among the arrays of a file: ours by their name, another's where it holds nothing else."""
+def _pick_latents(path: Path, arrays: dict[str, np.ndarray]) -> np.ndarray:
+    """Choose the latents among a file's arrays: the one with our name, or the only one."""
     if NAME in arrays:
         return arrays[NAME]
     if len(arrays) == 1:

@@ -1,8 +1,8 @@
 """Pictures with their provenance: PNG, whose pixels are exact, and JPEG.
 
-Both say by IPTC's digital source type that a trained model made them, and hold how: generator, seed, psi, settings,
-versions, step, and the edit with its mask. A JPEG holds at most 64 KB of it: a mask that does not fit is left out, and
-it says so.
+Both say by IPTC's digital source type that a trained model made them, and how: generator, seed, psi, settings,
+versions, step, and the edit with its mask. A JPEG holds at most 64 KB of metadata: masks that do not fit are left out,
+and the metadata say so.
 """
 
 import io
@@ -17,22 +17,23 @@ from draggan_widget.engine.provenance import package_version
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import ExportError
-from draggan_widget.export.json_values import Packer
-from draggan_widget.export.provenance import packet, read_packet, read_words, words
-from draggan_widget.export.writing import check_version, damaged, ending_of, header, missing, put
+from draggan_widget.export.json_values import EditPacker
+from draggan_widget.export.provenance import make_packet, metadata_text, parse_metadata, parse_packet
+from draggan_widget.export.writing import check_ending, check_version, damaged, make_header, missing, write_file
+from draggan_widget.inspection.records import require_steps
 
 SCHEMA = "draggan-widget picture"
 VERSION = 1
-QUALITY = 95  # of JPEG, with 4:4:4 colours
-PNG_XMP, PNG_WORDS = "XML:com.adobe.xmp", "draggan-widget"
+QUALITY = 95  # JPEG quality, with full colour resolution (4:4:4)
+PNG_XMP, PNG_METADATA = "XML:com.adobe.xmp", "draggan-widget"  # keywords of a PNG's text chunks
 JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
-SEGMENT = 65533 - len(JPEG_XMP)  # bytes of a packet that fit one segment
+SEGMENT = 65533 - len(JPEG_XMP)  # bytes: largest XMP packet in one JPEG segment
 LEFT_OUT = "the masks take over 64 KB, more than a JPEG holds; a PNG holds them"
 
 
 @runtime_checkable
-class Shown(Protocol):
-    """What has a newest step and a record: a `DragSession`."""
+class HasCurrentStep(Protocol):
+    """An object with a newest step and a record, such as a `DragSession`."""
 
     @property
     def current(self) -> DragStep: ...  # noqa: D102
@@ -42,47 +43,54 @@ class Shown(Protocol):
 
 
 def save_picture(
-    source: DragStep | DragRecord | Shown, path: str | Path, about: dict[str, object] | None = None
+    source: DragStep | DragRecord | HasCurrentStep, path: str | Path, about: dict[str, object] | None = None
 ) -> Path:
-    """Write the picture of a step, of a record's last step, or of a session as it is now.
+    """Write the picture of a step, of a record's last step, or of a session's current step.
 
     Args:
-        source: what to draw.
-        path: .png (the very pixels of `step.pixels()`), .jpg or .jpeg (quality 95, full colours).
-        about: `record.about` of the drag a single step belongs to, whose seed and settings a step does not know; a
-            record and a session bring their own.
+        source: step, record or session.
+        path: .png (exactly the pixels of `step.pixels()`), .jpg or .jpeg (quality 95, full colour resolution).
+        about: `record.about` of the drag to which a single step belongs, since a step does not hold seed and settings;
+            for a record or a session it is known.
 
     Raises:
-        ExportError: another ending, an empty record, or the file cannot be written; an older one stays as it was.
-        RecordError: the step has no generator.
+        ExportError: the ending is unknown, or the file cannot be written; an older file stays unchanged.
+        RecordError: the record is empty, or the step has no generator.
+
+    Example:
+        >>> from draggan_widget import DragSession
+        >>> from draggan_widget.export import read_provenance
+        >>> path = save_picture(DragSession("heads", seed=3), "picture.png")
+        >>> read_provenance(path)["about"]["seed"]
+        3
     """
     path = Path(path)
-    ending = ending_of(path, "pictures", (".png", ".jpg", ".jpeg"))
-    step, known = _step_of(source)
-    told = _told(step, about or known or _about_generator(step))
-    encoded = (_png if ending == ".png" else _jpeg)(step.pixels(), told)
-    return put(path, lambda file: file.write(encoded))
+    ending = check_ending(path, "pictures", (".png", ".jpg", ".jpeg"))
+    step, known = _find_step(source)
+    metadata = _make_metadata(step, about or known or _about_generator(step))
+    encoded = (_encode_png if ending == ".png" else _encode_jpeg)(step.pixels(), metadata)
+    return write_file(path, lambda file: file.write(encoded))
 
 
-def _step_of(source: DragStep | DragRecord | Shown) -> tuple[DragStep, dict[str, object]]:
+def _find_step(source: DragStep | DragRecord | HasCurrentStep) -> tuple[DragStep, dict[str, object]]:
     if isinstance(source, DragStep):
         return source, {}
     if not isinstance(source, DragRecord):
         return source.current, source.record.about
-    if not len(source):
-        raise ExportError("the record has 0 steps; expected at least one; start a drag first")
-    return source[-1], source.about
+    return require_steps(source)[-1], source.about
 
 
 def _about_generator(step: DragStep) -> dict[str, object]:
-    made = step.generator
-    return {} if made is None else {"generator": made.name, "family": made.family, "sha256": made.sha256}
+    generator = step.generator
+    if generator is None:
+        return {}
+    return {"generator": generator.name, "family": generator.family, "sha256": generator.sha256}
 
 
-def _told(step: DragStep, about: dict[str, object]) -> dict[str, Any]:
-    packer = Packer()
+def _make_metadata(step: DragStep, about: dict[str, object]) -> dict[str, Any]:
+    packer = EditPacker()
     edit = packer.edit(step.edit)
-    return header(SCHEMA, VERSION, about) | {
+    return make_header(SCHEMA, VERSION, about) | {
         "step": step.index,
         "ending": step.ended,
         "handles": [list(handle) for handle in step.handles],
@@ -91,69 +99,70 @@ def _told(step: DragStep, about: dict[str, object]) -> dict[str, Any]:
     }
 
 
-def _tool() -> str:
+def _creator_tool() -> str:
     return f"draggan-widget {package_version()}"
 
 
-def _png(pixels: UInt8[np.ndarray, "height width 3"], told: dict[str, Any]) -> bytes:
+def _encode_png(pixels: UInt8[np.ndarray, "height width 3"], metadata: dict[str, Any]) -> bytes:
     texts, buffer = PngImagePlugin.PngInfo(), io.BytesIO()
-    texts.add_itxt(PNG_XMP, packet(None, _tool()).decode("utf-8"))
-    texts.add_itxt(PNG_WORDS, words(told), zip=True)
+    texts.add_itxt(PNG_XMP, make_packet(None, _creator_tool()).decode("utf-8"))
+    texts.add_itxt(PNG_METADATA, metadata_text(metadata), zip=True)
     Image.fromarray(pixels).save(buffer, "PNG", pnginfo=texts)
     return buffer.getvalue()
 
 
-def _jpeg(pixels: UInt8[np.ndarray, "height width 3"], told: dict[str, Any]) -> bytes:
+def _encode_jpeg(pixels: UInt8[np.ndarray, "height width 3"], metadata: dict[str, Any]) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=QUALITY, subsampling=0)
-    data, held = buffer.getvalue(), packet(told, _tool())
-    if len(held) > SEGMENT:
-        held = packet(told | {"masks": [], "edit": told["edit"] | {"mask": None}, "left_out": LEFT_OUT}, _tool())
-    if len(held) > SEGMENT:
-        raise ExportError(f"the metadata take {len(held)} bytes; a JPEG holds {SEGMENT}; write a .png")
-    after = 4 + int.from_bytes(data[4:6], "big")  # of JFIF's own segment, which comes first
-    size = (2 + len(JPEG_XMP) + len(held)).to_bytes(2, "big")
-    return data[:after] + b"\xff\xe1" + size + JPEG_XMP + held + data[after:]
+    data, packet = buffer.getvalue(), make_packet(metadata, _creator_tool())
+    if len(packet) > SEGMENT:
+        without_masks = {"masks": [], "edit": metadata["edit"] | {"mask": None}, "left_out": LEFT_OUT}
+        packet = make_packet(metadata | without_masks, _creator_tool())
+    if len(packet) > SEGMENT:
+        raise ExportError(f"the metadata take {len(packet)} bytes; a JPEG holds {SEGMENT}; write a .png")
+    after_jfif = 4 + int.from_bytes(data[4:6], "big")  # the JFIF segment comes first
+    size = (2 + len(JPEG_XMP) + len(packet)).to_bytes(2, "big")
+    return data[:after_jfif] + b"\xff\xe1" + size + JPEG_XMP + packet + data[after_jfif:]
 
 
 def read_provenance(path: str | Path) -> dict[str, Any]:
-    """What a picture of ours says of itself; its pixels are not read.
+    """Read the metadata of a picture that `save_picture` wrote; its pixels are not read.
 
     Returns:
         "digital_source_type" and "creator_tool"; "about" with generator, family, sha256, seed, truncation_psi, config
-        and versions, as far as they were known; "step", "ending", "handles", "edit" and "masks", as
-        `DragSession.save` has them; "left_out", a sentence, where a mask did not fit.
+        and versions, as far as they were known; "step", "ending", "handles", "edit" and "masks", in the form that
+        `DragSession.save` writes; "left_out", a sentence, if the masks did not fit.
 
     Raises:
-        ExportError: the file is missing or damaged, or no picture with our metadata.
+        ExportError: the file is missing or damaged, or is not a picture with our metadata.
     """
     path = Path(path)
     try:
         with Image.open(path, formats=("PNG", "JPEG")) as image:
-            xmp, told = _held_by(image)
-        found = {} if xmp is None else read_packet(xmp)
-        told = found.pop("metadata", None) if told is None else told
-        if told is None:
+            xmp, text = _find_metadata(image)
+        found = {} if xmp is None else parse_packet(xmp)
+        text = found.pop("metadata", None) if text is None else text
+        if text is None:
             raise ExportError(f"{path} has no metadata of draggan-widget; expected a picture of save_picture")
-        content = read_words(told)
+        metadata = parse_metadata(text)
     except FileNotFoundError as error:
         raise missing(path) from error
     except UnidentifiedImageError as error:
         raise damaged(path, "picture", "it is neither PNG nor JPEG") from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise damaged(path, "picture", error) from error
-    if content.get("schema") != SCHEMA:
+    if metadata.get("schema") != SCHEMA:
         raise damaged(path, "picture", "its metadata have another schema")
-    check_version(path, content.get("version"), VERSION)
-    return {**found, **content}
+    check_version(path, metadata.get("version"), VERSION)
+    return {**found, **metadata}
 
 
-def _held_by(image: Image.Image) -> tuple[bytes | None, str | None]:
-    """The XMP packet of a picture, and our own words where they stand beside it."""
+def _find_metadata(image: Image.Image) -> tuple[bytes | None, str | None]:
+    """The XMP packet of a picture, and the text of our own metadata if it stands outside the packet, as in a PNG."""
     if isinstance(image, PngImagePlugin.PngImageFile):
-        texts = {name: str(text) for name, text in image.info.items() if name in (PNG_XMP, PNG_WORDS)}
+        texts = {name: str(text) for name, text in image.info.items() if name in (PNG_XMP, PNG_METADATA)}
         xmp = texts.get(PNG_XMP)
-        return None if xmp is None else xmp.encode(), texts.get(PNG_WORDS)
+        return None if xmp is None else xmp.encode(), texts.get(PNG_METADATA)
     segments = image.applist  # pyright: ignore[reportAttributeAccessIssue]
     packets = [data[len(JPEG_XMP) :] for name, data in segments if name == "APP1" and data.startswith(JPEG_XMP)]
     return (packets[0] if packets else None), None

@@ -1,10 +1,10 @@
-"""What a picture says of itself: that a model made it, and how.
+"""The provenance of a picture: an XMP packet that says that a trained model made it, and how.
 
 Source: IPTC digital source type (cv.iptc.org/newscodes/digitalsourcetype), XMP packets (ISO 16684-1; part 3 of Adobe's
 specification says where PNG and JPEG hold them).
 
-Our own words are one JSON text, under a name of ours in the packet. Packets are read by a parser that is given no
-document type and no entities.
+Our own metadata are one JSON text in the packet, under a name of our own. Packets with a document type or entities are
+refused before they are parsed.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
 
-from draggan_widget.export.json_values import brief
+from draggan_widget.export.json_values import shorten
 
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
@@ -28,24 +28,24 @@ _PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <?xpacket end="r"?>"""
 
 
-def packet(told: dict[str, Any] | None, tool: str) -> bytes:
-    """An XMP packet with the source type, the program, and our own words where they are given."""
-    body = "" if told is None else f"<draggan:metadata>{escape(words(told))}</draggan:metadata>"
+def make_packet(metadata: dict[str, Any] | None, tool: str) -> bytes:
+    """Make an XMP packet with the source type, the program and, if given, our own metadata."""
+    body = "" if metadata is None else f"<draggan:metadata>{escape(metadata_text(metadata))}</draggan:metadata>"
     return _PACKET.format(
         rdf=RDF, iptc=IPTC, xmp=XMP, ours=OURS, source=SOURCE_TYPE, tool=quoteattr(tool), body=body
     ).encode()
 
 
-def words(told: dict[str, Any]) -> str:
-    """Our own words, as both kinds of picture hold them."""
-    return json.dumps(told, allow_nan=False, separators=(",", ":"))
+def metadata_text(metadata: dict[str, Any]) -> str:
+    """Our own metadata as the JSON text that PNG and JPEG hold."""
+    return json.dumps(metadata, allow_nan=False, separators=(",", ":"))
 
 
-def read_packet(data: bytes) -> dict[str, str]:
-    """What a packet says: "digital_source_type", "creator_tool" and our "metadata", each where it is there.
+def parse_packet(data: bytes) -> dict[str, str]:
+    """Read a packet's "digital_source_type", "creator_tool" and "metadata" (ours), those that it holds.
 
     Raises:
-        ValueError: it is no packet, is too large, or brings a document type.
+        ValueError: the data are not a packet, are too large, or hold a document type.
     """
     if len(data) > LARGEST_PACKET:
         raise ValueError(f"an XMP packet of {len(data)} bytes; expected at most {LARGEST_PACKET}")
@@ -55,7 +55,7 @@ def read_packet(data: bytes) -> dict[str, str]:
     try:
         root = ElementTree.fromstring(text.lstrip("\ufeff"))
     except (ElementTree.ParseError, ValueError) as error:
-        raise ValueError(f"an XMP packet that is no XML ({error})") from error
+        raise ValueError(f"an XMP packet that is not XML ({error})") from error
     names = {
         "digital_source_type": f"{{{IPTC}}}DigitalSourceType",
         "creator_tool": f"{{{XMP}}}CreatorTool",
@@ -70,16 +70,16 @@ def read_packet(data: bytes) -> dict[str, str]:
     return found
 
 
-def read_words(text: str) -> dict[str, Any]:
-    """Our own words again.
+def parse_metadata(text: str) -> dict[str, Any]:
+    """Read the JSON text of our own metadata.
 
     Raises:
-        ValueError: they are none.
+        ValueError: the text is not a JSON object.
     """
     try:
-        told = json.loads(text)
+        metadata = json.loads(text)
     except RecursionError as error:
         raise ValueError("metadata nested too deep") from error
-    if not isinstance(told, dict):
-        raise ValueError(f"metadata {brief(told)}; expected an object")
-    return told
+    if not isinstance(metadata, dict):
+        raise ValueError(f"metadata {shorten(metadata)}; expected an object")
+    return metadata

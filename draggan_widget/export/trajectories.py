@@ -1,6 +1,6 @@
-"""The paths of the points as a table: CSV, which everything reads, or Parquet, which also holds how they were made.
+"""The paths of the points as a table: CSV, or Parquet, which also holds how the record was made.
 
-Numbers come back exactly: CSV holds the shortest text that means the same float64.
+Numbers are read back exactly: CSV holds the shortest text of each float64.
 """
 
 import csv
@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from draggan_widget.engine.record import DragRecord
-from draggan_widget.export.arrays import own_header
+from draggan_widget.export.arrays import parse_header
 from draggan_widget.export.writing import (
     as_json,
+    check_ending,
     check_version,
     damaged,
-    ending_of,
-    header,
+    make_header,
     missing,
     not_installed,
-    put,
+    write_file,
 )
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "draggan-widget trajectories"
 VERSION = 1
-HEADER = b"draggan_widget"  # among a Parquet file's metadata: JSON
+HEADER = b"draggan_widget"  # key of the header, JSON, in the metadata of a Parquet file
 TYPES = {
     "step": "int64",
     "point": "int64",
@@ -35,29 +35,32 @@ TYPES = {
 
 
 def save_trajectories(record: DragRecord, path: str | Path) -> Path:
-    """Write `record.trajectories` to a file; the ending, .csv or .parquet, says how.
+    """Write `record.trajectories` to a .csv or .parquet file; an empty record gives a table without rows.
 
     Raises:
-        ExportError: another ending, Parquet without pyarrow, or the file cannot be written; an older one stays.
-        RecordError: the record is empty.
+        ExportError: the ending is unknown, pyarrow is missing, or the file cannot be written; an older file stays
+            unchanged.
     """
     path = Path(path)
-    ending, table = ending_of(path, "trajectories", (".csv", ".parquet")), record.trajectories.astype(TYPES)
+    ending, table = check_ending(path, "trajectories", (".csv", ".parquet")), record.trajectories.astype(TYPES)
     if ending == ".csv":
-        return put(path, lambda file: file.write(table.to_csv(index=False, lineterminator="\n").encode("ascii")))
+        return write_file(path, lambda file: file.write(table.to_csv(index=False, lineterminator="\n").encode("ascii")))
     _check_pyarrow()
-    text = as_json(header(SCHEMA, VERSION, record.about))
-    return put(path, lambda file: _write_parquet(file, table, text))
+    text = as_json(make_header(SCHEMA, VERSION, record.about))
+    return write_file(path, lambda file: _write_parquet(file, table, text))
 
 
 def load_trajectories(path: str | Path) -> "pd.DataFrame":
-    """Read the table: step, point, x, y, target_x, target_y, distance, tracking_error.
+    """Read a table that `save_trajectories` wrote.
+
+    Returns:
+        Columns step, point, x, y, target_x, target_y, distance, tracking_error; `record.trajectories` describes them.
 
     Raises:
-        ExportError: the file is missing, damaged or foreign, or Parquet without pyarrow.
+        ExportError: the file is missing, damaged or another file, or pyarrow is missing.
     """
     path = Path(path)
-    ending = ending_of(path, "trajectories", (".csv", ".parquet"))
+    ending = check_ending(path, "trajectories", (".csv", ".parquet"))
     if ending == ".parquet":
         _check_pyarrow()
     try:
@@ -74,12 +77,12 @@ def load_trajectories(path: str | Path) -> "pd.DataFrame":
 def _read_csv(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
-    # pandas' own reader may be off by the last bit, and fills rows that are cut off.
-    with path.open(encoding="utf-8-sig", newline="") as file:  # spreadsheets write the mark that -sig takes off
-        whole = file.read()
-    if not whole.endswith("\n"):
-        raise ValueError("its last line has no end")
-    head, *rows = csv.reader(io.StringIO(whole, newline=""))
+    # pandas' own reader may be wrong in the last bit, and fills rows that are cut off.
+    with path.open(encoding="utf-8-sig", newline="") as file:  # -sig: spreadsheets write a byte order mark
+        text = file.read()
+    if not text.endswith("\n"):
+        raise ValueError("its last line has no line end")
+    head, *rows = csv.reader(io.StringIO(text, newline=""))
     if head != list(TYPES):
         return pd.DataFrame(columns=head)
     for number, row in enumerate(rows, start=2):
@@ -102,17 +105,17 @@ def _write_parquet(file: BinaryIO, table: "pd.DataFrame", text: str) -> None:
     import pyarrow
     import pyarrow.parquet
 
-    whole = pyarrow.Table.from_pandas(table, preserve_index=False)
-    whole = whole.replace_schema_metadata({**(whole.schema.metadata or {}), HEADER: text.encode("ascii")})
-    pyarrow.parquet.write_table(whole, file, write_page_checksum=True)
+    content = pyarrow.Table.from_pandas(table, preserve_index=False)
+    content = content.replace_schema_metadata({**(content.schema.metadata or {}), HEADER: text.encode("ascii")})
+    pyarrow.parquet.write_table(content, file, write_page_checksum=True)
 
 
 def _read_parquet(path: Path) -> "pd.DataFrame":
     import pyarrow.parquet
 
     with path.open("rb") as file:
-        whole = pyarrow.parquet.read_table(file, page_checksum_verification=True)
-    text = (whole.schema.metadata or {}).get(HEADER)
+        content = pyarrow.parquet.read_table(file, page_checksum_verification=True)
+    text = (content.schema.metadata or {}).get(HEADER)
     if text is not None:
-        check_version(path, own_header(path, text.decode("ascii", "replace"), SCHEMA).get("version"), VERSION)
-    return whole.to_pandas()
+        check_version(path, parse_header(path, text.decode("ascii", "replace"), SCHEMA).get("version"), VERSION)
+    return content.to_pandas()

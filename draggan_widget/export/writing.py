@@ -1,4 +1,4 @@
-"""What every export does alike: its ending, its write, its words when that fails."""
+"""What all exports share: the check of the file's ending, the write, the header, and the errors."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -9,19 +9,23 @@ from draggan_widget.errors import ExportError
 from draggan_widget.files import write_atomically
 
 
-def ending_of(path: Path, what: str, known: Iterable[str]) -> str:
-    """The path's ending in lower case, once it is one of `known`."""
+def check_ending(path: Path, what: str, known: Iterable[str]) -> str:
+    """Return the path's ending in lower case.
+
+    Raises:
+        ExportError: the ending is not one of `known`.
+    """
     ending = path.suffix.lower()
     if ending not in known:
         raise ExportError(f"{what} go to a file that ends in {' or '.join(known)}; {str(path)!r} does not; rename it")
     return ending
 
 
-def put(path: Path, write: Callable[[BinaryIO], object]) -> Path:
+def write_file(path: Path, write: Callable[[BinaryIO], object]) -> Path:
     """Write a file whole or not at all.
 
     Raises:
-        ExportError: it cannot be written; an older file stays as it was.
+        ExportError: the file cannot be written; an older file stays unchanged.
     """
     try:
         write_atomically(path, write)
@@ -31,33 +35,37 @@ def put(path: Path, write: Callable[[BinaryIO], object]) -> Path:
 
 
 def not_written(path: Path, error: OSError) -> ExportError:
-    """Words for a write that failed."""
+    """The error for a file that cannot be written."""
     return ExportError(f"{path} cannot be written ({error}); choose another folder or free some space")
 
 
 def damaged(path: Path, what: str, error: Exception | str) -> ExportError:
-    """Words for a file that is not what it should be."""
+    """The error for a file whose content is not what it should be."""
     reason = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
     return ExportError(f"{path} is damaged or holds no {what} ({reason}); take another copy")
 
 
 def missing(path: Path) -> ExportError:
-    """Words for a file that is not there."""
+    """The error for a file that does not exist."""
     return ExportError(f"{path} does not exist; expected a file to read; check the path")
 
 
 def not_installed(what: str, package: str) -> ExportError:
-    """Words for a library that comes with the extra "export" only."""
-    return ExportError(f"{what} takes {package}, which is not installed; pip install 'draggan-widget[export]'")
+    """The error for a missing library that only the extra "export" installs."""
+    return ExportError(f"{what} needs {package}, which is not installed; pip install 'draggan-widget[export]'")
 
 
-def header(schema: str, version: int, about: Mapping[str, object]) -> dict[str, Any]:
-    """What our files say of themselves."""
+def make_header(schema: str, version: int, about: Mapping[str, object]) -> dict[str, Any]:
+    """The header of a file: its schema, its version, and how the record was made."""
     return {"schema": schema, "version": version, "about": dict(about)}
 
 
 def check_version(path: Path, version: object, newest: int) -> None:
-    """Refuse a file of a version that this package does not know."""
+    """Check that this package can read a file's version.
+
+    Raises:
+        ExportError: the version is newer, or not a version.
+    """
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
         raise ExportError(f"{path} has schema version {version!r}; expected a whole number from 1 to {newest}")
     if version > newest:
@@ -67,5 +75,5 @@ def check_version(path: Path, version: object, newest: int) -> None:
 
 
 def as_json(value: object) -> str:
-    """JSON in ASCII without NaN, as other readers want it."""
+    """JSON in ASCII and without NaN, which other readers may refuse."""
     return json.dumps(value, allow_nan=False)

@@ -1,7 +1,7 @@
-"""Feature maps as numbers one can look at: colours, channels, similarity to a pixel, difference to the start.
+"""Views of a feature map, as arrays: principal colours, channels, similarity to a pixel, difference to the start.
 
-A map is a `FeatureMap` (`step.features(block)`) or the array that a record holds (`record.features(block)[k]`); every
-answer is a NumPy array at the map's own size, row 0 at the top.
+A map is a `FeatureMap` (`step.features(block)`) or an array (`record.features(block)[k]`). Every function returns a
+NumPy array of the map's own height and width, row 0 at the top.
 """
 
 from dataclasses import dataclass
@@ -16,28 +16,36 @@ from draggan_widget.errors import ConfigError
 from draggan_widget.generators.feature_map import FeatureMap, read_point
 from draggan_widget.generators.generator import Generator
 from draggan_widget.geometry import Point
-from draggan_widget.inspection.pca import principal
-from draggan_widget.inspection.records import not_empty
+from draggan_widget.inspection.pca import principal_components
+from draggan_widget.inspection.records import require_steps
 
-Features = FeatureMap | Float[np.ndarray, "_ _ _"]  # (channels, height, width); two may differ, which is said below
+Features = (
+    FeatureMap | Float[np.ndarray, "_ _ _"]
+)  # (channels, height, width); unnamed axes: the functions compare shapes themselves
 
 MEASURES = ("cosine", "L2", "L1")
-SAMPLED_CELLS = 2**16  # of each map that colours are fitted on: enough for a covariance, whatever the map's size
-LIMITS = (1.0, 99.0)  # percentiles that become 0 and 255: a few extreme cells do not darken the rest
+SAMPLED_CELLS = 2**16  # cells of each map that colours are fitted to: enough for a covariance at every map size
+LIMITS = (1.0, 99.0)  # percentiles that become 0 and 255, so that a few extreme cells do not darken the rest
 
 
 @dataclass(frozen=True, eq=False)
 class FeatureColours:
-    """Three principal directions of a drag's features, as red, green and blue.
+    """The first three principal components of a drag's features, shown as red, green and blue.
 
-    Fitted once a drag, so that a colour means the same feature at every step.
+    They are fitted once for a drag, so that a colour means the same feature at every step.
 
     Attributes:
-        mean: feature vector in the middle of all.
+        mean: mean feature vector.
         components: the three directions of most variance, unit vectors.
         low: value along each direction that becomes 0.
         high: value along each direction that becomes 255.
         explained: share of the features' variance along each direction.
+
+    Example:
+        >>> from draggan_widget import DragSession
+        >>> step = DragSession("heads").current
+        >>> FeatureColours.fit(step, block=3).of(step.features(3)).shape
+        (64, 64, 3)
     """
 
     mean: Float[np.ndarray, " channels"]
@@ -48,21 +56,21 @@ class FeatureColours:
 
     @classmethod
     def fit(cls, drag: DragRecord | DragStep, block: int) -> "FeatureColours":
-        """Fit to the first, middle and last map of a drag, or to the one map of a step.
+        """Fit the colours to the first, middle and last map of a record, or to the one map of a step.
 
         Args:
             drag: a record, or one step.
-            block: counted from 0, the smallest.
+            block: block of the feature map, counted from 0, the smallest.
 
         Returns:
-            The same colours for the same maps, every time: nothing is drawn at random.
+            The colours; the same maps always give the same colours.
 
         Raises:
-            RecordError: the record is empty, or was read without its generator.
+            RecordError: the record is empty, or was read from a file without its generator.
             ConfigError: the generator has no such block.
         """
-        cells = np.concatenate([_cells(step.features(block)) for step in _sampled(drag)])
-        found = principal(cells)
+        cells = np.concatenate([_cells(step.features(block)) for step in _fitted_steps(drag)])
+        found = principal_components(cells)
         components = np.zeros((3, cells.shape[1]))  # where a map has fewer channels, the other colours stay even
         components[: len(found.components)] = found.components[:3]
         low, high = np.percentile((cells - found.mean) @ components.T, LIMITS, axis=0)
@@ -70,7 +78,10 @@ class FeatureColours:
         return cls(found.mean, components, low, high, shares)
 
     def of(self, features: Features) -> UInt8[np.ndarray, "height width 3"]:
-        """A map of the same block in these colours.
+        """Show a map of the same block in these colours.
+
+        Returns:
+            RGB picture.
 
         Raises:
             ConfigError: the map has another number of channels.
@@ -88,12 +99,16 @@ class FeatureColours:
 
 
 def channels_by_variance(features: Features) -> Int[np.ndarray, " channels"]:
-    """The channels' numbers, the one that varies most over the map first."""
+    """The numbers of the channels, in falling order of their variance over the map."""
     return np.argsort(-_array(features).var(axis=(1, 2)), kind="stable")
 
 
 def difference(features: Features, start: Features) -> Float[np.ndarray, "height width"]:
-    """How far each cell's feature is from that of another map of the same block, the drag's start as a rule (L2 norm).
+    """Distance (L2 norm) of each cell's feature from the same cell of another map, usually the map of the drag's start.
+
+    Args:
+        features: the map.
+        start: another map of the same block.
 
     Raises:
         ConfigError: the maps have different shapes.
@@ -111,20 +126,26 @@ def similarity(
     measure: str = "cosine",
     seen_in: Features | None = None,
 ) -> Float[np.ndarray, "height width"]:
-    """How alike each cell of a map is to the feature at one pixel.
+    """Similarity of each cell of a map to the feature at one pixel.
 
-    For what the tracker sees, take the maps from `as_tracked`, the measure of `DragConfig.tracking_norm` and, as
-    `seen_in`, the map of the drag's start: it follows what stood under the handle there.
+    To see what the tracker compares, take both maps from `as_tracked`, `measure=config.tracking_norm`, and as `seen_in`
+    the map of the drag's start: the tracker follows the feature that was under the handle there.
 
     Args:
         features: the map.
-        at: the pixel, (x, y) in image px; read between the cells as a drag reads it (bilinear).
+        at: the pixel, (x, y) in image px; its feature is read bilinearly between the cells, as in a drag.
         image_size: (height, width) of the picture in px.
-        measure: "cosine" (1: the same direction), or the distance "L2" or "L1" (0: the same).
-        seen_in: another map of the same block that the pixel is read from; None: this one.
+        measure: "cosine" (1: same direction), or the distance "L2" or "L1" (0: same feature).
+        seen_in: map of the same block from which the pixel's feature is read; None: from `features`.
 
     Raises:
-        ConfigError: no such measure, a pixel outside the picture, or maps of different shapes.
+        ConfigError: the measure is unknown, the pixel is outside the picture, or the maps have different shapes.
+
+    Example:
+        >>> from draggan_widget import DragSession
+        >>> step = DragSession("heads").current
+        >>> similarity(step.features(3), at=(64, 64), image_size=(128, 128)).shape
+        (64, 64)
     """
     if measure not in MEASURES:
         raise ConfigError(f"measure is {measure!r}; expected one of {', '.join(MEASURES)}")
@@ -134,15 +155,15 @@ def similarity(
     values, source = _array(features), _array(features if seen_in is None else seen_in)
     if values.shape != source.shape:
         raise ConfigError(f"the maps have shapes {values.shape} and {source.shape}; expected two maps of one block")
-    wanted = read_point(FeatureMap.of(0, torch.from_numpy(np.ascontiguousarray(source))), at, image_size).numpy()
+    vector = read_point(FeatureMap.of(0, torch.from_numpy(np.ascontiguousarray(source))), at, image_size).numpy()
     if measure == "cosine":
-        lengths = np.linalg.norm(values, axis=0) * np.linalg.norm(wanted)
-        return np.tensordot(wanted, values, axes=1) / np.maximum(lengths, 1e-12)
-    return np.linalg.norm(values - wanted[:, None, None], ord=1 if measure == "L1" else 2, axis=0)
+        lengths = np.linalg.norm(values, axis=0) * np.linalg.norm(vector)
+        return np.tensordot(vector, values, axes=1) / np.maximum(lengths, 1e-12)
+    return np.linalg.norm(values - vector[:, None, None], ord=1 if measure == "L1" else 2, axis=0)
 
 
 def as_tracked(features: FeatureMap, generator: Generator, config: DragConfig) -> FeatureMap:
-    """The map as the tracker compares it: without the share of the mean map that `config.mean_removal` takes off."""
+    """The map as the tracker compares it: minus `config.mean_removal` times the generator's mean feature map."""
     if config.mean_removal == 0.0:
         return features
     values = features.whole
@@ -154,13 +175,14 @@ def _array(features: Features) -> Float[np.ndarray, "channels height width"]:
     return features.whole.detach().cpu().numpy() if isinstance(features, FeatureMap) else np.asarray(features)
 
 
-def _sampled(drag: DragRecord | DragStep) -> list[DragStep]:
+def _fitted_steps(drag: DragRecord | DragStep) -> list[DragStep]:
     if isinstance(drag, DragStep):
         return [drag]
-    return [not_empty(drag)[position] for position in sorted({0, len(drag) // 2, len(drag) - 1})]
+    record = require_steps(drag)
+    return [record[position] for position in sorted({0, len(record) // 2, len(record) - 1})]
 
 
 def _cells(features: FeatureMap) -> Float[np.ndarray, "cells channels"]:
-    """Feature vectors of the map, evenly taken from all over it where it is large."""
+    """Feature vectors of the map's cells; of a large map, an evenly spread part of them."""
     cells = _array(features).reshape(len(features.whole), -1).T
     return cells[:: -(-len(cells) // SAMPLED_CELLS)].astype(np.float64)

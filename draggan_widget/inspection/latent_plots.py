@@ -1,4 +1,4 @@
-"""Latents as figures: every row at every step, and the way through W."""
+"""Latents as figures: every row at every step, and the path through W."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,21 +13,21 @@ from draggan_widget.inspection.plot_style import (
     COLUMN,
     MAGNITUDE,
     ON_WHITE,
-    finished,
-    named,
+    add_colour_bar,
+    add_legend,
+    finish,
+    label_step_axis,
     new_axes,
-    over_steps,
-    with_bar,
 )
-from draggan_widget.inspection.records import not_empty
+from draggan_widget.inspection.records import require_steps
 
 
 def plot_latent_rows(record: DragRecord, ax: Axes | None = None) -> Figure:
-    """Draw how far each row of the latent is from its start at every step, as a heat map.
+    """Draw the distance of each row of the latent from its start at every step, as a heat map.
 
     Args:
-        record: of a drag; where a continued drag begins anew is marked.
-        ax: where to draw; None makes a figure of its own.
+        record: record of a drag; a dotted line marks where a continued drag begins.
+        ax: axes to draw on; None makes a new figure.
 
     Returns:
         The matplotlib figure.
@@ -35,56 +35,58 @@ def plot_latent_rows(record: DragRecord, ax: Axes | None = None) -> Figure:
     Raises:
         RecordError: the record is empty.
     """
-    far = travelled(not_empty(record))
+    record = require_steps(record)
+    far = travelled(record)
     ax = new_axes() if ax is None else ax
     limits = {"vmin": 0, "vmax": far.max() or 1.0}
     shown = ax.imshow(far.T, aspect="auto", origin="lower", interpolation="nearest", cmap=MAGNITUDE, **limits)
-    over_steps(ax, record, "row of ws")
+    label_step_axis(ax, record, "row of ws")
     for line in ax.lines:
         line.set(color="white", zorder=2)
     ax.yaxis.set_major_locator(MaxNLocator("auto", integer=True))
-    with_bar(ax, shown, "distance from start")
-    return finished(ax)
+    add_colour_bar(ax, shown, "distance from start")
+    return finish(ax)
 
 
 def plot_latent_components(
     record: DragRecord, components: WComponents, row: int | None = None, ax: Axes | None = None
 ) -> Figure:
-    """Draw the way of the latent over the first two principal components of W, in standard deviations.
+    """Draw the path of the latent over the first two principal components of W, in standard deviations.
 
-    Circles stand at one and two of them from the mean: most seeds lie inside the second.
+    Two circles mark one and two standard deviations from the mean: the w of most seeds lie inside the second circle.
 
     Args:
-        record: of a drag; where a continued drag begins anew is marked.
-        components: of the generator's W.
-        row: which row of ws; None takes the one that travelled furthest.
-        ax: where to draw; None makes a figure of its own.
+        record: record of a drag; a cross marks where a continued drag begins.
+        components: principal components of the generator's W.
+        row: row of ws; None takes the row that travelled furthest.
+        ax: axes to draw on; None makes a new figure.
 
     Returns:
         The matplotlib figure.
 
     Raises:
         RecordError: the record is empty.
-        ConfigError: no such row, or components of another generator.
+        ConfigError: there is no such row, or the components belong to another generator.
     """
-    far = travelled(not_empty(record))[-1]
+    record = require_steps(record)
+    far = travelled(record)[-1]
     row = int(far.argmax()) if row is None else row
     if not 0 <= row < len(far):
         raise ConfigError(f"row is {row}; ws has {len(far)} rows, counted from 0")
     deviations = np.sqrt(np.maximum(components.variance[:2], 1e-24))
-    way = components.project(record.ws[:, row])[:, :2] / deviations
+    path = components.project(record.ws[:, row])[:, :2] / deviations
     ax = new_axes(COLUMN, COLUMN) if ax is None else ax
     for radius in (1, 2):
         ax.add_patch(Circle((0, 0), radius, fill=False, color="0.75", linewidth=0.8, linestyle="--"))
-    ax.plot(*way.T, color=ON_WHITE[4], linewidth=1.3, marker=".", markersize=2.5)
-    ax.plot(*way[0], "s", color=ON_WHITE[0], markersize=6, label="start")
-    ax.plot(*way[-1], "o", color=ON_WHITE[5], markersize=6, label="end")
-    anew = way[record.starts[1:]] if record.starts[:1] == [0] else way[record.starts]
-    if len(anew):
-        ax.plot(*anew.T, "x", color="0.3", markersize=5, label="begun anew")
+    ax.plot(*path.T, color=ON_WHITE[4], linewidth=1.3, marker=".", markersize=2.5)
+    ax.plot(*path[0], "s", color=ON_WHITE[0], markersize=6, label="start")
+    ax.plot(*path[-1], "o", color=ON_WHITE[5], markersize=6, label="end")
+    restarts = path[record.starts[1:]] if record.starts[:1] == [0] else path[record.starts]
+    if len(restarts):
+        ax.plot(*restarts.T, "x", color="0.3", markersize=5, label="begun anew")
     x, y = (f"component {n + 1}, std ({100 * components.explained[n]:.1f} %)" for n in range(2))
     ax.set(xlabel=x, ylabel=y)
     ax.set_aspect("equal", adjustable="datalim")
     ax.spines[["top", "right"]].set_visible(False)
-    named(ax)
-    return finished(ax)
+    add_legend(ax)
+    return finish(ax)

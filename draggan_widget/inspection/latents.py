@@ -1,7 +1,7 @@
-"""Latents as numbers: how far rows travelled, principal components of W, ways between steps, an edit on another seed.
+"""Latents of a drag: distance travelled, principal components of W, interpolation, a drag's change on other seeds.
 
-What a generator can draw comes as a tensor on its device (`generator.image(ws)`, `DragSession(G, ws=ws)`), what one
-looks at as a NumPy array.
+Functions that return latents for a generator return a tensor on its device (for `generator.image(ws)` or
+`DragSession(G, ws=ws)`); the other functions return NumPy arrays.
 """
 
 from dataclasses import dataclass
@@ -14,26 +14,36 @@ from torch import Tensor
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.errors import ConfigError, RecordError
 from draggan_widget.generators.generator import Generator
-from draggan_widget.inspection.pca import principal
-from draggan_widget.inspection.records import not_empty
+from draggan_widget.inspection.pca import principal_components
+from draggan_widget.inspection.records import require_steps
 
-BATCH = 1000  # z mapped at once
+BATCH = 1000  # z in one call of the mapping network
 
 
 def travelled(record: DragRecord) -> Float[np.ndarray, "steps num_ws"]:
-    """How far each row of the latent is from where it was at the record's first step, at every step (L2 norm)."""
+    """Distance (L2 norm) of each row of the latent from the same row at the record's first step, at every step.
+
+    An empty record gives an empty array.
+    """
     ws = record.ws
     return np.linalg.norm(ws - ws[:1], axis=2)
 
 
 @dataclass(frozen=True, eq=False)
 class WComponents:
-    """Mean and principal components of W, from latents of many seeds.
+    """Mean and principal components of W, from the latents of many seeds.
 
     Attributes:
-        mean: of w.
+        mean: mean of w.
         components: unit vectors, the direction of most variance first.
-        variance: of w along each component.
+        variance: variance of w along each component.
+
+    Example:
+        >>> from draggan_widget import load_generator
+        >>> generator = load_generator("heads")
+        >>> components = WComponents.fit(generator, samples=2000)
+        >>> components.project(generator.ws_from_seed(3)).shape == (1, generator.num_ws, generator.w_dim)
+        True
     """
 
     mean: Float[np.ndarray, " w_dim"]
@@ -42,21 +52,21 @@ class WComponents:
 
     @classmethod
     def fit(cls, generator: Generator, samples: int = 10_000, seed: int = 0) -> "WComponents":
-        """Map z drawn at random, without truncation, and decompose their covariance exactly.
+        """Map random z without truncation and decompose the covariance of the resulting w exactly.
 
         Args:
-            generator: whose W; of a conditional one the classes take turns.
-            samples: how many z; more than w_dim, or some components are arbitrary.
-            seed: of `numpy.random.RandomState`, which draws z; the same numbers give the same components.
+            generator: generator with the mapping network; a conditional one is given its classes in turn.
+            samples: number of z; with w_dim or fewer, some components are arbitrary.
+            seed: seed of `numpy.random.RandomState`, which draws z; the same seed and number give the same components.
 
         Raises:
-            ConfigError: too few samples, or the seed is out of range.
+            ConfigError: `samples` is below 2, or the seed is out of range.
         """
         if samples < 2:
             raise ConfigError(f"samples is {samples}; expected at least 2")
         if not 0 <= seed < 2**32:
             raise ConfigError(f"seed is {seed}; expected a whole number from 0 to 2**32 - 1")
-        return cls(*principal(_sampled(generator, samples, np.random.RandomState(seed))))
+        return cls(*principal_components(_sample_w(generator, samples, np.random.RandomState(seed))))
 
     @property
     def explained(self) -> Float[np.ndarray, " w_dim"]:
@@ -64,14 +74,14 @@ class WComponents:
         return self.variance / self.variance.sum()
 
     def project(self, ws: Float[Tensor, "*rows w_dim"] | Float[np.ndarray, "*rows w_dim"]) -> np.ndarray:
-        """Coordinates of latents along the components, from the mean.
+        """Coordinates of latents along the components, measured from the mean.
 
         Args:
-            ws: any number of leading axes: (w_dim,), (steps, w_dim), (steps, num_ws, w_dim).
+            ws: latents with any number of leading axes: (w_dim,), (steps, w_dim), (steps, num_ws, w_dim).
 
         Returns:
-            The same axes, with w_dim coordinates, the one of most variance first. Divide by `variance ** 0.5` for
-            standard deviations.
+            Array of the same shape; its last axis holds the w_dim coordinates, the one of most variance first. Divide
+            them by `variance ** 0.5` to get standard deviations.
 
         Raises:
             ConfigError: the latents have another w_dim.
@@ -83,20 +93,20 @@ class WComponents:
 
 
 def between(record: DragRecord, a: int, b: int, count: int) -> Float[Tensor, "count num_ws w_dim"]:
-    """Latents on the straight way between two steps, both ends among them.
+    """Latents on the straight line between two steps, both ends included.
 
     Args:
-        record: of a drag.
-        a: position of the first step in the record; negative ones count from the end.
-        b: of the last.
-        count: how many latents, at least 2.
+        record: record of a drag.
+        a: position in the record of the step at which the line starts; negative positions count from the end.
+        b: position of the step at which the line ends.
+        count: number of latents, at least 2.
 
     Raises:
         RecordError: the record has no such step.
-        ConfigError: fewer than 2.
+        ConfigError: `count` is below 2.
     """
     if count < 2:
-        raise ConfigError(f"count is {count}; expected at least 2: both ends are among them")
+        raise ConfigError(f"count is {count}; expected at least 2: both ends are included")
     for position in (a, b):
         if not -len(record) <= position < len(record):
             raise RecordError(f"position is {position}; the record has {len(record)} steps, counted from 0")
@@ -106,12 +116,20 @@ def between(record: DragRecord, a: int, b: int, count: int) -> Float[Tensor, "co
 
 
 def edit_delta(record: DragRecord) -> Float[Tensor, "num_ws w_dim"]:
-    """What the drag did to the latent: the last minus the first.
+    """The change that a drag made to the latent: the last latent minus the first.
 
     Raises:
         RecordError: the record is empty.
+
+    Example:
+        >>> from draggan_widget import DragSession, Edit
+        >>> session = DragSession("heads", seed=3)
+        >>> session.edit = Edit([(78, 78)], [(62, 79)])
+        >>> step = session.step(2)
+        >>> delta = edit_delta(session.record)
+        >>> other = DragSession(session.generator, ws=apply_delta(session.generator, delta, seed=8))
     """
-    record = not_empty(record)
+    record = require_steps(record)
     return (record[-1].ws - record[0].ws)[0]
 
 
@@ -122,19 +140,19 @@ def apply_delta(
     truncation_psi: float = 0.7,
     strength: float = 1.0,
 ) -> Float[Tensor, "1 num_ws w_dim"]:
-    """The latent of another seed with an edit's delta added.
+    """The latent of another seed, changed as a drag changed its own latent; example at `edit_delta`.
 
-    Of a conditional generator take `generator.ws_from_seed(seed, truncation_psi, label) + delta` instead.
+    With a conditional generator use `generator.ws_from_seed(seed, truncation_psi, label) + delta` instead.
 
     Args:
-        generator: the one the edit was made with.
-        delta: of `edit_delta`, (num_ws, w_dim).
-        seed: of the other latent.
-        truncation_psi: of the other latent.
-        strength: the delta is multiplied by it; negative ones lead the other way.
+        generator: generator of the drag.
+        delta: change of the latent from `edit_delta`, (num_ws, w_dim).
+        seed: seed of the other latent.
+        truncation_psi: truncation psi of the other latent.
+        strength: factor of the delta; a negative one edits in the opposite direction.
 
     Raises:
-        ConfigError: the delta's shape is not the generator's, or the seed is out of range.
+        ConfigError: the delta has another shape than the generator's latents, or the seed is out of range.
     """
     expected = (generator.num_ws, generator.w_dim)
     if tuple(delta.shape) != expected:
@@ -144,16 +162,16 @@ def apply_delta(
 
 
 @torch.no_grad()
-def _sampled(generator: Generator, samples: int, random: np.random.RandomState) -> Float[np.ndarray, "samples w_dim"]:
+def _sample_w(generator: Generator, samples: int, random: np.random.RandomState) -> Float[np.ndarray, "samples w_dim"]:
     found = []
     for first in range(0, samples, BATCH):
         numbers = range(first, min(first + BATCH, samples))
         z = torch.from_numpy(random.randn(len(numbers), generator.z_dim)).to(generator.device, generator.dtype)
-        found.append(generator.mapping(z, c=_classes(generator, numbers))[:, 0].cpu().double().numpy())
+        found.append(generator.mapping(z, c=_one_hot_classes(generator, numbers))[:, 0].cpu().double().numpy())
     return np.concatenate(found)
 
 
-def _classes(generator: Generator, numbers: range) -> Tensor | None:
+def _one_hot_classes(generator: Generator, numbers: range) -> Tensor | None:
     if generator.c_dim == 0:
         return None
     labels = torch.tensor([number % generator.c_dim for number in numbers], device=generator.device)

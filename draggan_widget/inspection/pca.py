@@ -1,7 +1,7 @@
-"""Principal components, exact and the same every time.
+"""Principal component analysis, exact and deterministic.
 
-The covariance is decomposed as a whole in double precision; an eigenvector's sign, which is free, is chosen so that its
-largest entry is positive.
+The whole covariance matrix is decomposed in double precision. The sign of an eigenvector is arbitrary; it is chosen so
+that the largest entry is positive.
 """
 
 from typing import NamedTuple
@@ -10,13 +10,13 @@ import numpy as np
 from jaxtyping import Float
 
 
-class Principal(NamedTuple):
-    """Mean, directions and how much the rows vary along each.
+class PrincipalComponents(NamedTuple):
+    """Principal components of the rows of a matrix.
 
     Attributes:
-        mean: of the rows.
+        mean: mean row.
         components: one unit vector a row, the direction of most variance first.
-        variance: along each component, falling.
+        variance: variance of the rows along each component, in falling order.
     """
 
     mean: Float[np.ndarray, " columns"]
@@ -24,12 +24,12 @@ class Principal(NamedTuple):
     variance: Float[np.ndarray, " columns"]
 
 
-def principal(rows: Float[np.ndarray, "rows columns"]) -> Principal:
-    """The principal components of the rows, all of them."""
+def principal_components(rows: Float[np.ndarray, "rows columns"]) -> PrincipalComponents:
+    """Compute all principal components of the rows."""
     mean = rows.mean(axis=0, dtype=np.float64)
     centred = rows - mean
     values, vectors = np.linalg.eigh(centred.T @ centred / len(rows))
     components = np.ascontiguousarray(vectors.T[::-1])
     largest = np.abs(components).argmax(axis=1, keepdims=True)
     components *= np.sign(np.take_along_axis(components, largest, axis=1))
-    return Principal(mean, components, values[::-1].clip(min=0.0))
+    return PrincipalComponents(mean, components, values[::-1].clip(min=0.0))

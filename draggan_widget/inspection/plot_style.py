@@ -1,7 +1,7 @@
-"""What all plots share: figures without pyplot (which is not safe on several threads), sizes, colours.
+"""Sizes, colours and figures of all plots. Figures are made without pyplot, which is not safe on several threads.
 
-Every `plot_...` function takes one `ax` and draws there; None makes a figure of its own, as wide as a paper's column. A
-function of several panels takes the place of `ax`: it removes it and divides its place among them.
+Every `plot_...` function draws on the axes `ax`; None makes a new figure, as wide as a paper's column. A function with
+several panels removes `ax` and divides its place among the panels.
 """
 
 import io
@@ -13,20 +13,20 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 from draggan_widget.engine.record import DragRecord
+from draggan_widget.inspection.draw_points import COLOURS
 
-COLUMN = 3.3  # inches
-SHOWN = 200  # dots an inch in a notebook, whether pyplot was imported there or not
-TEXT, SMALL = 8.0, 7.0  # points: labels and titles; ticks and legends
-COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")  # Okabe and Ito; as the widget
-ON_WHITE = tuple("#000000" if colour == "#F0E442" else colour for colour in COLOURS)  # yellow is not seen there
+COLUMN = 3.3  # inches, width of a paper's column
+NOTEBOOK_DPI = 200  # dots per inch in a notebook, whether pyplot is imported there or not
+TEXT, SMALL = 8.0, 7.0  # pt: labels and titles; ticks and legends
+ON_WHITE = tuple("#000000" if colour == "#F0E442" else colour for colour in COLOURS)  # yellow is invisible on white
 STYLES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-MOST_NAMED = 8  # points; more are drawn thinner and not named one by one
-MAGNITUDE, ALIKE, SIGNED = "viridis", "cividis", "PuOr_r"  # colour maps: seen alike by colour-blind eyes
+MOST_LABELLED = 8  # handles with a legend entry each; more are drawn thinner, with one entry for all
+MAGNITUDE, SIMILARITY, SIGNED = "viridis", "cividis", "PuOr_r"  # colour maps that colour-blind readers can read
 
 
 class ShownFigure(Figure):
-    """A `Figure` that is a picture when it is the last line of a cell."""
+    """A `Figure` that a notebook shows when it is the last line of a cell."""
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
@@ -35,19 +35,19 @@ class ShownFigure(Figure):
 
 
 def new_axes(width: float = COLUMN, height: float = 2.1) -> Axes:
-    """Axes on a figure of their own, inches."""
-    return ShownFigure(figsize=(width, height), dpi=SHOWN, layout="constrained").add_subplot()
+    """Axes on a new figure; width and height in inches."""
+    return ShownFigure(figsize=(width, height), dpi=NOTEBOOK_DPI, layout="constrained").add_subplot()
 
 
 def panels(ax: Axes | None, rows: int, columns: int, height: float) -> list[Axes]:
-    """Axes of several panels, row by row: on a figure of their own of that height (inches), or in the place of `ax`."""
+    """Axes of several panels, row by row: in the place of `ax`, or on a new figure `height` inches high."""
     if ax is None:
         layout = ConstrainedLayoutEngine(w_pad=0.045, h_pad=0.02, wspace=0.02, hspace=0.02)
-        figure = ShownFigure(figsize=(COLUMN, height), dpi=SHOWN, layout=layout)
+        figure = ShownFigure(figsize=(COLUMN, height), dpi=NOTEBOOK_DPI, layout=layout)
         return list(figure.subplots(rows, columns, squeeze=False).ravel())
     owner, place = ax.get_figure(root=False), ax.get_subplotspec()
     assert owner is not None
-    if place is None:  # axes that were put somewhere by hand
+    if place is None:  # axes placed without a grid
         box = ax.get_position()
         grid = owner.add_gridspec(rows, columns, left=box.x0, right=box.x1, bottom=box.y0, top=box.y1)
     else:
@@ -56,8 +56,8 @@ def panels(ax: Axes | None, rows: int, columns: int, height: float) -> list[Axes
     return [owner.add_subplot(grid[row, column]) for row in range(rows) for column in range(columns)]
 
 
-def finished(ax: Axes) -> Figure:
-    """Set the sizes of all text of the axes; the figure they belong to."""
+def finish(ax: Axes) -> Figure:
+    """Set the text sizes of the axes and return their figure."""
     for text in (ax.title, ax.xaxis.label, ax.yaxis.label):
         text.set_fontsize(TEXT)
     ax.tick_params(labelsize=SMALL)
@@ -66,8 +66,8 @@ def finished(ax: Axes) -> Figure:
     return figure
 
 
-def named(ax: Axes) -> None:
-    """A legend above the axes, where it hides nothing; none where nothing has a name."""
+def add_legend(ax: Axes) -> None:
+    """Add a legend above the axes, where it hides nothing; none where no line has a label."""
     names = ax.get_legend_handles_labels()[1]
     if names:
         ax.legend(
@@ -82,18 +82,18 @@ def named(ax: Axes) -> None:
         )
 
 
-def over_steps(ax: Axes, record: DragRecord, label: str) -> None:
-    """Axis of steps, with a line where a continued drag begins anew, and the label of what is drawn over them."""
+def label_step_axis(ax: Axes, record: DragRecord, label: str) -> None:
+    """Label both axes of a plot over steps, and draw a dotted line where a continued drag begins."""
     for number, start in enumerate(start for start in record.starts if start > 0):
         ax.axvline(start, color="0.6", linewidth=0.8, linestyle=":", label=None if number else "begun anew", zorder=0)
     ax.set(xlabel="step", ylabel=label)
     ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
-    ax.yaxis.set_offset_position("right")  # a power of ten: above the other corner the handles are named
+    ax.yaxis.set_offset_position("right")  # the power of ten; the left corner holds the legend
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def with_bar(ax: Axes, shown: ScalarMappable, label: str = "") -> None:
-    """A colour bar to the right of the axes."""
+def add_colour_bar(ax: Axes, shown: ScalarMappable, label: str = "") -> None:
+    """Add a colour bar to the right of the axes."""
     figure = ax.get_figure(root=False)
     assert figure is not None
     bar = figure.colorbar(shown, ax=ax, pad=0.02)

@@ -9,39 +9,39 @@ from draggan_widget.inspection.plot_style import (
     COLOURS,
     COLUMN,
     MARKERS,
-    MOST_NAMED,
+    MOST_LABELLED,
     ON_WHITE,
     STYLES,
-    finished,
-    named,
+    add_legend,
+    finish,
     new_axes,
 )
-from draggan_widget.inspection.records import not_empty
+from draggan_widget.inspection.records import require_steps
 
-NAMES = 0.35  # inches for those of the handles, above
+LEGEND = 0.35  # inches, height of the legend above the picture
 
 
 def plot_trajectories(record: DragRecord, ax: Axes | None = None) -> Figure:
-    """Draw each handle's path over the last picture, from where it was taken to its target (a ring).
+    """Draw each handle's path over the last picture, from the place where the user put it; a ring is its target.
 
-    Small crosses stand where a continued drag began anew.
+    Small crosses mark where a continued drag begins.
 
     Args:
-        record: of a drag.
-        ax: where to draw; None makes a figure of its own.
+        record: record of a drag; one read from a file without its generator is drawn without a picture.
+        ax: axes to draw on; None makes a new figure.
 
     Returns:
-        The matplotlib figure (no pyplot: it may be drawn on any thread).
+        The matplotlib figure, made without pyplot: it may be drawn on any thread.
 
     Raises:
         RecordError: the record is empty.
     """
-    record = not_empty(record)
+    record = require_steps(record)
     last = record[-1]
     picture = None if last.generator is None else last.picture()
     if ax is None:
         ratio = 1.0 if picture is None else picture.height / picture.width
-        ax = new_axes(COLUMN, min(COLUMN, COLUMN * ratio + NAMES))
+        ax = new_axes(COLUMN, min(COLUMN, COLUMN * ratio + LEGEND))
     if picture is not None:
         ax.imshow(picture)  # pyright: ignore[reportArgumentType]
         ax.set_axis_off()
@@ -51,24 +51,24 @@ def plot_trajectories(record: DragRecord, ax: Axes | None = None) -> Figure:
         ax.set(xlabel="x, image px", ylabel="y, image px")
     paths = record.handles.transpose(1, 0, 2)
     for point, path in enumerate(paths):
-        _path(ax, path, point, len(paths) > MOST_NAMED)
-    anew = paths[:, [start for start in record.starts if start > 0]].reshape(-1, 2)
-    if np.isfinite(anew).any():
-        ax.plot(*anew.T, "x", color="white", markersize=4.5, markeredgewidth=2)
-        ax.plot(*anew.T, "x", color="black", markersize=4, markeredgewidth=0.9, label="begun anew")
+        _draw_path(ax, path, point, len(paths) > MOST_LABELLED)
+    restarts = paths[:, [start for start in record.starts if start > 0]].reshape(-1, 2)
+    if np.isfinite(restarts).any():
+        ax.plot(*restarts.T, "x", color="white", markersize=4.5, markeredgewidth=2)
+        ax.plot(*restarts.T, "x", color="black", markersize=4, markeredgewidth=0.9, label="begun anew")
     for point, target in enumerate(last.targets):
-        _ring(ax, target, point, len(last.targets) > MOST_NAMED)
-    named(ax)
-    return finished(ax)
+        _draw_ring(ax, target, point, len(last.targets) > MOST_LABELLED)
+    add_legend(ax)
+    return finish(ax)
 
 
-def colour_over(ax: Axes, point: int) -> str:
-    """A point's colour over a picture, or on white where the axes show none."""
+def _point_colour(ax: Axes, point: int) -> str:
+    """A point's colour: over a picture, or on white where the axes show no picture."""
     return (COLOURS if ax.images else ON_WHITE)[point % len(COLOURS)]
 
 
-def _path(ax: Axes, path: np.ndarray, point: int, thin: bool) -> None:
-    colour, width = colour_over(ax, point), 0.8 if thin else 1.5
+def _draw_path(ax: Axes, path: np.ndarray, point: int, thin: bool) -> None:
+    colour, width = _point_colour(ax, point), 0.8 if thin else 1.5
     style, marker = STYLES[point % len(STYLES)], MARKERS[point % len(MARKERS)]
     label = None if thin else f"handle {point + 1}"
     ax.plot(*path.T, color="white", linewidth=2 * width)
@@ -77,7 +77,7 @@ def _path(ax: Axes, path: np.ndarray, point: int, thin: bool) -> None:
     ax.plot(*last, marker, color=colour, markeredgecolor="white", markersize=3 if thin else 5.5, markeredgewidth=0.8)
 
 
-def _ring(ax: Axes, target: tuple[float, float], point: int, thin: bool) -> None:
+def _draw_ring(ax: Axes, target: tuple[float, float], point: int, thin: bool) -> None:
     size = 4 if thin else 8
-    for colour, width in (("white", 2.8), (colour_over(ax, point), 1.4)):
+    for colour, width in (("white", 2.8), (_point_colour(ax, point), 1.4)):
         ax.plot(*target, "o", markerfacecolor="none", markeredgecolor=colour, markeredgewidth=width, markersize=size)

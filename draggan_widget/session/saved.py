@@ -9,7 +9,7 @@ import torch
 from draggan_widget.engine.keep import Keep
 from draggan_widget.engine.replay import Replay
 from draggan_widget.errors import DragganError, ExportError
-from draggan_widget.export.edit_file import MadeWith, SavedEdit, edit_of, load_edit, save_edit
+from draggan_widget.export.edit_file import SavedEdit, SavedGenerator, load_edit, make_saved_edit, save_edit
 from draggan_widget.generators.generator import Generator
 from draggan_widget.session.controller import Controller
 from draggan_widget.session.history import Snapshot
@@ -24,8 +24,8 @@ class SavedReplay(Replay):
     """
 
     def __init__(self, saved: SavedEdit):
-        last = saved.legs[-1].edits[-1][1]
-        super().__init__(saved.legs, None if saved.edit == last else saved.edit)
+        last = saved.segments[-1].edits[-1][1]
+        super().__init__(saved.segments, None if saved.edit == last else saved.edit)
         self.saved = saved
 
 
@@ -39,7 +39,7 @@ def save(controller: Controller, path: Path) -> Path:
         return save_edit(dataclasses.replace(replay.saved, config=config), path)
     made_with = _made_with(controller.generator)
     if len(steps):
-        return save_edit(dataclasses.replace(edit_of(steps, state.edit, made_with), config=config), path)
+        return save_edit(dataclasses.replace(make_saved_edit(steps, state.edit, made_with), config=config), path)
     given = state.seed is None
     bare = SavedEdit(
         generator=made_with,
@@ -49,16 +49,16 @@ def save(controller: Controller, path: Path) -> Path:
         ws=state.origin.float().cpu().numpy() if given else None,
         config=config,
         edit=state.edit,
-        legs=(),
+        segments=(),
         result=None,
         versions=dict(steps.about["versions"]),  # pyright: ignore[reportCallIssue, reportArgumentType]
     )
     return save_edit(bare, path)
 
 
-def _made_with(generator: Generator) -> MadeWith:
+def _made_with(generator: Generator) -> SavedGenerator:
     size = (generator.num_ws, generator.w_dim)
-    return MadeWith(generator.name, generator.family, generator.sha256, generator.image_size, size)
+    return SavedGenerator(generator.name, generator.family, generator.sha256, generator.image_size, size)
 
 
 def load(path: Path, generator: Generator) -> Controller:
@@ -72,7 +72,7 @@ def load(path: Path, generator: Generator) -> Controller:
         raise ExportError(f"{path} does not fit {generator.name}: {error}") from error
     state = dataclasses.replace(fresh, edit=saved.first, step=with_edit(fresh.step, saved.first))
     controller = Controller(generator, saved.config, state, Keep())
-    if saved.legs:
+    if saved.segments:
         controller.replay = SavedReplay(saved)
     return controller
 
@@ -85,8 +85,8 @@ def _start_state(saved: SavedEdit, generator: Generator) -> Snapshot:
 
 def _with_all_settings(saved: SavedEdit) -> SavedEdit:
     """Give each drag its settings; an older file has one set for all. A file saved from it then says the same."""
-    legs = (dataclasses.replace(leg, config=leg.config or saved.config) for leg in saved.legs)
-    return dataclasses.replace(saved, legs=tuple(legs))
+    segments = (dataclasses.replace(s, config=s.config or saved.config) for s in saved.segments)
+    return dataclasses.replace(saved, segments=tuple(segments))
 
 
 def _check_sizes(path: Path, saved: SavedEdit, generator: Generator) -> None:
@@ -101,16 +101,16 @@ def _check_sizes(path: Path, saved: SavedEdit, generator: Generator) -> None:
                 "load it with the generator it was made with"
             )
     try:
-        edits = [saved.edit, *(edit for leg in saved.legs for _, edit in leg.edits)]
+        edits = [saved.edit, *(edit for segment in saved.segments for _, edit in segment.edits)]
         for edit in edits:
             edit.check(generator.image_size)
-        for config in [saved.config, *(leg.config for leg in saved.legs if leg.config is not None)]:
+        for config in [saved.config, *(segment.config for segment in saved.segments if segment.config is not None)]:
             generator.block_size(config.block)
     except DragganError as error:
         raise ExportError(f"{path} does not fit {generator.name}: {error}") from error
 
 
-def _warn_of_other_weights(path: Path, made: MadeWith, generator: Generator) -> None:
+def _warn_of_other_weights(path: Path, made: SavedGenerator, generator: Generator) -> None:
     ours = generator.sha256
     if made.sha256 is not None and ours is not None and made.sha256 != ours:
         warnings.warn(

@@ -17,7 +17,7 @@ from draggan_widget.engine.keep import Keep, checked_keep
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import ConfigError, DragganError, EditError
-from draggan_widget.export.frames import make_film
+from draggan_widget.export.frames import make_frames
 from draggan_widget.generators.feature_map import FeatureMap
 from draggan_widget.generators.generator import Generator
 from draggan_widget.generators.load import load_generator
@@ -186,7 +186,7 @@ class DragSession:
         """The current picture with its points and paths; one smaller than 512 px is enlarged to 512 px."""
         step, _ = self._controller.step_and_revision()
         steps = [*self.record.steps[:-1], step]  # the newest one under the current points
-        return make_film(DragRecord(None, steps), paths=True, side=None)[len(steps) - 1]
+        return make_frames(DragRecord(None, steps), paths=True, side=None)[len(steps) - 1]
 
     def features(self, block: int | None = None) -> FeatureMap:
         """The whole feature map of a block (None: the supervised one) at the current step."""

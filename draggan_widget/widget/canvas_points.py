@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ipycanvas import Canvas
 
 from draggan_widget.geometry import Point
-from draggan_widget.inspection.plot_style import COLOURS
+from draggan_widget.inspection.draw_points import COLOURS
 
 OUTLINE, CASING = "rgba(0, 0, 0, 0.45)", "#ffffff"
 DOT, RING = 7.0, 9.0  # css px, radius of a handle and of a target

@@ -14,7 +14,7 @@ from draggan_widget.generators.feature_map import FeatureMap, read_point
 from draggan_widget.generators.generator import Generator
 from draggan_widget.geometry import Point
 from draggan_widget.inspection.feature_maps import FeatureColours
-from draggan_widget.inspection.records import made_with
+from draggan_widget.inspection.records import recorded_config, require_steps
 from draggan_widget.session.session import DragSession
 from draggan_widget.widget import views
 from draggan_widget.widget.views import RenderedView, ViewName
@@ -99,9 +99,7 @@ class InspectorModel:
         """
         if isinstance(self.source, DragSession):
             return self.source.generator
-        if len(self.source) == 0:
-            raise RecordError("the record has 0 steps; expected at least one; start a drag first")
-        generator = self.source[0].generator
+        generator = require_steps(self.source)[0].generator
         if generator is None:
             raise RecordError("this record was read without its generator; call DragRecord.load(path, generator)")
         return generator
@@ -113,7 +111,7 @@ class InspectorModel:
     @property
     def config(self) -> DragConfig:
         """Settings of the steps; before the first drag of a session, the settings of the session."""
-        known = made_with(self._record)
+        known = recorded_config(self._record)
         if known is not None:
             return known
         if isinstance(self.source, DragSession):

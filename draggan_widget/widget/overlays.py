@@ -16,9 +16,9 @@ from torch import Tensor
 from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import ConfigError
 from draggan_widget.geometry import Point
+from draggan_widget.inspection.cost_surface import tracking_cost
 from draggan_widget.inspection.feature_maps import FeatureColours
-from draggan_widget.inspection.records import made_with
-from draggan_widget.inspection.tracking_cost import tracking_cost
+from draggan_widget.inspection.records import recorded_config
 from draggan_widget.session import events
 from draggan_widget.session.session import DragSession, controller_of
 from draggan_widget.widget import views
@@ -129,7 +129,7 @@ class Overlays:
                 return views.similarity_view(features, _last_handle(step), size, view).pixels
             case "cost":
                 _last_handle(step)
-                found = tracking_cost(step, len(step.handles) - 1, made_with(record) or session.config, record)
+                found = tracking_cost(step, len(step.handles) - 1, recorded_config(record) or session.config, record)
                 return _as_colours(views.cost_at_pixels(found, size))
 
 

@@ -14,8 +14,8 @@ from jaxtyping import UInt8
 
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.engine.step import DragStep
-from draggan_widget.errors import RecordError
 from draggan_widget.geometry import Point
+from draggan_widget.inspection.records import require_steps
 from draggan_widget.session.session import DragSession
 from draggan_widget.widget import lifecycle
 from draggan_widget.widget.board import Board, Scene
@@ -44,9 +44,7 @@ class TrajectoryReplay(VBox):
         Raises:
             RecordError: the record has no steps, or was read from a file without its generator.
         """
-        self._steps: list[DragStep] = list(record.record if isinstance(record, DragSession) else record)
-        if not self._steps:
-            raise RecordError("the record has 0 steps; expected at least one; start a drag first")
+        self._steps = require_steps(record.record if isinstance(record, DragSession) else record).steps
         self._pictures = _Pictures(self._steps)
         first = self._pictures[0]
         self._main = MainLoop()

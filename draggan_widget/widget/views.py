@@ -16,8 +16,8 @@ from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import ConfigError
 from draggan_widget.generators.feature_map import FeatureMap
 from draggan_widget.geometry import Point
+from draggan_widget.inspection.cost_surface import TrackingCost, tracking_cost
 from draggan_widget.inspection.feature_maps import FeatureColours, channels_by_variance, difference, similarity
-from draggan_widget.inspection.tracking_cost import TrackingCost, tracking_cost
 
 SimilarityView = Literal["similarity", "L2"]
 ViewName = Literal["colours", "difference", "similarity", "L2", "channel", "cost"]

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow  # a kernel or a browser of its own
 
 MAP = "root.querySelector('canvas.draggan-map')"
 EXPECTED = """
-from draggan_widget import similarity
+from draggan_widget.inspection import similarity
 from draggan_widget.widget.views import heat
 step, block = w.session.current, w.session.config.block
 print(heat(similarity(step.features(block), step.handles[-1], (128, 128))).tolist())

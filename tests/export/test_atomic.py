@@ -23,7 +23,7 @@ STEPS = {  # that each old file tells of: a drag of three steps and its start
     **{f"t{ending}": lambda path: len(load_trajectories(path)) for ending in (".csv", ".parquet")},
     **{f"f{ending}": lambda path: sum(1 for _ in load_features(path)) for ending in (".npz", ".zarr")},
     **{f"p{ending}": lambda path: read_provenance(path)["step"] + 1 for ending in (".png", ".jpg")},
-    "edit.json": lambda path: load_edit(path).legs[0].count,
+    "edit.json": lambda path: load_edit(path).segments[0].count,
     "record.npz": lambda path: len(DragRecord.load(path)),
 }
 

@@ -16,10 +16,10 @@ from hypothesis.extra import numpy as numbers
 
 from draggan_widget import DragConfig, DragRecord, DragSession, Edit
 from draggan_widget.engine.replay import Segment
-from draggan_widget.errors import ExportError
+from draggan_widget.errors import ExportError, RecordError
 from draggan_widget.export import edit_file, json_values
-from draggan_widget.export.comparison import Result, compare, result_of
-from draggan_widget.export.edit_file import MadeWith, SavedEdit, edit_of, load_edit, save_edit
+from draggan_widget.export.comparison import Result, compare, make_result
+from draggan_widget.export.edit_file import SavedEdit, SavedGenerator, load_edit, make_saved_edit, save_edit
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -63,9 +63,11 @@ def reason(path: Path) -> str:
 
 def same(a: SavedEdit, b: SavedEdit) -> bool:
     def parts(saved: SavedEdit) -> tuple:
-        legs = [(leg.count, leg.ended, leg.edits, leg.config) for leg in saved.legs]
-        rest = [getattr(saved, field.name) for field in dataclasses.fields(saved) if field.name not in ("legs", "ws")]
-        return legs, rest, None if saved.ws is None else (saved.ws.dtype, saved.ws.shape, saved.ws.tobytes())
+        segments = [(segment.count, segment.ended, segment.edits, segment.config) for segment in saved.segments]
+        rest = [
+            getattr(saved, field.name) for field in dataclasses.fields(saved) if field.name not in ("segments", "ws")
+        ]
+        return segments, rest, None if saved.ws is None else (saved.ws.dtype, saved.ws.shape, saved.ws.tobytes())
 
     return parts(a) == parts(b)
 
@@ -84,7 +86,7 @@ def edits(draw: st.DrawFn, least: int = 0) -> Edit:
 
 
 @st.composite
-def legs(draw: st.DrawFn) -> Segment:
+def segments(draw: st.DrawFn) -> Segment:
     count = draw(st.integers(1, 1000))
     places = sorted({0, *draw(st.lists(st.integers(0, count - 1), max_size=3))})
     config = st.none() | st.builds(DragConfig, learning_rate=st.floats(0, 10))
@@ -111,14 +113,14 @@ words = st.none() | st.text()
 def saved_edits(draw: st.DrawFn) -> SavedEdit:
     seed = draw(st.none() | st.integers(0, 2**32 - 1))
     return SavedEdit(
-        generator=MadeWith(draw(words), draw(words), draw(words), draw(sizes), draw(sizes)),
+        generator=SavedGenerator(draw(words), draw(words), draw(words), draw(sizes), draw(sizes)),
         seed=seed,
         truncation_psi=draw(finite),
         label=draw(st.none() | st.integers(0, 1000)),
         ws=draw(latents) if seed is None else None,
         config=DragConfig(learning_rate=draw(st.floats(0, 10)), confidence_gate=draw(st.none() | st.floats(0, 1e6))),
         edit=draw(edits()),
-        legs=tuple(draw(st.lists(legs(), max_size=3))),
+        segments=tuple(draw(st.lists(segments(), max_size=3))),
         result=draw(st.none() | results),
         versions=draw(st.dictionaries(st.text(), st.text(), max_size=2)),
     )
@@ -133,11 +135,11 @@ def test_any_edit_comes_back_as_it_was_saved(tmp_path_factory, saved: SavedEdit)
 def test_a_record_s_edit_says_how_it_was_made_and_what_came_of_it(tmp_path: Path):
     record = a_record()
     saved = load_edit(save_edit(record, tmp_path / "new" / "edit.json"))
-    assert saved.generator == MadeWith("blob", "analytic", "ab" * 32, (64, 64), (4, 8))
+    assert saved.generator == SavedGenerator("blob", "analytic", "ab" * 32, (64, 64), (4, 8))
     assert (saved.seed, saved.truncation_psi, saved.label) == (None, 0.5, None)
     assert saved.config.max_steps == 4
     assert saved.edit == saved.first == record[0].edit
-    assert [(leg.count, leg.ended) for leg in saved.legs] == [(5, False)]
+    assert [(segment.count, segment.ended) for segment in saved.segments] == [(5, False)]
     assert saved.result == Result(5, "cap", record[-1].handles)
     np.testing.assert_array_equal(saved.ws, record.ws[:1])
 
@@ -147,7 +149,9 @@ def test_the_file_is_plain_json_with_masks_that_any_program_opens(tmp_path: Path
     mask[:2] = True
     edit = Edit([(1, 2)], [(3, 4)], mask)
     saved = dataclasses.replace(
-        edit_of(a_record()), edit=edit, legs=(Segment(3, False, ((0, edit), (1, Edit([(1, 2)], [(3, 5)], mask)))),)
+        make_saved_edit(a_record()),
+        edit=edit,
+        segments=(Segment(3, False, ((0, edit), (1, Edit([(1, 2)], [(3, 5)], mask)))),),
     )
     content = json.loads(save_edit(saved, tmp_path / "edit.json").read_text("ascii"))
     assert (content["schema"], content["version"]) == ("draggan-widget edit", 2)
@@ -160,7 +164,7 @@ def test_a_golden_file_of_version_1_opens_and_its_drag_is_made_again():
     saved = load_edit(GOLDEN / "edit_v1.json")
     assert saved.generator.name == "blob"
     assert saved.seed is None
-    assert [[index for index, _ in leg.edits] for leg in saved.legs] == [[0, 2], [0]]
+    assert [[index for index, _ in segment.edits] for segment in saved.segments] == [[0, 2], [0]]
     assert saved.result is not None
     with DragSession.load(GOLDEN / "edit_v1.json", BlobGenerator()) as session:
         found = compare(saved.result, session.run())
@@ -179,7 +183,7 @@ def test_settings_of_a_drag_that_are_none_are_named(tmp_path: Path, content: dic
 def test_what_is_no_png_is_refused_without_an_address(tmp_path: Path, content: dict[str, Any]):
     path = tmp_path / "edit.json"
     path.write_text(json.dumps(content | {"masks": ["AAAA"]}))
-    assert reason(path) == "the mask is no PNG"
+    assert reason(path) == "the mask is not a PNG"
     path.write_bytes(b"\xef\xbb\xbf" + json.dumps(content).encode())  # as some editors save it
     assert load_edit(path).seed is None
 
@@ -187,10 +191,10 @@ def test_what_is_no_png_is_refused_without_an_address(tmp_path: Path, content: d
 def test_a_record_that_does_not_say_its_settings_says_so():
     record = a_record()
     bare = [dataclasses.replace(step, config=None) for step in record]
-    due = "the record does not say the settings of each of its drags: a replay takes the same for all"
-    assert result_of(DragRecord(record.about, bare)).not_reproduced == ()
-    assert due in result_of(DragRecord(record.about, bare * 2)).not_reproduced
-    assert due not in result_of(DragRecord(record.about, [*record, *record])).not_reproduced
+    due = "the record does not hold the settings of each of its drags: a replay takes the same for all"
+    assert make_result(DragRecord(record.about, bare)).not_reproduced == ()
+    assert due in make_result(DragRecord(record.about, bare * 2)).not_reproduced
+    assert due not in make_result(DragRecord(record.about, [*record, *record])).not_reproduced
 
 
 def test_a_golden_record_of_version_1_opens():
@@ -219,7 +223,7 @@ def test_a_truncated_file_is_refused(tmp_path: Path, part: float):
         (b"\x80\x04.", "UnicodeDecodeError: .*"),
         (b"[" * 200_000, "RecursionError: .*"),
         (b'{"a":' * 200_000, "RecursionError: .*"),
-        (b'{"schema": NaN}', "ValueError: NaN is no finite number"),
+        (b'{"schema": NaN}', "ValueError: NaN is not a finite number"),
         (b"1" * 5000, "ValueError: Exceeds the limit .*"),
     ],
 )
@@ -233,7 +237,7 @@ def test_what_is_no_json_is_refused(tmp_path: Path, data: bytes, due: str):
 def test_a_foreign_file_is_refused(tmp_path: Path, data: bytes):
     path = tmp_path / "edit.json"
     path.write_bytes(data)
-    assert refusal(path) == f"{path} is no saved edit; expected a file written by DragSession.save or save_edit"
+    assert refusal(path) == f"{path} is not a saved edit; expected a file written by DragSession.save or save_edit"
 
 
 def test_what_is_not_there_or_no_file_is_named(tmp_path: Path):
@@ -273,7 +277,7 @@ HOSTILE: list[tuple[str, Any, str]] = [
     ("start.ws.shape", [1, 4], r"shape holds \[1, 4\]; expected a list of 3"),
     ("start.ws.shape", [1, 10**9, 10**9], r"ws has shape \[1, 1000000000, 1000000000\]; expected \[1, num_ws, w_dim\]"),
     ("start.ws.shape", [1, 2**20, 2**20], r"ws has 128 bytes; expected 4398046511104 for shape .*"),
-    ("start.ws.float32", "!", r"ws is no base64 \(.*\)"),
+    ("start.ws.float32", "!", r"ws is not base64 \(.*\)"),
     ("start.ws.float32", 3, "ws is 3; expected base64"),
     (
         "start.ws.float32",
@@ -293,7 +297,7 @@ HOSTILE: list[tuple[str, Any, str]] = [
     ("edit.locked", [1], r"locked is \[1\]; expected true or false for each point"),
     ("edit.mask", 0, "the edit has mask 0 of 0"),
     ("edit.mask", True, "mask is True; expected a whole number from 0"),
-    ("masks", ["iVBORw0KGgo="], r"the mask is no PNG"),
+    ("masks", ["iVBORw0KGgo="], r"the mask is not a PNG"),
     ("masks", [bomb(1 << 13)] * 9, "a mask has 8192 x 8192 px; expected 536870912 px in all"),
     ("masks", {}, r"masks holds \{\}; expected a list"),
     (
@@ -356,7 +360,7 @@ def test_a_mask_that_is_a_coloured_picture_is_refused():
 
 def test_what_cannot_be_saved_says_so(tmp_path: Path):
     path = tmp_path / "edit.json"
-    with pytest.raises(ExportError, match=r"^the record has 0 steps; expected at least one; start a drag first$"):
+    with pytest.raises(RecordError, match=r"^the record has 0 steps; expected at least one; start a drag first$"):
         save_edit(DragRecord(), path)
     with pytest.raises(ExportError, match=r"^the record's about has no config; expected all settings; make it "):
         save_edit(DragRecord({}, a_record().steps), path)

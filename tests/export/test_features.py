@@ -126,7 +126,7 @@ def test_a_folder_or_file_of_other_things_is_never_replaced(tmp_path: Path, reco
     with pytest.raises(ExportError) as caught:
         save_features(record, 2, path)
     assert str(caught.value) == (
-        f"{path} exists and is no zarr store; expected one to replace, or a new name; choose another"
+        f"{path} exists and is not a zarr store; expected one to replace, or a new name; choose another"
     )
     assert (path / "thesis.tex" if kind == "folder" else path).read_text() == "mine"
 
@@ -162,7 +162,7 @@ def test_what_cannot_be_saved_says_so(tmp_path: Path, record: DragRecord):
         with pytest.raises(ExportError) as caught:
             save_features(record, 2, tmp_path / "f.npz", steps)
         assert str(caught.value) == due
-    with pytest.raises(ExportError, match=r"^the record has 0 steps; expected at least one; start a drag first$"):
+    with pytest.raises(RecordError, match=r"^the record has 0 steps; expected at least one; start a drag first$"):
         save_features(DragRecord(), 2, tmp_path / "f.npz")
     with pytest.raises(ConfigError, match=r"^block is 9; blob has blocks 0 to 4$"):
         save_features(record, 9, tmp_path / "f.npz")
@@ -185,7 +185,7 @@ def test_without_zarr_a_store_says_what_to_install(
     with pytest.raises(ExportError) as caught:
         save_features(record, 2, path) if do == "save" else load_features(path)
     assert (
-        str(caught.value) == "a .zarr folder takes zarr, which is not installed; pip install 'draggan-widget[export]'"
+        str(caught.value) == "a .zarr folder needs zarr, which is not installed; pip install 'draggan-widget[export]'"
     )
 
 
@@ -236,7 +236,7 @@ def test_a_store_that_claims_more_than_its_files_can_hold_is_refused(tmp_path: P
     told = json.loads((path / "zarr.json").read_text())
     told["shape"] = [6, 9, 2**20, 2**20]
     (path / "zarr.json").write_text(json.dumps(told))
-    due = r"\(chunks of shape \(1, 9, 16, 16\); expected one a map\)"
+    due = r"\(chunks of shape \(1, 9, 16, 16\); expected one chunk for each map\)"
     assert re.search(due, refusal(path))
     told["chunk_grid"]["configuration"]["chunk_shape"] = [1, 9, 2**20, 2**20]
     (path / "zarr.json").write_text(json.dumps(told))

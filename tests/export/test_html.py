@@ -131,7 +131,7 @@ def test_pictures_get_smaller_until_all_of_them_fit(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_guess_that_was_too_high_is_corrected(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(stills, "_guess", lambda steps: 0)
+    monkeypatch.setattr(stills, "_first_candidate", lambda steps: 0)
     monkeypatch.setattr(stills, "LIMIT", 5000)
     assert sum(map(len, stills.make_stills(walk(6, BlobGenerator(256))).pictures)) <= 5000
 

@@ -19,7 +19,7 @@ from draggan_widget.errors import ExportError
 from draggan_widget.export.latents import load_latents, save_latents
 
 ENDINGS = (".npz", ".safetensors", ".pt", ".npy")
-HELD = "the latents hold NaN, infinity or more than float32 can; expected finite numbers"
+HELD = "the latents hold NaN, infinity or a number too large for float32; expected finite numbers"
 WS = np.random.default_rng(0).normal(size=(3, 4, 8)).astype(np.float32)
 
 
@@ -41,6 +41,15 @@ def test_latents_come_back_bit_for_bit(tmp_path: Path, ending: str):
     back = load_latents(path)
     assert (back.dtype, back.shape) == (np.float32, (3, 4, 8))
     assert back.tobytes() == tricky.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("empty", "shape"), [(DragRecord(), (0, 0, 0)), (DragRecord(start=torch.zeros(1, 4, 8)), (0, 4, 8))]
+)
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_an_empty_record_gives_a_file_without_latents(tmp_path: Path, ending: str, empty: DragRecord, shape: tuple):
+    back = load_latents(save_latents(empty, tmp_path / f"w{ending}"))
+    assert (back.dtype, back.shape) == (np.float32, shape)
 
 
 @given(
@@ -185,7 +194,7 @@ def test_nothing_in_a_file_is_run(tmp_path: Path, ending: str):
         (np.zeros((4, 8), np.int64), r"the latents are a int64 array of shape \(4, 8\); expected floating-point "
          r"numbers \(latents, num_ws, w_dim\) or \(num_ws, w_dim\)"),
         (np.zeros(8, np.float32), r"the latents are a float32 array of shape \(8,\); .*"),
-        (np.zeros((0, 4, 8), np.float32), r"the latents are a float32 array of shape \(0, 4, 8\); .*"),
+        (np.zeros((2, 0, 8), np.float32), r"the latents are a float32 array of shape \(2, 0, 8\); .*"),
         (np.full((1, 4, 8), np.nan, np.float32), HELD),
         (np.full((1, 4, 8), 1e300), HELD),
     ],

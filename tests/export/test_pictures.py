@@ -136,7 +136,9 @@ def with_packet(packet: bytes, path: Path) -> Path:
 def test_entities_are_never_expanded(tmp_path: Path):
     bomb = '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]>'
     for start in (bomb, "<!DOCTYPE x SYSTEM 'file:///etc/passwd'>"):
-        held = provenance.packet({"schema": "draggan-widget picture"}, "x").decode().replace("<x:", f"{start}<x:", 1)
+        held = (
+            provenance.make_packet({"schema": "draggan-widget picture"}, "x").decode().replace("<x:", f"{start}<x:", 1)
+        )
         path = with_packet(held.encode(), tmp_path / "p.jpg")
         assert refusal(path) == (
             f"{path} is damaged or holds no picture (ValueError: an XMP packet with a document type; expected none); "
@@ -147,7 +149,7 @@ def test_entities_are_never_expanded(tmp_path: Path):
 def test_a_packet_is_read_up_to_a_bound(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(provenance, "LARGEST_PACKET", 10)
     with pytest.raises(ValueError, match=r"^an XMP packet of 11 bytes; expected at most 10$"):
-        provenance.read_packet(b" " * 11)
+        provenance.parse_packet(b" " * 11)
 
 
 @pytest.mark.parametrize("packet", [b"", b"<a", b"\xff\xfe<\0a\0", b"<a>" * 5000, "<a>\u0000</a>".encode()])
@@ -196,7 +198,7 @@ def test_what_cannot_be_drawn_or_written_says_so(tmp_path: Path):
     assert str(caught.value) == (
         f"pictures go to a file that ends in .png or .jpg or .jpeg; {str(tmp_path / 'p.webp')!r} does not; rename it"
     )
-    with pytest.raises(ExportError, match=r"^the record has 0 steps; expected at least one; start a drag first$"):
+    with pytest.raises(RecordError, match=r"^the record has 0 steps; expected at least one; start a drag first$"):
         save_picture(DragRecord(), tmp_path / "p.png")
     record = DragRecord({}, [step])
     bare = DragRecord.load(record.save(tmp_path / "r.npz"))

@@ -46,6 +46,12 @@ def test_the_paths_of_a_record_come_back_exactly(tmp_path: Path, ending: str):
     np.testing.assert_array_equal(back[back["point"] == 1][["x", "y"]], record.handles[:, 0])
 
 
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_an_empty_record_gives_a_table_without_rows(tmp_path: Path, ending: str):
+    back = load_trajectories(save_trajectories(DragRecord(), tmp_path / f"t{ending}"))
+    assert (len(back), dict(back.dtypes.astype(str))) == (0, TYPES)
+
+
 values = st.floats(allow_nan=True, allow_infinity=True)
 
 
@@ -88,7 +94,7 @@ def test_without_pyarrow_a_parquet_file_says_what_to_install(tmp_path: Path, do:
     with pytest.raises(ExportError) as caught:
         save_trajectories(record, tmp_path / "t.parquet") if do == "save" else load_trajectories(tmp_path / "t.parquet")
     assert str(caught.value) == (
-        "a .parquet file takes pyarrow, which is not installed; pip install 'draggan-widget[export]'"
+        "a .parquet file needs pyarrow, which is not installed; pip install 'draggan-widget[export]'"
     )
     assert not (tmp_path / "t.parquet").exists()
 
@@ -114,8 +120,8 @@ def test_a_truncated_parquet_file_is_refused(tmp_path: Path):
 @pytest.mark.parametrize(
     ("cut", "due"),
     [
-        (-1, "its last line has no end"),
-        (-9, "its last line has no end"),
+        (-1, "its last line has no line end"),
+        (-9, "its last line has no line end"),
     ],
 )
 def test_a_csv_that_is_cut_is_refused(tmp_path: Path, cut: int, due: str):

@@ -16,7 +16,7 @@ from draggan_widget.engine.record import DragRecord, DragStep
 from draggan_widget.errors import ConfigError, ExportError, RecordError
 from draggan_widget.export import ffmpeg
 from draggan_widget.export.video import save_video
-from draggan_widget.inspection.trajectory import COLOURS
+from draggan_widget.inspection.draw_points import COLOURS
 
 SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 
@@ -192,7 +192,7 @@ def test_without_the_extra_a_video_says_what_to_install_and_a_gif_is_written(
     with pytest.raises(
         ExportError,
         match=r"^drag\.webm needs imageio-ffmpeg, which is not installed; run pip install 'draggan-widget\[export\]', "
-        r"or write a \.gif, which needs nothing more$",
+        r"or write a \.gif, which needs neither$",
     ):
         save_video(walk(2), tmp_path / "drag.webm")
     assert os.listdir(tmp_path) == []

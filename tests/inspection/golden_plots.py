@@ -14,8 +14,8 @@ from analytic import BlobGenerator
 from matplotlib.figure import Figure
 from PIL import Image
 
-import draggan_widget as dw
-from draggan_widget import DragRecord, DragStep, Edit, WComponents
+from draggan_widget import DragConfig, DragRecord, DragStep, Edit, inspection
+from draggan_widget.inspection import WComponents
 
 FOLDER = Path(__file__).resolve().parents[1] / "golden" / "plots"
 DPI = 120  # at 3.3 inches: 396 px
@@ -66,21 +66,21 @@ def plots() -> dict[str, Callable[[], Figure]]:
     """Each golden picture's name, and how it is drawn."""
     generator = BlobGenerator()
     kept, many = record(generator), crowd(generator)
-    config = dw.DragConfig.for_generator(generator)
+    config = DragConfig.for_generator(generator)
     return {
-        "trajectories": lambda: dw.plot_trajectories(kept),
-        "trajectories_64": lambda: dw.plot_trajectories(many),
-        "trajectories_without_picture": lambda: dw.plot_trajectories(record()),
-        "distances": lambda: dw.plot_distances(kept),
-        "distances_64": lambda: dw.plot_distances(many),
-        "losses": lambda: dw.plot_losses(kept),
-        "tracking_error": lambda: dw.plot_tracking_error(kept),
-        "latent_drift": lambda: dw.plot_latent_drift(kept),
-        "latent_rows": lambda: dw.plot_latent_rows(kept),
-        "latent_components": lambda: dw.plot_latent_components(kept, COMPONENTS),
-        "features": lambda: dw.plot_features(kept, config),
-        "before_after": lambda: dw.plot_before_after(kept),
-        "steps": lambda: dw.plot_steps(kept),
+        "trajectories": lambda: inspection.plot_trajectories(kept),
+        "trajectories_64": lambda: inspection.plot_trajectories(many),
+        "trajectories_without_picture": lambda: inspection.plot_trajectories(record()),
+        "distances": lambda: inspection.plot_distances(kept),
+        "distances_64": lambda: inspection.plot_distances(many),
+        "losses": lambda: inspection.plot_losses(kept),
+        "tracking_error": lambda: inspection.plot_tracking_error(kept),
+        "latent_drift": lambda: inspection.plot_latent_drift(kept),
+        "latent_rows": lambda: inspection.plot_latent_rows(kept),
+        "latent_components": lambda: inspection.plot_latent_components(kept, COMPONENTS),
+        "features": lambda: inspection.plot_features(kept, config),
+        "before_after": lambda: inspection.plot_before_after(kept),
+        "steps": lambda: inspection.plot_steps(kept),
     }
 
 

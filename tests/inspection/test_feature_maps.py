@@ -10,16 +10,9 @@ from hypothesis import given
 from hypothesis import settings as how
 from hypothesis import strategies as st
 
-from draggan_widget import (
-    DragRecord,
-    FeatureColours,
-    FeatureMap,
-    as_tracked,
-    channels_by_variance,
-    difference,
-    similarity,
-)
+from draggan_widget import DragRecord, FeatureMap
 from draggan_widget.errors import ConfigError, RecordError
+from draggan_widget.inspection import FeatureColours, as_tracked, channels_by_variance, difference, similarity
 
 SIZE = (32, 48)  # a map of 8 x 12 under it
 

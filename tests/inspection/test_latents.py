@@ -6,18 +6,9 @@ from engine.helpers import EDIT, START, run, settings
 from jaxtyping import Float
 from torch import Tensor
 
-from draggan_widget import (
-    DragRecord,
-    DragSession,
-    WComponents,
-    apply_delta,
-    between,
-    drag,
-    edit_delta,
-    load_generator,
-    travelled,
-)
+from draggan_widget import DragRecord, DragSession, drag, load_generator
 from draggan_widget.errors import ConfigError, RecordError
+from draggan_widget.inspection import WComponents, apply_delta, between, edit_delta, travelled
 
 NO_STEPS = "the record has 0 steps; expected at least one; start a drag first"
 
@@ -128,7 +119,7 @@ def test_between_two_steps_lie_even_steps_of_a_straight_way_with_both_ends():
         assert str(caught.value) == message
     with pytest.raises(ConfigError) as caught:
         between(record, 0, 1, 1)
-    assert str(caught.value) == "count is 1; expected at least 2: both ends are among them"
+    assert str(caught.value) == "count is 1; expected at least 2: both ends are included"
 
 
 def test_an_edit_moves_another_seed_s_blob_by_as_much():

@@ -1,14 +1,12 @@
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from engine.test_record import record
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from draggan_widget import DragRecord, plot_trajectories
+from draggan_widget import DragRecord
 from draggan_widget.errors import RecordError
+from draggan_widget.inspection import plot_trajectories
 
 
 def lines(ax: Axes, label: str) -> list[np.ndarray]:
@@ -59,16 +57,3 @@ def test_an_empty_record_is_refused():
     with pytest.raises(RecordError) as caught:
         plot_trajectories(DragRecord())
     assert str(caught.value) == "the record has 0 steps; expected at least one; start a drag first"
-
-
-def test_drawing_does_not_import_pyplot():
-    code = (
-        "import sys, torch\n"
-        "from draggan_widget import DragRecord, DragStep, Edit, plot_trajectories\n"
-        "edit = Edit([(1, 2)], [(3, 4)])\n"
-        "step = DragStep(0, torch.zeros(1, 2, 3), edit, edit.handles, (0.0,), None, None, 0.0)\n"
-        "plot_trajectories(DragRecord(steps=[step])).canvas.draw()\n"
-        "assert 'matplotlib.figure' in sys.modules\n"
-        "assert 'matplotlib.pyplot' not in sys.modules\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -17,7 +17,8 @@ from PIL import Image
 TESTS = str(Path(__file__).resolve().parents[1])
 CELLS = (
     f"import sys; sys.path.insert(0, {TESTS!r})\n"
-    "from analytic import BlobGenerator\nfrom draggan_widget import DragWidget, Edit, to_html",
+    "from analytic import BlobGenerator\nfrom draggan_widget import DragWidget, Edit\n"
+    "from draggan_widget.export import to_html",
     "w = DragWidget(BlobGenerator())\nw",
     "w.session.edit = Edit([(31, 31)], [(40, 31)])\nw.session.run()\nw.snapshot()",
     "to_html(w.session.record)",

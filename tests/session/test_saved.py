@@ -78,7 +78,7 @@ def test_an_edit_changed_while_the_worker_runs_is_sent_at_the_same_step(tmp_path
     with opened(edit=here, stop_distance=0, rest_distance=0.0, max_steps=60, stall_steps=1000) as session:
         session.on_step(lambda step: controller_of(session).change_edit(there if step.index % 20 == 10 else here))
         record = session.run()
-        assert sum(len(leg.edits) for leg in load_edit(session.save(tmp_path / "edit.json")).legs) == 7
+        assert sum(len(segment.edits) for segment in load_edit(session.save(tmp_path / "edit.json")).segments) == 7
         with DragSession.load(tmp_path / "edit.json", session.generator) as other:
             same(other.run(), record)
 
@@ -220,7 +220,7 @@ def test_a_loaded_session_that_left_its_recorded_way_is_saved_as_it_stands(tmp_p
             other.step(2)
         saved = load_edit(other.save(path))
         assert saved.edit == OTHER
-        assert sum(leg.count for leg in saved.legs) == len(other.record)
+        assert sum(segment.count for segment in saved.segments) == len(other.record)
 
 
 def test_an_edit_while_a_replay_runs_leads_on_from_there(tmp_path: Path):
@@ -347,7 +347,7 @@ def test_a_record_without_its_beginning_says_what_is_not_made_again(tmp_path: Pa
     assert saved.result is not None
     assert saved.result.not_reproduced == (
         "the record begins at step 4 of its drag: a replay begins there, with the handles where they were first put, "
-        "new anchors and a new Adam",
+        "new references and a new Adam state",
     )
 
 

@@ -12,8 +12,8 @@ from session.helpers import EDIT, Gate, edit_of, opened, running, until
 from widget.helpers import CLIENT, Wire, settle
 
 from draggan_widget.errors import ConfigError
+from draggan_widget.inspection.cost_surface import tracking_cost
 from draggan_widget.inspection.feature_maps import FeatureColours, channels_by_variance, difference, similarity
-from draggan_widget.inspection.tracking_cost import tracking_cost
 from draggan_widget.session.session import DragSession, controller_of
 from draggan_widget.widget.dispatch import Dispatch
 from draggan_widget.widget.frames import Frames

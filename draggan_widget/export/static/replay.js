@@ -1,17 +1,17 @@
-// Scrubs through a drag. Everything it shows stands in this page: it asks no network for anything.
-// Text from the record enters the page as text only (textContent, attributes of our own), never as markup.
+// Shows the steps of a drag. All data are in this page; it makes no network request.
+// Text from the record enters the page as text only (textContent, attributes set here), never as markup.
 (() => {
   "use strict";
   const COLOURS = ["#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7"]; // Okabe and Ito
   const PLAY = "M4 2v12l10-6z";
   const PAUSE = "M3 2h3.5v12H3zM9.5 2H13v12H9.5z";
-  const PLOT = { width: 1000, height: 200 }; // its own px, stretched to the page
+  const PLOT = { width: 1000, height: 200 }; // units of its viewBox, stretched to the page
   const find = (id) => document.getElementById(id);
   const { size, steps, pictures, fps } = JSON.parse(find("record").textContent);
   const picture = find("picture");
   const slider = find("slider");
   const last = steps.length - 1;
-  pictures[steps[last].picture] = picture.src; // the one that a page without scripts shows
+  pictures[steps[last].picture] = picture.src; // also shown by a page without scripts
   let now = last;
   let playing = 0; // the timer, or 0
 
@@ -25,7 +25,7 @@
   const path = (places) => `M${places.map((place) => place.join(" ")).join("L")}`;
   const ring = ([x, y], r) => `M${x - r} ${y}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0`;
 
-  // White lines under all coloured ones; a dot is a line of no length with round ends. Widths are px of the page.
+  // White lines first, under all coloured ones. A dot is a line of length 0 with round ends. Widths are px of the page.
   function drawPoints() {
     const layer = find("points");
     layer.replaceChildren();
@@ -33,10 +33,10 @@
     const { handles, targets, since } = steps[now];
     for (const white of [true, false]) {
       handles.forEach((handle, point) => {
-        const way = steps.slice(since[point], now + 1).map((step) => step.handles[point]);
+        const places = steps.slice(since[point], now + 1).map((step) => step.handles[point]);
         const stroke = white ? "#fff" : colour(point);
         const casing = white ? 3.6 : 0;
-        svg("path", { d: path(way), stroke, "stroke-width": 3 + casing }, layer);
+        svg("path", { d: path(places), stroke, "stroke-width": 3 + casing }, layer);
         svg("path", { d: ring(targets[point], r), stroke, "stroke-width": 3 + casing, class: "target" }, layer);
         svg("path", { d: path([handle, handle]), stroke, "stroke-width": 12 + casing, class: "handle" }, layer);
       });
@@ -61,7 +61,7 @@
       };
       steps.forEach((step, place) => {
         const distance = step.distances[point];
-        // Another point under the same number is another line.
+        // A new point that has the number of an old one is a new line.
         if (distance === undefined || step.since[point] === place) finish();
         if (distance !== undefined) line.push(`${across(place)},${PLOT.height * (1 - distance / highest)}`);
       });
@@ -71,7 +71,7 @@
     find("distances").hidden = false;
   }
 
-  function words() {
+  function statusText() {
     const { distances, loss, ended, picture: shown } = steps[now];
     const parts = [];
     if (distances.length) parts.push(`${Math.max(...distances).toFixed(1)} px left`);
@@ -92,11 +92,11 @@
     slider.value = String(now);
     const position = `step ${now} of ${last}`;
     find("position").textContent = position;
-    const text = words();
+    const text = statusText();
     slider.setAttribute("aria-valuetext", text ? `${position}, ${text}` : position);
     find("status").textContent = text;
     if (cursor) for (const end of ["x1", "x2"]) cursor.setAttribute(end, across(now));
-    document.documentElement.dataset.step = String(now); // once all of it is shown
+    document.documentElement.dataset.step = String(now); // set last: tests wait for it
   }
 
   function pause() {
@@ -114,7 +114,7 @@
   function button() {
     find("icon").setAttribute("d", playing ? PAUSE : PLAY);
     find("play").setAttribute("aria-label", playing ? "Pause" : "Play");
-    find("status").setAttribute("aria-live", playing ? "off" : "polite"); // twelve steps a second are no news
+    find("status").setAttribute("aria-live", playing ? "off" : "polite"); // too fast to be read out
   }
 
   function seek(place) {
@@ -133,7 +133,7 @@
   document.addEventListener("keydown", (event) => {
     const key = KEYS[event.key];
     if (!key || event.ctrlKey || event.altKey || event.metaKey) return;
-    if (event.key === " " && event.target.closest("button, summary")) return; // which Space presses
+    if (event.key === " " && event.target.closest("button, summary")) return; // Space presses these
     event.preventDefault();
     key();
   });
@@ -148,7 +148,7 @@
     });
   new ResizeObserver(drawPoints).observe(picture);
 
-  // As wide as the page, but never higher than most of the window.
+  // As wide as the page, but at most 78 % of the window's height.
   find("stage").style.width = `min(100%, ${(78 * size[0]) / size[1]}vh)`;
   slider.max = String(last);
   find("controls").hidden = last === 0;

@@ -6,19 +6,9 @@ import torch
 from analytic import BlobGenerator, PairGenerator
 from engine.helpers import EDIT, START, run, settings
 
-from draggan_widget import (
-    DragConfig,
-    DragRecord,
-    DragSession,
-    DragStep,
-    Edit,
-    as_tracked,
-    drag,
-    load_generator,
-    similarity,
-    tracking_cost,
-)
+from draggan_widget import DragConfig, DragRecord, DragSession, DragStep, Edit, drag, load_generator
 from draggan_widget.errors import ConfigError, RecordError
+from draggan_widget.inspection import as_tracked, similarity, tracking_cost
 
 HEADS = Edit(((78.0, 78.0), (50.0, 96.5)), ((66.0, 79.0), (40.0, 96.0)))
 
@@ -183,8 +173,7 @@ def test_a_step_from_a_file_asks_for_its_record(tmp_path):
         with pytest.raises(RecordError) as caught:
             tracking_cost(read[2], 0, settings(generator), record)
         assert str(caught.value) == (
-            "step 2 holds no references, as it was read from a file; expected the record it is part of; give it as "
-            "record="
+            "step 2 holds no references, because it was read from a file; expected its record; pass record=..."
         )
 
 
@@ -207,4 +196,4 @@ def test_settings_of_another_block_are_refused():
     generator = BlobGenerator()
     with pytest.raises(ConfigError) as caught:
         tracking_cost(run(generator)[2], 0, settings(generator, block=2))
-    assert str(caught.value) == "config.block is 2; this drag tracked in block 3; give its own settings"
+    assert str(caught.value) == "config.block is 2; this drag tracked in block 3; pass its own settings"

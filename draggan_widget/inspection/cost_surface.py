@@ -1,6 +1,6 @@
-"""What the point tracker compared: its cost at every place of the square it searched.
+"""The cost surface of the point tracker: its cost at every place of the square it searched.
 
-The numbers come from `engine.tracking.search`, which is what the tracker itself takes the smallest of.
+The numbers come from `engine.tracking.search`; the tracker itself takes the place of its smallest number.
 """
 
 import dataclasses
@@ -22,11 +22,11 @@ class TrackingCost:
     """The tracker's cost over its search square, cut at the picture's border.
 
     Attributes:
-        xs: columns, image px.
-        ys: rows, image px.
-        cost: distance of the feature there from the point's reference, in the drag's own norm.
-        chosen: the place of the smallest cost, (x, y) in image px: where the handle was found.
-        searched_from: the middle of the square, (x, y) in image px: where the handle was before.
+        xs: x of each column, image px.
+        ys: y of each row, image px.
+        cost: distance of the feature at each place from the point's reference feature, in the drag's tracking norm.
+        chosen: place of the smallest cost, (x, y) in image px: the handle's new position.
+        searched_from: middle of the square, (x, y) in image px: the handle's position before.
     """
 
     xs: Float[np.ndarray, " columns"]
@@ -37,21 +37,30 @@ class TrackingCost:
 
 
 def tracking_cost(step: DragStep, point: int, config: DragConfig, record: DragRecord | None = None) -> TrackingCost:
-    """The cost surface that led to a handle's place at this step (Pan et al. 2023, eq. 2).
+    """The cost surface that led to a handle's position at this step (Pan et al. 2023, eq. 2).
 
-    A step keeps the reference it was tracked by. One read from a file has none: there the feature is taken anew from
-    the record, at the step where the point was placed, and the square's middle is the handle of the step before. The
-    map is computed again as a whole: values differ by rounding from those of a drag that computed windows of it.
+    A step of a drag keeps the reference features it was tracked with. A step read from a file has none: the reference
+    is then read again from the record, at the step where the point was placed, and the middle of the square is the
+    handle of the step before. The whole feature map is computed again; where the drag computed only windows of it, the
+    costs differ by rounding.
 
     Args:
-        step: of a drag, with its generator.
-        point: its place in `step.handles`, counted from 0.
-        config: the drag's own settings.
-        record: what the step belongs to; needed for one that was read from a file.
+        step: step of a drag, with its generator.
+        point: number of the point in `step.handles`, counted from 0.
+        config: settings of the drag.
+        record: record that holds the step; needed where the step was read from a file.
 
     Raises:
-        RecordError: the step came without its generator, from a file and not with its record, or was never dragged.
-        ConfigError: no such point, one that was not tracked yet, or settings of another block than the drag's.
+        RecordError: the step has no generator, was read from a file and `record` is not given, or was never dragged.
+        ConfigError: there is no such point, it was not tracked yet, or the settings name another block than the drag's.
+
+    Example:
+        >>> from draggan_widget import DragSession, Edit
+        >>> session = DragSession("heads", seed=3)
+        >>> session.edit = Edit([(78, 78)], [(62, 79)])
+        >>> step = session.step(2)
+        >>> tracking_cost(step, 0, session.config).chosen == step.handles[0]
+        True
     """
     if not 0 <= point < len(step.handles):
         raise ConfigError(f"point is {point}; step {step.index} has {len(step.handles)}, counted from 0")
@@ -68,10 +77,10 @@ def tracking_cost(step: DragStep, point: int, config: DragConfig, record: DragRe
 
 def _reference(step: DragStep, point: int, config: DragConfig, record: DragRecord | None) -> PointReference:
     if step.references is None:
-        return _taken_anew(step, point, config, record)
+        return _reference_of_record(step, point, config, record)
     if step.references.start.block != config.block:
         raise ConfigError(
-            f"config.block is {config.block}; this drag tracked in block {step.references.start.block}; give its own "
+            f"config.block is {config.block}; this drag tracked in block {step.references.start.block}; pass its own "
             "settings"
         )
     reference = find_references(step.references, step.edit)[point]  # not by place: the edit may have changed since
@@ -84,18 +93,18 @@ def _reference(step: DragStep, point: int, config: DragConfig, record: DragRecor
     return reference
 
 
-def _taken_anew(step: DragStep, point: int, config: DragConfig, record: DragRecord | None) -> PointReference:
-    """The reference as the drag took it: at the handle's place in the map the point was placed on."""
+def _reference_of_record(step: DragStep, point: int, config: DragConfig, record: DragRecord | None) -> PointReference:
+    """The reference as the drag took it: at the handle's position, in the map on which the point was placed."""
     if record is None or step not in record.steps:
         if step.index == 0 and step.seconds == 0.0:  # any step of a drag took time
             raise RecordError("this state has not been dragged yet; expected a step of a drag; start one first")
         raise RecordError(
-            f"step {step.index} holds no references, as it was read from a file; expected the record it is part of; "
-            "give it as record="
+            f"step {step.index} holds no references, because it was read from a file; expected its record; "
+            "pass record=..."
         )
     position, handle = record.steps.index(step), step.edit.handles[point]
     first = position
-    while first > 0 and handle in record[first - 1].edit.handles and not _retaken(record, first, config):
+    while first > 0 and handle in record[first - 1].edit.handles and not _references_retaken(record, first, config):
         first -= 1
     added_later = first > 0 and record[first].index > 0  # a changed edit is taken up in the map of the step before
     placed_on = record[first - 1 if added_later else first]
@@ -108,7 +117,7 @@ def _taken_anew(step: DragStep, point: int, config: DragConfig, record: DragReco
     return dataclasses.replace(reference, searched_from=before.handles[before.edit.handles.index(handle)])
 
 
-def _retaken(record: DragRecord, position: int, config: DragConfig) -> bool:
-    """Whether every reference was taken anew there, as the number of points changed while the drag ran."""
+def _references_retaken(record: DragRecord, position: int, config: DragConfig) -> bool:
+    """Whether all references were taken again at this step, because the number of points changed during the drag."""
     step = record[position]
     return config.retake_references and step.index > 0 and len(step.edit) != len(record[position - 1].edit)
