@@ -1,6 +1,3 @@
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from engine.test_record import record
@@ -59,16 +56,3 @@ def test_an_empty_record_is_refused():
     with pytest.raises(RecordError) as caught:
         plot_trajectories(DragRecord())
     assert str(caught.value) == "the record has 0 steps; expected at least one; start a drag first"
-
-
-def test_drawing_does_not_import_pyplot():
-    code = (
-        "import sys, torch\n"
-        "from draggan_widget import DragRecord, DragStep, Edit, plot_trajectories\n"
-        "edit = Edit([(1, 2)], [(3, 4)])\n"
-        "step = DragStep(0, torch.zeros(1, 2, 3), edit, edit.handles, (0.0,), None, None, 0.0)\n"
-        "plot_trajectories(DragRecord(steps=[step])).canvas.draw()\n"
-        "assert 'matplotlib.figure' in sys.modules\n"
-        "assert 'matplotlib.pyplot' not in sys.modules\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
