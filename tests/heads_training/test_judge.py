@@ -102,7 +102,7 @@ def dots(places: torch.Tensor, side: int = 32) -> torch.Tensor:
 
 def test_a_changed_picture_shows_its_landmark_where_it_is_said_to_be():
     places = torch.from_numpy(np.random.default_rng(0).uniform(11, 20, (16, 2))).float()
-    x, moved = regressor.changed(dots(places), places[:, None], np.random.default_rng(1))
+    x, moved = regressor.augment(dots(places), places[:, None], np.random.default_rng(1))
     weights = (x - x.amin((2, 3), keepdim=True)).mean(1).square()
     weights = weights / weights.sum((1, 2), keepdim=True)
     grid = torch.arange(32).float()
@@ -114,7 +114,7 @@ def test_a_changed_picture_shows_its_landmark_where_it_is_said_to_be():
 def test_a_map_of_one_cell_is_read_at_the_cells_middle():
     maps = torch.zeros(1, 1, 8, 8)
     maps[0, 0, 2, 5] = 100.0
-    assert regressor.mean_places(maps, 32)[0, 0].tolist() == pytest.approx([5.5 * 4 - 0.5, 2.5 * 4 - 0.5])
+    assert regressor.soft_argmax(maps, 32)[0, 0].tolist() == pytest.approx([5.5 * 4 - 0.5, 2.5 * 4 - 0.5])
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from draggan_widget.generators.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.stylegan2.generator import Network, StyleGAN2
 from heads_training.adversary import Adversary
 from heads_training.data import Pictures
-from heads_training.export import checkpoint_of, trained
-from heads_training.network import carry, initialised, synthesise, waves
+from heads_training.export import load_trained, make_checkpoint
+from heads_training.network import carry_z, initial_network, synthesise, waves
 from heads_training.train import VALIDATION, Plan, Run
 
 CONFIG = StyleGAN2Config(
@@ -65,7 +65,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_batched_pictures_are_those_of_the_package():
-    network = initialised(CONFIG, seed=1)
+    network = initial_network(CONFIG, seed=1)
     z = torch.randn(3, 5, generator=torch.Generator().manual_seed(0))
     generator = StyleGAN2(network, "fresh")
     with torch.no_grad():
@@ -75,7 +75,7 @@ def test_batched_pictures_are_those_of_the_package():
 
 
 def test_the_mapping_hands_z_on_at_first():
-    network = initialised(CONFIG, seed=1)
+    network = initial_network(CONFIG, seed=1)
     z = torch.randn(4, 5, generator=torch.Generator().manual_seed(2))
     z = z / z.square().mean(1, keepdim=True).sqrt()
     with torch.no_grad():
@@ -85,7 +85,7 @@ def test_the_mapping_hands_z_on_at_first():
 
 def test_a_narrow_mapping_is_refused():
     with pytest.raises(ValueError, match="expected twice z_dim, 10, or more"):
-        carry(Network(StyleGAN2Config(channels=(4,), z_dim=5, w_dim=6, mapping_layers=1)))
+        carry_z(Network(StyleGAN2Config(channels=(4,), z_dim=5, w_dim=6, mapping_layers=1)))
 
 
 def test_waves_are_distinct_and_fade():
@@ -179,18 +179,18 @@ def test_the_critic_pulls_soft_pictures_toward_sharp_ones():
     torch.manual_seed(0)
     adversary = Adversary()
     for step in range(40):
-        pull, apart = adversary.pull(soft[step % 2 :: 2], sharp[step % 2 :: 2])
-    assert apart > 1
+        gradient, gap = adversary.train_step(soft[step % 2 :: 2], sharp[step % 2 :: 2])
+    assert gap > 1
     missing = sharp[1::2] - soft[1::2]
-    assert -(pull * missing).sum() > 0.05 * pull.norm() * missing.norm()
+    assert -(gradient * missing).sum() > 0.05 * gradient.norm() * missing.norm()
 
 
 def test_what_is_exported_is_what_was_trained(data: Path, tmp_path: Path):
     run = Run(tmp_path / "run", Pictures(data), PLAN)
     run.save()
-    network = trained(tmp_path / "run")
+    network = load_trained(tmp_path / "run")
     out = tmp_path / "heads.safetensors"
-    own_file.save(checkpoint_of(network, {"block": 1, "mean_removal": 0.4}, drag_rows=2), out)
+    own_file.save(make_checkpoint(network, {"block": 1, "mean_removal": 0.4}, drag_rows=2), out)
     generator = load_generator(out, "cpu")
     assert generator.drag_rows == (0, 1)
     assert dict(generator.drag_defaults) == {"block": 1, "mean_removal": 0.4}
