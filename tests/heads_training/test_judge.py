@@ -189,13 +189,13 @@ def seen_in(places: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 def test_a_task_takes_the_first_picture_it_suits():
     plan = tasks.Plan(0, "nose", "nose_tip", "right", 16.0)
     places, doubts = seen_in([face_at(112, 60), face_at(60, 60), face_at(50, 60)])
-    task = tasks.task_of(plan, places, doubts, NAMES, side=128)
+    task = tasks.find_task(plan, places, doubts, NAMES, side=128)
     assert task == tasks.Task(plan, tasks.SEEDS[1], (60.0, 60.0), (76.0, 60.0))  # the first would leave the picture
     doubts[1] = 2.0
-    task = tasks.task_of(plan, places, doubts, NAMES, side=128)
+    task = tasks.find_task(plan, places, doubts, NAMES, side=128)
     assert task is not None
     assert task.seed == tasks.SEEDS[2]
-    assert tasks.task_of(plan, places[:1], doubts[:1], NAMES, side=128) is None
+    assert tasks.find_task(plan, places[:1], doubts[:1], NAMES, side=128) is None
 
 
 def test_an_ear_is_dragged_only_where_the_head_looks_nearly_ahead():
@@ -204,7 +204,7 @@ def test_an_ear_is_dragged_only_where_the_head_looks_nearly_ahead():
     assert tasks.turn(FACE, NAMES) == 0
     assert tasks.turn(turned, NAMES) == pytest.approx(6 / 16)
     places, doubts = seen_in([turned, face_at(60, 60)])
-    task = tasks.task_of(tasks.Plan(0, "ear", "ear_top_l", "up", 6.0), places, doubts, NAMES, side=128)
+    task = tasks.find_task(tasks.Plan(0, "ear", "ear_top_l", "up", 6.0), places, doubts, NAMES, side=128)
     assert task is not None
     assert task.seed == tasks.SEEDS[1]
     assert task.target == (68.0, 51.0)
@@ -242,15 +242,15 @@ def subject(renders, tmp_path, monkeypatch) -> Subject:
 
 
 def test_a_drag_is_judged_by_the_regressor_and_made_only_once(subject, monkeypatch):
-    found = study.dragged(subject, [{}, {"rows": 1, "learning_rate": 0.01}], count=1)
+    found = study.run_drags(subject, [{}, {"rows": 1, "learning_rate": 0.01}], count=1)
     assert [row.setting for row in found] == ["", "rows 1, learning_rate 0.01"]
     assert found[0].ended == "arrived"
     assert found[0].after < 0.4 * found[0].before
     assert found[0].before == pytest.approx(tasks.plans(1)[0].length)
     assert subject.generator.drag_rows == (0, 1)  # as it was
     monkeypatch.setattr(drags, "drag", None)
-    assert study.dragged(subject, [{}], count=1) == found[:1]
-    assert study.dragged(subject, [{}], count=9, minutes=0) == found[:1]
+    assert study.run_drags(subject, [{}], count=1) == found[:1]
+    assert study.run_drags(subject, [{}], count=9, minutes=0) == found[:1]
     assert drags.table(found, "setting").count("\n| ") == 2
     assert "| all | 2 |" in drags.table(found)
 
@@ -318,10 +318,10 @@ def test_the_sheets_show_seeds_likeness_and_drags(subject, monkeypatch):
 
 
 def test_a_shown_drag_is_marked_where_the_regressor_sees_it(subject):
-    before, after = sheets.dragged(subject, 0, "nose_tip", 12, 0)
+    before, after = sheets.drag_and_mark(subject, 0, "nose_tip", 12, 0)
     generator = subject.generator
     start = np.array(
-        tasks.Looker(generator, subject.regressor).of(generator.image(generator.ws_from_seed(0, 0.7)))[0][0]
+        tasks.LandmarkFinder(generator, subject.regressor).find(generator.image(generator.ws_from_seed(0, 0.7)))[0][0]
     )
     target = start + np.array([12.0, 0]) * subject.side / tasks.UNIT
     x, y = start.round().astype(int)
