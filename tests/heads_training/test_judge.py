@@ -1,4 +1,4 @@
-"""The measurements of the bundled generator, on sets and generators whose answer is known."""
+"""The measurements of the bundled generator, on sets and generators with known results."""
 
 import dataclasses
 import json
@@ -67,7 +67,7 @@ def test_distances_within_a_set_leave_out_a_picture_and_itself():
 
 @pytest.fixture
 def renders(tmp_path: Path) -> Pictures:
-    """Six pictures of a bright left and a dark right half, with the landmarks of `FACE` somewhat to the left."""
+    """Six pictures with a bright left and a dark right half, and the landmarks of `FACE` left of the middle."""
     folder = tmp_path / "renders"
     folder.mkdir()
     pictures = np.zeros((6, 32, 32, 3), np.uint8)
@@ -100,7 +100,7 @@ def dots(places: torch.Tensor, side: int = 32) -> torch.Tensor:
     return (2 * down[:, :, None] * along[:, None, :] - 1)[:, None].repeat(1, 3, 1, 1)
 
 
-def test_a_changed_picture_shows_its_landmark_where_it_is_said_to_be():
+def test_an_augmented_picture_shows_its_landmark_where_augment_says():
     places = torch.from_numpy(np.random.default_rng(0).uniform(11, 20, (16, 2))).float()
     x, moved = regressor.augment(dots(places), places[:, None], np.random.default_rng(1))
     weights = (x - x.amin((2, 3), keepdim=True)).mean(1).square()
@@ -122,6 +122,7 @@ def small(monkeypatch) -> None:
     monkeypatch.setattr(regressor, "WIDTHS", (16, 16, 16, 16))
 
 
+@pytest.mark.slow
 def test_a_regressor_learns_where_a_dot_is_and_is_the_same_when_read_again(tmp_path):
     torch.manual_seed(0)
     network = regressor.Regressor(["dot"], 32, (16, 16, 16, 16))
@@ -143,7 +144,7 @@ def test_a_regressor_learns_where_a_dot_is_and_is_the_same_when_read_again(tmp_p
     assert ((larger + 0.5) / 2 - 0.5 - found).norm(dim=2).mean() < 1.0
 
 
-def test_teaching_goes_on_where_it_stopped(renders, tmp_path, monkeypatch, small):
+def test_training_of_a_regressor_resumes_where_it_stopped(renders, tmp_path, monkeypatch, small):
     monkeypatch.setattr(regressor, "VALIDATION", 2)
     monkeypatch.setattr(regressor, "BATCH", 2)
     regressor.Run(tmp_path / "run", renders, pictures=4).train(minutes=1)
@@ -160,7 +161,7 @@ class Pair:
     value: float
 
 
-def test_rows_go_on_after_a_line_that_was_cut_off(tmp_path):
+def test_an_incomplete_last_line_is_replaced_by_the_next_row(tmp_path):
     path = tmp_path / "new" / "rows.csv"
     assert rows.read(path, Pair) == []
     for pair in (Pair("one, two", 1.5), Pair("", 2.0)):
@@ -223,7 +224,7 @@ def test_background_lies_beside_and_above_the_head_and_hair_between_them():
 
 
 class BlobRegressor:
-    """The face of `FACE` about the brightest place of the picture."""
+    """Finds `FACE` around the brightest pixel of the picture."""
 
     names = NAMES
 
@@ -271,7 +272,7 @@ def test_likeness_and_landmark_errors_are_tables(subject):
 
 
 class MeanColours:
-    """Features of a picture: its mean colours."""
+    """A feature network whose features are the mean colours of a picture."""
 
     def __call__(self, pictures: torch.Tensor) -> torch.Tensor:
         return pictures.mean((2, 3))
@@ -308,7 +309,7 @@ def test_the_sheets_show_seeds_likeness_and_drags(subject, monkeypatch):
     monkeypatch.setattr(sheets, "SEEDS", 16)
     monkeypatch.setattr(sheets, "COMPARED", 8)
     monkeypatch.setattr(sheets, "SHOWN", sheets.SHOWN[:2])
-    for name in ("renders", "copies"):  # what the analytic generator has not
+    for name in ("renders", "copies"):  # the analytic generator has neither
         subject.__dict__[name] = np.zeros((8, subject.side, subject.side, 3), np.uint8)
     said = sheets.sheets(subject)
     assert "nose_tip by (12, 0)" in said

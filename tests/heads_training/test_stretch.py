@@ -1,4 +1,4 @@
-"""Stretching W changes what a drag finds easy, and no picture."""
+"""Stretching W changes how far a drag moves each coordinate, and no picture."""
 
 import copy
 
@@ -51,7 +51,7 @@ def test_the_group_of_a_coordinate_is_that_of_the_entry_that_moves_it():
     assert len(groups) == CONFIG.w_dim
     for name, group in (("yaw", "pose"), ("smile", "expression"), ("melanin", "colours"), ("age", "person")):
         turned = z.clone()
-        turned[0, NAMES.index(name)] *= -1  # on the sphere it stays
+        turned[0, NAMES.index(name)] *= -1  # z stays on the sphere
         with torch.no_grad():
             moved = (network.mapping(turned, None) - network.mapping(z, None))[0].abs() > 1e-5
         assert {groups[index] for index in range(2 * len(NAMES)) if moved[index]} == {group}

@@ -1,4 +1,4 @@
-"""Training the bundled generator: the batched network is the package's, a run goes on where it stopped, and learns."""
+"""Training of the bundled generator: the batched network is the package's; runs learn, and resume when interrupted."""
 
 import json
 from pathlib import Path
@@ -33,7 +33,7 @@ COUNT, SIDE = VALIDATION + 64, 16
 
 
 def disc(vector: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """A disc whose place and colour the vector says, and its centre."""
+    """A disc with the place and the colour of a vector, and its centre."""
     centre = side / 2 - 0.5 + vector[:2] * side / 8
     y, x = np.mgrid[:side, :side]
     inside = np.clip(side / 4 - np.hypot(x - centre[0], y - centre[1]) + 0.5, 0, 1)[..., None]
@@ -50,7 +50,7 @@ def data(tmp_path: Path) -> Path:
     drawn = [disc(vector, SIDE) for vector in vectors]
     np.save(folder / "vectors.npy", vectors)
     np.save(folder / "pictures.npy", np.stack([picture for picture, _ in drawn]))
-    mouths = np.abs(vectors[:, 4:])  # how wide they are open
+    mouths = np.abs(vectors[:, 4:])  # opening of the mouths
     centres = np.stack([centre for _, centre in drawn])
     landmarks = np.stack([centres, centres + mouths * [0, 1], centres - mouths * [0, 1]], 1)
     np.save(folder / "landmarks.npy", landmarks.astype(np.float32))
@@ -74,7 +74,7 @@ def test_batched_pictures_are_those_of_the_package():
         )
 
 
-def test_the_mapping_hands_z_on_at_first():
+def test_the_initial_mapping_carries_z():
     network = initial_network(CONFIG, seed=1)
     z = torch.randn(4, 5, generator=torch.Generator().manual_seed(2))
     z = z / z.square().mean(1, keepdim=True).sqrt()
@@ -112,7 +112,7 @@ def test_mirrored_pictures_come_with_mirrored_vectors_and_landmarks(data: Path):
     assert torch.allclose(halved, (landmarks + 0.5) / 2 - 0.5)
 
 
-def test_a_growing_set_gives_what_is_there(data: Path):
+def test_a_growing_set_gives_the_pictures_drawn_so_far(data: Path):
     (data / "progress-0-of-1.txt").unlink()
     (data / "progress-0-of-2.txt").write_text("10")
     (data / "progress-1-of-2.txt").write_text("3")
@@ -120,7 +120,7 @@ def test_a_growing_set_gives_what_is_there(data: Path):
     assert list(ready) == [*range(10), *range(COUNT // 2, COUNT // 2 + 3)]
 
 
-def test_open_mouths_are_the_widest_quarter_of_what_is_there(data: Path):
+def test_open_mouths_are_the_widest_quarter_of_the_pictures_drawn_so_far(data: Path):
     (data / "progress-0-of-1.txt").write_text("40")
     pictures = Pictures(data)
     chosen = pictures.open_mouths(8)
@@ -158,8 +158,9 @@ def test_a_run_on_a_gpu_learns_as_one_on_a_cpu(data: Path, tmp_path: Path):
     assert Run(tmp_path / "cuda", Pictures(data), PLAN, "cuda").seen == runs[1].seen
 
 
-@pytest.mark.parametrize("steps", [20, 74])  # in the first stage; with the critic looking on
-def test_a_run_that_was_cut_off_ends_as_one_that_was_not(data: Path, tmp_path: Path, steps: int):
+@pytest.mark.slow
+@pytest.mark.parametrize("steps", [20, 74])  # in the first stage; with the critic
+def test_an_interrupted_run_ends_like_an_uninterrupted_one(data: Path, tmp_path: Path, steps: int):
     whole, cut = (Run(tmp_path / name, Pictures(data), PLAN) for name in ("whole", "cut"))
     whole.train(minutes=10)
     cut.advance(steps)
