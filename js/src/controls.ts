@@ -1,11 +1,14 @@
 // What the panel shows for a given state, and what its buttons and fields ask for.
 
-import { type EditorAction, type EditorState, maskWord } from "./editor";
+import type { ActionName, PanelAction } from "./buttons";
+import { type EditorAction, maskWord } from "./editor";
+import type { InputChange } from "./inputs";
 import { maskToBytes } from "./mask";
 import { editWish, type SettingsChange, type Wish } from "./messages";
 import { LIVE_INTERVAL } from "./outbox";
-import type { ActionName, FieldChange, PanelAction, PanelView } from "./panel";
+import type { PanelView } from "./panel";
 import { type Doing, type RunState, statusText } from "./run";
+import type { EditorState } from "./state";
 
 /** The buttons that ask the kernel; the others change the edit. */
 export type WishName = "start" | "step" | "undo" | "redo" | "reset" | "seed";
@@ -40,7 +43,7 @@ export function editOf(editor: EditorState, rid: number): readonly [Wish, ...Arr
 }
 
 /** The wish of a field; null for the brush, which belongs to the browser. */
-export function wishOf({ field, value }: FieldChange, rid: number, seed: number | null): Wish | null {
+export function wishOf({ field, value }: InputChange, rid: number, seed: number | null): Wish | null {
   const keep: SettingsChange = { preset: null, max_steps: null, latent_space: null };
   switch (field) {
     case "seed":

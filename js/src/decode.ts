@@ -11,7 +11,7 @@ export function toText(value: unknown, where: string): string {
 }
 
 /** Named fields of one object, each read with its check. */
-export class Fields {
+export class FieldReader {
   readonly #values: ReadonlyMap<string, unknown>;
   readonly #where: string;
 

@@ -6,11 +6,10 @@
 //    never took the edit, so it is sent again; on a newer one the kernel's word counts.
 // 4. A mask the message only speaks of ("keep") is known only if no revision in between was missed.
 
-import type { EditorState, Snapshot } from "./editor";
-import { sameEdit } from "./editor";
 import { type Point, samePoint } from "./geometry";
 import { type Mask, maskFromBytes, sameMask } from "./mask";
 import type { EditFact } from "./messages";
+import { type EditorState, type Snapshot, sameEdit } from "./state";
 
 export function takeFact(state: EditorState, fact: EditFact): EditorState {
   const answers = fact.client === state.client && fact.rid !== null && fact.rid === state.pending;

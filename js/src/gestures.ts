@@ -5,11 +5,10 @@
 // does not count as taken up, so that points can be set one after the other; nor does a second click on the
 // same spot make a point without a way to go: it takes the handle back.
 
-import type { EditorState, EndRef, Gesture } from "./editor";
-import { endPosition } from "./editor";
 import { clampToImage, distance, movedBy, type Point } from "./geometry";
 import { filledMask, isEmpty, paint } from "./mask";
 import { changed, placeEnd } from "./points";
+import { type EditorState, type EndRef, endPosition, type Gesture } from "./state";
 
 export function press(state: EditorState, at: Point<"image">, hit: EndRef | null, slop: number): EditorState {
   if (state.tool !== "points") return pressBrush(state, at);

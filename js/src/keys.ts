@@ -2,9 +2,10 @@
 //
 // A key that is used goes no further: a notebook would cut the cell on Delete, or walk to the next one on an arrow.
 
-import type { EditorAction, EditorState, End, EndRef } from "./editor";
+import type { ActionName, PanelAction } from "./buttons";
+import type { EditorAction } from "./editor";
 import { endOf } from "./overlay";
-import type { ActionName, PanelAction } from "./panel";
+import type { EditorState, End, EndRef } from "./state";
 
 export interface KeyPorts {
   state(): EditorState;

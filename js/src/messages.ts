@@ -1,6 +1,6 @@
 // The wire: what the kernel tells (facts) and what the browser asks (wishes), parsed once and trusted afterwards.
 
-import { Fields, toNumber, toText } from "./decode";
+import { FieldReader, toNumber, toText } from "./decode";
 import { imagePoint, type Point } from "./geometry";
 
 export interface EditPoint {
@@ -131,7 +131,7 @@ export function editWish(rid: number, revision: number, points: readonly EditPoi
 /** A message of the kernel, or null (and a warning) when it is not one we know. */
 export function parseFact(content: unknown, buffers: readonly unknown[] = []): Fact | null {
   try {
-    return readFact(new Fields(content, "message"), buffers);
+    return readFact(new FieldReader(content, "message"), buffers);
   } catch (error) {
     console.warn(`draggan: message ignored: ${error instanceof Error ? error.message : String(error)}`);
     return null;
@@ -144,7 +144,7 @@ export function asBytes(value: unknown): Bytes | null {
   return fits && value.byteLength > 0 ? (value as Bytes) : null;
 }
 
-function readFact(m: Fields, buffers: readonly unknown[]): Fact {
+function readFact(m: FieldReader, buffers: readonly unknown[]): Fact {
   const type = m.oneOf("type", ["edit", "frame", "settings", "overlay", "started", "ended", "failed"]);
   switch (type) {
     case "edit":
@@ -171,9 +171,9 @@ function readFact(m: Fields, buffers: readonly unknown[]): Fact {
   }
 }
 
-function readEdit(m: Fields, buffers: readonly unknown[]): EditFact {
+function readEdit(m: FieldReader, buffers: readonly unknown[]): EditFact {
   const points = m.list("points", (value, where) => {
-    const point = new Fields(value, where);
+    const point = new FieldReader(value, where);
     const locked = point.get("locked") !== undefined && point.bool("locked");
     return { handle: toPoint(point.get("handle"), where), target: toPoint(point.get("target"), where), locked };
   });
@@ -196,11 +196,11 @@ function readEdit(m: Fields, buffers: readonly unknown[]): EditFact {
 }
 
 /** Whose wish it answers; null and null when it answers none. */
-function readReply(m: Fields): { readonly rid: number | null; readonly client: string | null } {
+function readReply(m: FieldReader): { readonly rid: number | null; readonly client: string | null } {
   return { rid: m.orNull("rid", (k) => m.integer(k)), client: m.orNull("client", (k) => m.text(k)) };
 }
 
-function readSettings(m: Fields): Settings {
+function readSettings(m: FieldReader): Settings {
   return {
     preset: m.text("preset"),
     presets: m.list("presets", toText),
@@ -210,7 +210,7 @@ function readSettings(m: Fields): Settings {
   };
 }
 
-function readFrame(m: Fields, buffers: readonly unknown[]): FrameFact {
+function readFrame(m: FieldReader, buffers: readonly unknown[]): FrameFact {
   return {
     type: "frame",
     seq: m.integer("seq"),

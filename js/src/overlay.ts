@@ -2,8 +2,8 @@
 // size in css px. Elements are kept from one drawing to the next, so that the focused end stays focused.
 
 import { setAttribute, setText, svg } from "./dom";
-import type { EditorState, End, EndRef } from "./editor";
 import { distance, type Point, type Size } from "./geometry";
+import type { EditorState, End, EndRef } from "./state";
 
 // Okabe and Ito's colours, told apart also by the colour-blind; each with the ink that reads best on it.
 const COLOURS: readonly (readonly [string, string])[] = [

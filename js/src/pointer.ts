@@ -3,9 +3,10 @@
 // One finger draws, two fingers scroll and zoom the page (`touch-action: pinch-zoom` in widget.css); the wheel is
 // never touched, so the page scrolls over the picture.
 
-import { type EditorAction, type EditorState, type EndRef, endAt } from "./editor";
+import { type EditorAction, endAt } from "./editor";
 import { type Box, cssPoint, cssToImage, imagePerCss, isVisible, type Point } from "./geometry";
 import { crossOf, endOf } from "./overlay";
+import type { EditorState, EndRef } from "./state";
 
 const SLOP = 4; // css px a press must move to be a drag
 const REACH = { mouse: 14, touch: 24 }; // css px around an end that grab it

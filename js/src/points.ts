@@ -1,8 +1,8 @@
 // Changes to the points themselves: place, nudge, remove, lock.
 
-import { type EditorState, type EndRef, endPosition } from "./editor";
 import { clampToImage, movedBy, type Point, samePoint } from "./geometry";
 import type { EditPoint } from "./messages";
+import { type EditorState, type EndRef, endPosition } from "./state";
 
 export function changed(state: EditorState, patch: Partial<EditorState>): EditorState {
   return { ...state, ...patch, changes: state.changes + 1 };

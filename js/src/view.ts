@@ -1,30 +1,25 @@
 // One rendered view: holds its state, and ties kernel, pointer, picture and panel to it.
 
 import type { AnyModel } from "@anywidget/types";
+import type { PanelAction } from "./buttons";
 import { createStage, type Stage } from "./canvas";
 import { editFor, editOf, enabledActions, isWish, pace, panelView, type WishName, wishFor, wishOf } from "./controls";
 import { html, oncePerPaint, setAttribute } from "./dom";
-import {
-  type EditorAction,
-  type EditorState,
-  type EndRef,
-  hasUnsent,
-  initialEditor,
-  shownMask,
-  update,
-} from "./editor";
+import { type EditorAction, hasUnsent, initialEditor, shownMask, update } from "./editor";
 import { type FrameQueue, frameQueue, notShown, SCREEN, usePoster } from "./frames";
 import { imagePerCss, isVisible } from "./geometry";
+import type { InputChange } from "./inputs";
 import { connect, type Kernel, sizeOf, type Traits, watchTraits } from "./kernel";
 import { attachKeys } from "./keys";
 import { layMaps } from "./layer";
 import type { Fact, FrameFact, OverlayFact } from "./messages";
 import { type Outbox, outbox } from "./outbox";
 import { createOverlay, type Overlay } from "./overlay";
-import { createPanel, type FieldChange, type Panel, type PanelAction } from "./panel";
+import { createPanel, type Panel } from "./panel";
 import { attachPointer } from "./pointer";
 import { initialRun, type RunAction, type RunState, updateRun } from "./run";
-import { mark } from "./test_attributes";
+import type { EditorState, EndRef } from "./state";
+import { writeTestAttributes } from "./test_attributes";
 
 export class View {
   readonly #model: AnyModel<Traits>;
@@ -222,7 +217,7 @@ export class View {
     else this.#outbox.after(() => this.#wish(action));
   }
 
-  #enter(change: FieldChange): void {
+  #enter(change: InputChange): void {
     if (change.field === "brush") this.#edit({ type: "brush", size: Number(change.value) });
     const wish = wishOf(change, this.#kernel.nextRid(), this.#run.seed);
     if (wish !== null) this.#outbox.after(() => this.#kernel.send(wish));
@@ -240,7 +235,7 @@ export class View {
     if (isVisible(box)) this.#overlay.draw(this.#editor, imagePerCss(box, this.#editor.size));
     this.#stage.veil(shownMask(this.#editor));
     this.#panel.draw(panelView(this.#editor, this.#run));
-    mark(this.#root, this.#editor, this.#run);
+    writeTestAttributes(this.#root, this.#editor, this.#run);
     if (this.#focus !== null) this.#overlay.focus(this.#focus === "picture" ? null : this.#focus);
     this.#focus = null;
   }

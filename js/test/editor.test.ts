@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { type EditorAction, type EditorState, endAt, hasUnsent, initialEditor, maskWord, update } from "../src/editor";
+import { type EditorAction, endAt, hasUnsent, initialEditor, maskWord, update } from "../src/editor";
 import { imagePoint as p } from "../src/geometry";
 import type { EditFact, EditPoint } from "../src/messages";
+import type { EditorState } from "../src/state";
 
 const ME = "me";
 const a: EditPoint = { handle: p(10, 10), target: p(50, 10), locked: false };

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test, vi } from "vitest";
 import golden from "../../tests/golden/messages.json";
 import { wishFor, wishOf } from "../src/controls";
 import { imagePoint } from "../src/geometry";
-import type { FieldName } from "../src/inputs";
+import type { InputName } from "../src/inputs";
 import { asBytes, editWish, parseFact, type Wish } from "../src/messages";
 
 const picture = new DataView(new Uint8Array([0xff, 0xd8]).buffer);
@@ -12,7 +12,7 @@ const locked = { handle: p(40, 60), target: p(52.5, 60), locked: true };
 
 describe("wishes", () => {
   const client = "a1b2c3d4e5f60718";
-  const fieldWish = (field: FieldName, value: string, rid: number): Wish & { client: string } => {
+  const fieldWish = (field: InputName, value: string, rid: number): Wish & { client: string } => {
     const wish = wishOf({ field, value }, rid, 42);
     if (wish === null) throw new Error(`${field} asks for nothing`);
     return { ...wish, client };

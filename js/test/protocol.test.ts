@@ -2,12 +2,13 @@
 
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { editOf, pace } from "../src/controls";
-import { type EditorAction, type EditorState, hasUnsent, initialEditor, sameEdit, update } from "../src/editor";
+import { type EditorAction, hasUnsent, initialEditor, update } from "../src/editor";
 import { imagePoint } from "../src/geometry";
 import { maskFromBytes } from "../src/mask";
 import { type EditFact, parseFact, type Wish } from "../src/messages";
 import { type Outbox, outbox } from "../src/outbox";
 import { initialRun } from "../src/run";
+import { type EditorState, sameEdit } from "../src/state";
 
 const SIZE = { width: 6, height: 4 };
 const ME = "me";
