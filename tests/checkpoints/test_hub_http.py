@@ -499,7 +499,7 @@ def test_many_threads_fetch_one_file_once(site, home):
 
 PROCESS = """
 import dataclasses, sys
-from draggan_widget.checkpoints import hub
+from draggan_widget.checkpoints.hub import cache as hub
 from draggan_widget.checkpoints.hub.catalog import NAMED
 lions = NAMED["stylegan2-lions-512"]
 NAMED["tiny"] = dataclasses.replace(lions, name="tiny", url=sys.argv[1], filename="tiny.pkl", licence="L.")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from draggan_widget.errors import CheckpointError
 
-BUNDLED = Path(__file__).resolve().parents[1] / "generators" / "bundled"
+BUNDLED = Path(__file__).resolve().parents[2] / "generators" / "bundled"
 NGC = "https://api.ngc.nvidia.com/v2/models/nvidia/research"
 SELF_DISTILLED = "https://storage.googleapis.com/self-distilled-stylegan"
 
