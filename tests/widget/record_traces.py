@@ -90,7 +90,11 @@ def a_target_held_while_kernel_and_user_change_the_edit(s: Schedule) -> None:
     s.draws(1000, (10, 10), (20, 10))
     s.moves(2000, 0, "target", (20, 12), (20, 16), (20, 20), every=200)
     s.python(2500, edit=[[5, 5], [9, 9]])
-    s.look(2300, 2550, 2750, 6000)
+    s.look(2300, 2550, 2750)
+    s.user(4000, take={"index": 0, "end": "target"})
+    s.python(4100, edit=[[6, 6], [8, 8]])  # shown when the end is let go unmoved
+    s.user(4300, release=True)
+    s.look(4200, 4350, 7000)
 
 
 def an_edit_refused_because_of_an_older_revision(s: Schedule) -> None:
@@ -100,8 +104,9 @@ def an_edit_refused_because_of_an_older_revision(s: Schedule) -> None:
     s.python(1250, edit=[[5, 5], [9, 9]])
     s.look(1200, 1300, 1400)
     s.draws(2000, (12, 20), (25, 20))
-    s.clicks(2100, "start")  # waits for nothing: the edit is on its way
-    s.look(2150, 8000)
+    s.draws(2060, (20, 5), (25, 9))  # waits for the answer to the edit before
+    s.clicks(2150, "start")  # waits for both edits
+    s.look(2200, 8000)
 
 
 def undo_in_python_while_the_pointer_is_down(s: Schedule) -> None:
@@ -208,7 +213,13 @@ def messages_lost_and_doubled(s: Schedule) -> None:
     s.moves(17000, 0, "target", (22, 12))
     s.clicks(17100, "start")
     s.line(17500, GOOD)
-    s.look(25000)
+    s.line(24000, Fate(2, 100), up=False)
+    s.moves(24100, 0, "target", (22, 14))
+    s.moves(24250, 1, "target", (22, 22))
+    s.line(24270, Fate(1, 200), up=False)
+    s.moves(24350, 2, "target", (9, 9))  # waits: only the first edit's answer has come, for the second time
+    s.line(24500, GOOD)
+    s.look(24400, 29000)
 
 
 def answers_out_of_order(s: Schedule) -> None:
@@ -222,8 +233,27 @@ def answers_out_of_order(s: Schedule) -> None:
     s.user(1800, edit={"type": "lock", "index": 0})
     s.user(2000, edit={"type": "delete", "index": 0})
     s.line(4000, GOOD)
-    s.python(5000, edit=[[1, 2], [3, 4]])
-    s.look(1600, 8000)
+    s.line(5000, Fate(1, 500), Fate(1, 1), up=False)  # the older of two edits arrives last
+    s.python(5100, edit=[[1, 2], [3, 4]])
+    s.python(5150, edit=[[5, 6], [7, 8]])
+    s.line(5200, GOOD)
+    s.look(1600, 5300, 5700, 8000)
+
+
+def a_line_that_is_cut_and_back(s: Schedule) -> None:
+    """The page owes nothing to what was before: the kernel's next edit counts, and clicks that waited are given up."""
+    s.opens(0)
+    s.draws(1000, (10, 10), (20, 10))
+    s.line(1500, LOST)
+    s.draws(1600, (10, 20), (20, 20))
+    s.draws(1700, (4, 4), (8, 8))
+    s.clicks(1800, "start")
+    s.user(2000, connected=False)
+    s.python(2500, undo=True)
+    s.look(1900, 2100)
+    s.line(3000, GOOD)
+    s.user(3000, connected=True)
+    s.look(6000)
 
 
 def a_hidden_page(s: Schedule) -> None:
@@ -233,6 +263,7 @@ def a_hidden_page(s: Schedule) -> None:
     s.clicks(1500, "start")
     s.user(1700, hidden=True)
     s.look(2900)
+    s.python(10500, seed=3)  # nobody has been heard for long: no picture is sent
     s.user(12000, hidden=False)
     s.look(16000)
 
@@ -288,6 +319,7 @@ SCHEDULES: tuple[Plan, ...] = (
     a_mask_painted_erased_and_cleared,
     messages_lost_and_doubled,
     answers_out_of_order,
+    a_line_that_is_cut_and_back,
     a_hidden_page,
     a_cell_that_keeps_the_kernel,
     colab,

@@ -31,6 +31,8 @@ export interface UserAct {
   readonly click?: PanelAction;
   readonly enter?: InputChange;
   readonly hidden?: boolean;
+  /** The host says that the line to the kernel is cut, or back. */
+  readonly connected?: boolean;
 }
 
 export interface Opened {
@@ -90,7 +92,7 @@ export class Page {
   }
 
   async hear(content: unknown, buffers: readonly Buffer[]): Promise<void> {
-    this.#tell("msg:custom", content, buffers.map(toBytes));
+    this.#tell("msg:custom", null, content, buffers.map(toBytes));
     await settled();
   }
 
@@ -115,6 +117,7 @@ export class Page {
     } else if (act.enter !== undefined) {
       if (screen.panel?.live === true) panel.enter(act.enter);
     } else if (act.hidden !== undefined) this.#hide(act.hidden);
+    else if (act.connected !== undefined) this.#tell("comm_live_update", { model: { comm_live: act.connected } });
     else if (act.click === undefined) throw new Error(`unknown act: ${JSON.stringify(act)}`);
     else if (act.click === "dismiss" || screen.panel?.enabled.has(act.click) === true) panel.act(act.click);
     await settled();
@@ -173,8 +176,8 @@ export class Page {
     return model as unknown as AnyModel<Traits>;
   }
 
-  #tell(event: string, ...values: unknown[]): void {
-    for (const then of this.#listeners.get(event) ?? []) then(...values);
+  #tell(event: string, view: unknown, ...values: unknown[]): void {
+    for (const then of this.#listeners.get(event) ?? []) then.apply(view, values);
   }
 
   #hide(hidden: boolean): void {
