@@ -1,4 +1,4 @@
-// The buttons: the names of what they do, and how one is made. The panel and its inputs both have some.
+// What the panel and its inputs share: the names of the actions, and how a button is made.
 
 import { html } from "./dom";
 import { type IconName, icon } from "./icons";

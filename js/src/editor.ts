@@ -1,7 +1,8 @@
-// The edit as the browser sees it: the kernel's points and mask, what the user draws over them, and which counts.
+// The edit as the browser sees it: the kernel's points and mask, the user's changes to them, and which of the two
+// holds.
 //
-// The kernel owns the edit. Local changes show at once and count until the kernel has answered them; as soon as nothing
-// local is under way, the kernel's last word counts (`settled`).
+// The kernel owns the edit. Local changes show at once and hold until the kernel has answered them; once no local
+// change is open, the kernel's last edit holds (`settled`).
 
 import { overdue, resync, takeFact, takeTracked } from "./facts";
 import { distance, type Point, type Size } from "./geometry";
@@ -119,11 +120,11 @@ function step(state: EditorState, action: EditorAction): EditorState {
 
 function resize(state: EditorState, size: Size): EditorState {
   if (size.width === state.size.width && size.height === state.size.height) return state;
-  const base = { ...state.base, mask: null }; // a mask of another size says nothing
+  const base = { ...state.base, mask: null }; // a mask of another size is meaningless
   return { ...state, size, base, mask: null, sentMask: null, gesture: null };
 }
 
-/** Where nothing local is under way, what the kernel holds is what is shown. A half-made point or stroke is its own. */
+/** Shows the kernel's edit if no local change is open. A half-made point or stroke stays: it is not in the edit yet. */
 function settled(state: EditorState): EditorState {
   if (state.gesture?.kind === "move" || state.pending !== null || hasUnsent(state)) return state;
   const { base, changes } = state;
@@ -133,23 +134,23 @@ function settled(state: EditorState): EditorState {
   return { ...state, ...base, selected, sent: changes };
 }
 
-/** Is there a local change the kernel has not been told? What was taken back again is none. */
+/** Whether there is a local change that was not sent. A change that was undone locally before it was sent is none. */
 export function hasUnsent(state: EditorState): boolean {
   return state.changes !== state.sent && !(state.pending === null && sameEdit(state, state.base));
 }
 
-/** The mask with the stroke under way. */
+/** The mask, with the stroke that is being painted. */
 export function shownMask({ gesture, mask }: EditorState): Mask | null {
   return gesture?.kind === "paint" ? gesture.mask : mask;
 }
 
-/** What the edit to be sent says of the mask. */
+/** The mask word of the edit to be sent. */
 export function maskWord(state: EditorState): MaskWord {
   if (state.mask === state.base.mask) return "keep";
   return state.mask === null ? "none" : "buffer";
 }
 
-/** The end under a press: the nearest within `reach` (image px); where both ends lie together, the target. */
+/** The end under a press: the nearest within `reach` (image px); the target if both ends are at the same place. */
 export function endAt(state: EditorState, at: Point<"image">, reach: number): EndRef | null {
   let best: { ref: EndRef; away: number } | null = null;
   for (let index = state.points.length - 1; index >= 0; index--) {

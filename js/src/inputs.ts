@@ -1,7 +1,7 @@
-// The fields of the panel: seed, truncation, the brush's size, and the settings of the drag.
+// The inputs of the panel: seed, truncation, brush size, and the settings of the drag.
 //
-// A field shows what the kernel holds and is written only when that changes, so that nothing is taken from under the
-// hands of one who types. What is entered goes out once: on Enter, or when a slider is let go.
+// An input shows what the kernel holds. It is written only when that changes, so that it does not overwrite what the
+// user is typing. A value is sent once: on Enter, or when a slider is released.
 
 import { type ActionName, createButton } from "./buttons";
 import { html, setAttribute, setText } from "./dom";
@@ -28,7 +28,7 @@ export interface InputsView {
 
 export interface Inputs {
   readonly rows: readonly HTMLElement[];
-  /** Opens and closes the settings. */
+  /** The button that opens and closes the settings. */
   readonly toggle: HTMLElement;
   draw(view: InputsView): void;
   restore(): void;
@@ -39,7 +39,7 @@ const LAST_SEED = 2 ** 32 - 1;
 type Enter = (change: InputChange) => void;
 type Control = HTMLInputElement | HTMLSelectElement;
 
-/** One field; `show` writes what the kernel holds, `restore` writes it again. */
+/** One input; `show` writes what the kernel holds, `restore` writes it again. */
 interface Input<C extends Control> {
   readonly control: C;
   readonly row: HTMLElement;
@@ -140,7 +140,7 @@ function createSeed(enter: Enter, newSeed: HTMLElement, signal: AbortSignal) {
   return { field, row, draw };
 }
 
-let rows = 0; // an id of its own for each settings row on the page
+let rows = 0; // makes the id of each settings row on the page unique
 
 function createSettings(enter: Enter, signal: AbortSignal) {
   const preset = createInput(html("select"), "preset", "Preset");
@@ -167,7 +167,7 @@ function createSettings(enter: Enter, signal: AbortSignal) {
   const draw = ({ settings, overlay: view, live }: InputsView): void => {
     toggle.disabled = settings === null;
     if (settings === null) return;
-    const { preset: chosen, presets } = settings; // a preset with changes of its own may have a name of its own
+    const { preset: chosen, presets } = settings; // Python may have given a changed preset another name
     setOptions(preset.control, presets.includes(chosen) ? presets : [chosen, ...presets]);
     setOptions(space.control, settings.latentSpaces);
     preset.show(chosen, live);

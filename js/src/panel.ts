@@ -1,4 +1,4 @@
-// The toolbar, the rows of fields, the status line and the error line.
+// The panel under the picture: the toolbar, the rows of inputs, the status line and the error line.
 
 import { type ActionName, createButton, type PanelAction } from "./buttons";
 import { html, setAttribute, setText } from "./dom";
@@ -23,7 +23,7 @@ export interface PanelPorts {
 export interface Panel {
   readonly element: HTMLElement;
   draw(view: PanelView): void;
-  /** Back to what the kernel holds: it has refused what was entered. */
+  /** Shows what the kernel holds again, after it has refused an entered value. */
   restore(): void;
 }
 
@@ -83,7 +83,7 @@ export function createPanel(ports: PanelPorts, signal: AbortSignal): Panel {
       }
       drawStart(buttons.get("start"), view.running);
       inputs.draw(view);
-      // Ten numbers a second are for the eye; a screen reader hears the start, the end and what went wrong.
+      // Ten updates a second are too many for a screen reader: it reads the start, the end and errors.
       setAttribute(status, "aria-live", view.running ? "off" : "polite");
       setAttribute(status, "data-muted", String(view.muted));
       setText(status, view.status);

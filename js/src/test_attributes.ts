@@ -1,4 +1,4 @@
-// What a test, or a curious user, can read off the widget's element; written when a frame has really been drawn.
+// Attributes of the widget's element for tests: they are written in the paint that shows what they say.
 
 import { setAttribute } from "./dom";
 import type { RunState } from "./run";

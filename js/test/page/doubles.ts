@@ -30,7 +30,7 @@ export function createStage(size: { width: number; height: number }) {
     box: () => box,
     watch: nothing,
     draw: nothing,
-    lay: nothing,
+    showMap: nothing,
     veil: nothing,
   };
 }
