@@ -78,6 +78,7 @@ class Page:
     def __init__(self, node: Node, number: int, times: Times, sends: Callable[[int, dict[str, Any], list[Any]], None]):
         self._node, self.number, self._times, self._sends = node, number, times, sends
         self._wake = 0  # number of the newest plan to wake it
+        self._revision = 0  # the newest that the page knows
 
     def open(self, colab: bool) -> None:
         self._ask({"open": {"client": self.number + 1, "colab": colab, "side": SIDE}})
@@ -93,6 +94,8 @@ class Page:
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         answer = self._node.ask({"at": self._times.ms} | request)
+        assert answer["revision"] >= self._revision, "the page took an older edit for news"
+        self._revision = answer["revision"]
         self._wake += 1
         wake = self._wake
         if answer["next"] is not None:

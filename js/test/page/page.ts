@@ -80,6 +80,11 @@ export class Page {
     return this.#clock.next();
   }
 
+  /** The newest revision of the kernel that the page knows. */
+  revision(): number {
+    return screen.pointer?.state().revision ?? 0;
+  }
+
   /** What was sent since the last call. */
   takeSent(): readonly Sent[] {
     const sent = this.#sent;

@@ -32,7 +32,8 @@ async function answer({ at, open, hear, buffers, act, look }) {
   await page.goTo(at);
   if (hear !== undefined) await page.hear(hear, buffers);
   if (act !== undefined) await page.act(act);
-  return { sent: page.takeSent(), next: page.next(), shows: look ? page.shows() : null };
+  const shows = look ? page.shows() : null;
+  return { sent: page.takeSent(), next: page.next(), revision: page.revision(), shows };
 }
 
 for await (const line of createInterface({ input: process.stdin })) {
