@@ -80,7 +80,7 @@ class DragRecord:
         """
         self.about = dict(about or {})
         self.steps = list(steps)
-        self._no_ws = torch.zeros(0, 0, 0) if start is None else start[:0].detach()
+        self._start = torch.zeros(0, 0, 0) if start is None else start
         self.keeper = keep if isinstance(keep, Keeper) else Keeper(keep or Keep())
 
     def __len__(self) -> int:
@@ -119,7 +119,7 @@ class DragRecord:
     @property
     def ws(self) -> Float[np.ndarray, "steps num_ws w_dim"]:
         """The latent of each step."""
-        return torch.cat([step.ws for step in self.steps] or [self._no_ws]).cpu().numpy()
+        return torch.cat([step.ws for step in self.steps] or [self._start[:0]]).cpu().numpy()
 
     @property
     def trajectories(self) -> "pd.DataFrame":
@@ -190,7 +190,7 @@ class DragRecord:
     def gradient_norms(self) -> Float[np.ndarray, "steps num_ws"]:
         """Norm of the loss's gradient in each row of the latent; NaN where there was none."""
         steps = tuple(self.steps)
-        rows = max((step.ws.shape[1] for step in steps), default=self._no_ws.shape[1])
+        rows = max((step.ws.shape[1] for step in steps), default=self._start.shape[1])
         return self._padded([step.gradient_norms for step in steps], 1, rows)[..., 0]
 
     @property
@@ -241,7 +241,7 @@ class DragRecord:
             RecordError: the file does not exist, is not a record, is truncated or was altered.
         """
         about, steps, ws = load_record(Path(path), generator)
-        return cls(about, steps, start=ws)
+        return cls(about, steps, start=ws[:0])
 
     def _padded(self, rows: list[tuple], width: int, least: int = 0) -> np.ndarray:
         most = max([least, *map(len, rows)])
@@ -254,4 +254,4 @@ class DragRecord:
 
 def so_far(record: DragRecord) -> DragRecord:
     """A copy of the record with the steps so far, which does not grow when a worker adds steps to the record."""
-    return DragRecord(record.about, record.steps, start=record._no_ws)
+    return DragRecord(record.about, record.steps, start=record._start)

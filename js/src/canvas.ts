@@ -1,5 +1,5 @@
-// The picture, a map over it and the veil over what stays fixed: canvases as large as the full picture, and the stage
-// that gives them their place in the cell.
+// The stage: one canvas each for the picture, for a map over it and for the veil over what stays fixed. Each canvas has
+// as many pixels as the full picture.
 
 import { html } from "./dom";
 import type { Size } from "./geometry";
@@ -9,13 +9,14 @@ export interface Stage {
   readonly element: HTMLElement;
   readonly canvas: HTMLCanvasElement;
   resize(size: Size): void;
-  /** Where the picture is on the page. */
+  /** Where the picture is on the page, in css px. */
   box(): DOMRect;
-  /** Calls back when its size on the screen has changed. */
+  /** Calls back when the stage has changed its size on the screen. */
   watch(then: () => unknown, signal: AbortSignal): void;
   draw(picture: ImageBitmap): void;
-  /** Lays a map over the picture; null takes it away. */
-  lay(map: ImageBitmap | null, opacity: number): void;
+  /** Shows a map over the picture; null removes the map. */
+  showMap(map: ImageBitmap | null, opacity: number): void;
+  /** Darkens what the mask holds fixed; null removes the veil. */
   veil(mask: Mask | null): void;
 }
 
@@ -30,7 +31,7 @@ export function createStage(size: Size): Stage {
     element.style.setProperty("--draggan-height", String(to.height));
     if (!setSize(canvas, to)) return;
     over.hidden = true;
-    veil.width = 0; // a mask of another size says nothing
+    veil.width = 0; // a mask of another size is meaningless
     shown = null;
   };
   resize(size);
@@ -45,23 +46,23 @@ export function createStage(size: Size): Stage {
       signal.addEventListener("abort", () => observer.disconnect());
     },
     draw: (picture) => paint(canvas, picture),
-    lay(map, opacity) {
+    showMap(map, opacity) {
       over.hidden = map === null;
       if (map === null) return;
       over.style.opacity = String(opacity);
-      setSize(over, canvas); // it takes its memory with the first map
+      setSize(over, canvas); // only now, so that it needs no memory before the first map
       paint(over, map);
     },
     veil(mask) {
       if (mask === shown) return;
       shown = mask;
-      setSize(veil, canvas); // it takes its memory with the first mask
+      setSize(veil, canvas); // only now, so that it needs no memory before the first mask
       drawVeil(veil, mask);
     },
   };
 }
 
-/** Gives a canvas its size; false where it has it, since setting it again would clear it. */
+/** Gives a canvas its size; false if it already had it: setting it again would clear the canvas. */
 function setSize(canvas: HTMLCanvasElement, size: Size): boolean {
   if (canvas.width === size.width && canvas.height === size.height) return false;
   canvas.width = size.width;
@@ -69,7 +70,7 @@ function setSize(canvas: HTMLCanvasElement, size: Size): boolean {
   return true;
 }
 
-// A preview, or a map, may be smaller than the picture: it is scaled up smoothly, so that the canvas never changes its size.
+// A preview or a map may be smaller than the picture: it is scaled up smoothly, so that the canvas keeps its size.
 function paint(canvas: HTMLCanvasElement, picture: ImageBitmap): void {
   const context = canvas.getContext("2d");
   if (context === null) throw new Error("this browser gives no 2D canvas");
@@ -79,7 +80,7 @@ function paint(canvas: HTMLCanvasElement, picture: ImageBitmap): void {
   context.drawImage(picture, 0, 0, canvas.width, canvas.height);
 }
 
-// Dark, with soft diagonal stripes that show on a dark picture, and a light line where the movable part begins.
+// The veil is dark. Its soft diagonal stripes show on a dark picture, and a light line borders the movable part.
 function drawVeil(canvas: HTMLCanvasElement, mask: Mask | null): void {
   const context = canvas.getContext("2d");
   if (context === null) throw new Error("this browser gives no 2D canvas");

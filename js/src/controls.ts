@@ -1,21 +1,24 @@
-// What the panel shows for a given state, and what its buttons and fields ask for.
+// What the panel shows for a given state, and what its buttons and inputs ask for.
 
-import { type EditorAction, type EditorState, maskWord } from "./editor";
+import type { ActionName, PanelAction } from "./buttons";
+import { type EditorAction, maskWord } from "./editor";
+import type { InputChange } from "./inputs";
 import { maskToBytes } from "./mask";
 import { editWish, type SettingsChange, type Wish } from "./messages";
 import { LIVE_INTERVAL } from "./outbox";
-import type { ActionName, FieldChange, PanelAction, PanelView } from "./panel";
-import { type Doing, type RunState, statusText } from "./run";
+import type { PanelView } from "./panel";
+import { type Activity, type RunState, statusText } from "./run";
+import type { EditorState } from "./state";
 
-/** The buttons that ask the kernel; the others change the edit. */
-export type WishName = "start" | "step" | "undo" | "redo" | "reset" | "seed";
-export type EditName = Exclude<PanelAction, WishName>;
+/** The buttons that send a wish to the kernel; the others change the edit. */
+export type WishButton = "start" | "step" | "undo" | "redo" | "reset" | "seed";
+export type EditButton = Exclude<PanelAction, WishButton>;
 
-export function isWish(action: PanelAction): action is WishName {
+export function isWishButton(action: PanelAction): action is WishButton {
   return ["start", "step", "undo", "redo", "reset", "seed"].includes(action);
 }
 
-export function wishFor(action: WishName, rid: number, running: boolean): Wish {
+export function buttonWish(action: WishButton, rid: number, running: boolean): Wish {
   switch (action) {
     case "start":
       return { type: running ? "stop" : "start", rid };
@@ -32,20 +35,20 @@ export function wishFor(action: WishName, rid: number, running: boolean): Wish {
   }
 }
 
-/** The whole edit, and the mask's bytes where it has changed. */
-export function editOf(editor: EditorState, rid: number): readonly [Wish, ...ArrayBuffer[]] {
+/** The message with the whole edit, and the bytes of the mask if the mask has changed. */
+export function editMessage(editor: EditorState, rid: number): readonly [Wish, ...ArrayBuffer[]] {
   const word = maskWord(editor);
   const buffers = word === "buffer" && editor.mask !== null ? [maskToBytes(editor.mask)] : [];
   return [editWish(rid, editor.revision, editor.points, word), ...buffers];
 }
 
-/** The wish of a field; null for the brush, which belongs to the browser. */
-export function wishOf({ field, value }: FieldChange, rid: number, seed: number | null): Wish | null {
+/** The wish of an input; null for the brush size, which the kernel does not know. */
+export function inputWish({ field, value }: InputChange, rid: number, seed: number | null): Wish | null {
   const keep: SettingsChange = { preset: null, max_steps: null, latent_space: null };
   switch (field) {
     case "seed":
       return { type: "seed", rid, seed: Number(value), truncation_psi: null };
-    case "truncation": // the same seed again; null would be the next one
+    case "truncation": // the same seed again; null would ask for the next seed
       return { type: "seed", rid, seed, truncation_psi: Number(value) };
     case "preset":
       return { type: "settings", rid, ...keep, preset: value };
@@ -62,8 +65,8 @@ export function wishOf({ field, value }: FieldChange, rid: number, seed: number 
   }
 }
 
-/** What a button changes in the edit; null where there is nothing to change. */
-export function editFor(action: EditName, { selected, tool }: EditorState): EditorAction | null {
+/** How a button changes the edit; null if there is nothing to change. */
+export function buttonEdit(action: EditButton, { selected, tool }: EditorState): EditorAction | null {
   switch (action) {
     case "delete":
     case "lock":
@@ -81,7 +84,7 @@ export function editFor(action: EditName, { selected, tool }: EditorState): Edit
   }
 }
 
-/** ms between two edits. At rest nobody needs the places on the way: one edit a gesture, one step of undo. */
+/** ms between two edits. While no drag runs, one edit is sent for each gesture: it is one step of undo. */
 export function pace(editor: EditorState, run: RunState): number {
   if (editor.gesture?.kind !== "move") return 0;
   return run.running ? LIVE_INTERVAL : Number.POSITIVE_INFINITY;
@@ -98,13 +101,13 @@ export function panelView(editor: EditorState, run: RunState): PanelView {
     settings: run.settings,
     overlay: run.overlay,
     brush: editor.brush,
-    status: statusText(run, editor.points.length, doing(editor)),
+    status: statusText(run, editor.points.length, activity(editor)),
     muted: run.link !== "live",
     error: editor.error ?? run.error,
   };
 }
 
-function doing(editor: EditorState): Doing {
+function activity(editor: EditorState): Activity {
   if (editor.gesture?.kind === "new" && editor.gesture.armed) return "target";
   return editor.tool === "points" ? null : "mask";
 }

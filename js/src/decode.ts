@@ -1,4 +1,4 @@
-// Reading what came over the wire: each field by name, each with its check.
+// Reads the fields of a message by name and checks the type of each.
 
 export function toNumber(value: unknown, where: string): number {
   if (typeof value !== "number" || !Number.isFinite(value)) throw new Error(`${where} is not a finite number`);
@@ -10,8 +10,8 @@ export function toText(value: unknown, where: string): string {
   return value;
 }
 
-/** Named fields of one object, each read with its check. */
-export class Fields {
+/** The fields of one object. `where` names the object in the errors. */
+export class FieldReader {
   readonly #values: ReadonlyMap<string, unknown>;
   readonly #where: string;
 

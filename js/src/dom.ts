@@ -1,4 +1,4 @@
-// Small helpers to make elements.
+// Helpers that create elements and update them.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -28,7 +28,7 @@ function fill<E extends Element>(element: E, attributes: Attributes, children: r
   return element;
 }
 
-/** Writes only what differs: an unchanged live region is not read out again. */
+/** Writes the text only if it differs: a screen reader would read an unchanged live region again. */
 export function setText(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -37,7 +37,7 @@ export function setAttribute(element: Element, name: string, value: string): voi
   if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }
 
-/** Calls back once at the next paint, however often it was asked before. */
+/** A function that calls `then` once at the next paint, however often it is called until then. */
 export function oncePerPaint(then: () => void): () => void {
   let asked = false;
   return () => {

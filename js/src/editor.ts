@@ -1,74 +1,16 @@
-// The edit as the browser sees it: the kernel's points and mask, what the user draws over them, and which counts.
+// The edit as the browser sees it: the kernel's points and mask, the user's changes to them, and which of the two
+// holds.
 //
-// The kernel owns the edit. Local changes show at once and count until the kernel has answered them; as soon as nothing
-// local is under way, the kernel's last word counts (`settled`).
+// The kernel owns the edit. Local changes show at once and hold until the kernel has answered them; once no local
+// change is open, the kernel's last edit holds (`settled`).
 
 import { overdue, resync, takeFact, takeTracked } from "./facts";
-import { distance, type Point, type Size, samePoint } from "./geometry";
+import { distance, type Point, type Size } from "./geometry";
 import { cancel, drag, press, release } from "./gestures";
 import type { Mask } from "./mask";
-import type { EditFact, EditPoint, MaskWord } from "./messages";
+import type { EditFact, MaskWord } from "./messages";
 import { changed, nudge, remove, toggleLock } from "./points";
-
-export type End = "handle" | "target";
-
-export interface EndRef {
-  readonly index: number;
-  readonly end: End;
-}
-
-/** points: press and drag; brush and erase: paint what may move. */
-export type Tool = "points" | "brush" | "erase";
-
-/** A pointer that is down. `slop` (image px) is how far it must go before a press becomes a drag. */
-interface Pressed {
-  readonly from: Point<"image">;
-  readonly slop: number;
-  readonly moved: boolean;
-}
-
-/** `armed`: the handle was set by a click, and the pointer, up again, looks for the target. */
-export type Gesture =
-  | (Pressed & { readonly kind: "new"; readonly to: Point<"image">; readonly armed: boolean })
-  | (Pressed & { readonly kind: "move"; readonly ref: EndRef; readonly start: Point<"image"> })
-  | { readonly kind: "paint"; readonly mask: Mask; readonly last: Point<"image">; readonly value: 0 | 1 };
-
-export interface Snapshot {
-  readonly points: readonly EditPoint[];
-  /** Where each handle is now; the drag moves them. */
-  readonly handles: readonly Point<"image">[];
-  readonly mask: Mask | null;
-}
-
-/** Its own points, handles and mask are what is shown and will be sent. */
-export interface EditorState extends Snapshot {
-  readonly client: string;
-  readonly size: Size;
-  readonly maxPoints: number;
-  /** The kernel's revision and what it holds. */
-  readonly revision: number;
-  readonly base: Snapshot;
-  /** The targets that locked points had, by their handle. */
-  readonly former: ReadonlyMap<string, Point<"image">>;
-  readonly selected: number | null;
-  readonly picked: boolean; // the user took the selected point, rather than having just drawn it
-  readonly gesture: Gesture | null;
-  readonly tool: Tool;
-  readonly brush: number; // image px across
-  readonly hover: Point<"image"> | null; // where the brush is
-  readonly changes: number; // local changes made, and how many of them have been sent
-  readonly sent: number;
-  readonly sentMask: Mask | null;
-  /** The own edit that the kernel has not answered; overdue: for so long that it was asked. */
-  readonly pending: number | null;
-  readonly overdue: boolean;
-  readonly resync: boolean; // after a hello the next fact counts whatever its revision
-  readonly lost: number | null; // the revision whose mask never came; hello brings it
-  readonly canUndo: boolean;
-  readonly canRedo: boolean;
-  /** Why the last edit was refused, in words; null when it was not. */
-  readonly error: string | null;
-}
+import { type EditorState, type EndRef, endPosition, type Snapshot, sameEdit, type Tool } from "./state";
 
 export type EditorAction =
   | { readonly type: "press"; readonly at: Point<"image">; readonly hit: EndRef | null; readonly slop: number }
@@ -178,11 +120,11 @@ function step(state: EditorState, action: EditorAction): EditorState {
 
 function resize(state: EditorState, size: Size): EditorState {
   if (size.width === state.size.width && size.height === state.size.height) return state;
-  const base = { ...state.base, mask: null }; // a mask of another size says nothing
+  const base = { ...state.base, mask: null }; // a mask of another size is meaningless
   return { ...state, size, base, mask: null, sentMask: null, gesture: null };
 }
 
-/** Where nothing local is under way, what the kernel holds is what is shown. A half-made point or stroke is its own. */
+/** Shows the kernel's edit if no local change is open. A half-made point or stroke stays: it is not in the edit yet. */
 function settled(state: EditorState): EditorState {
   if (state.gesture?.kind === "move" || state.pending !== null || hasUnsent(state)) return state;
   const { base, changes } = state;
@@ -192,29 +134,23 @@ function settled(state: EditorState): EditorState {
   return { ...state, ...base, selected, sent: changes };
 }
 
-/** Is there a local change the kernel has not been told? What was taken back again is none. */
+/** Whether there is a local change that was not sent. A change that was undone locally before it was sent is none. */
 export function hasUnsent(state: EditorState): boolean {
   return state.changes !== state.sent && !(state.pending === null && sameEdit(state, state.base));
 }
 
-export function sameEdit(a: Snapshot, b: Snapshot): boolean {
-  const same = (p: EditPoint, q?: EditPoint) =>
-    samePoint(p.handle, q?.handle) && samePoint(p.target, q?.target) && p.locked === q?.locked;
-  return a.mask === b.mask && a.points.length === b.points.length && a.points.every((p, i) => same(p, b.points[i]));
-}
-
-/** The mask with the stroke under way. */
+/** The mask, with the stroke that is being painted. */
 export function shownMask({ gesture, mask }: EditorState): Mask | null {
   return gesture?.kind === "paint" ? gesture.mask : mask;
 }
 
-/** What the edit to be sent says of the mask. */
+/** The mask word of the edit to be sent. */
 export function maskWord(state: EditorState): MaskWord {
   if (state.mask === state.base.mask) return "keep";
   return state.mask === null ? "none" : "buffer";
 }
 
-/** The end under a press: the nearest within `reach` (image px); where both ends lie together, the target. */
+/** The end under a press: the nearest within `reach` (image px); the target if both ends are at the same place. */
 export function endAt(state: EditorState, at: Point<"image">, reach: number): EndRef | null {
   let best: { ref: EndRef; away: number } | null = null;
   for (let index = state.points.length - 1; index >= 0; index--) {
@@ -225,10 +161,4 @@ export function endAt(state: EditorState, at: Point<"image">, reach: number): En
     }
   }
   return best?.ref ?? null;
-}
-
-/** Where an end is shown: a handle at its tracked place, a target where it was put. */
-export function endPosition(state: EditorState, ref: EndRef): Point<"image"> | null {
-  const position = ref.end === "handle" ? state.handles[ref.index] : state.points[ref.index]?.target;
-  return position ?? null;
 }

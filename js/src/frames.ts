@@ -1,4 +1,4 @@
-// Frames as they come: decode one at a time, the newest wins, and each received frame gives its credit back once.
+// The queue of frames: one is decoded at a time, then the newest; the credit of each received frame is returned once.
 
 import { asBytes, type Bytes, type FrameFact } from "./messages";
 
@@ -8,10 +8,10 @@ export interface Picture {
 
 export interface FramePorts<P extends Picture> {
   decode(picture: Bytes, mime: string): Promise<P>;
-  /** Calls back when the screen is next painted; in a hidden tab that is when it shows again, so frames stop there. */
+  /** Calls back at the next paint. In a hidden tab that is when the tab is shown again, so frames stop until then. */
   nextPaint(then: () => void): void;
   draw(picture: P, frame: FrameFact): void;
-  /** The one credit of this frame. */
+  /** Returns the one credit of this frame. */
   shown(seq: number): void;
   failed(frame: FrameFact, error: unknown): void;
 }
@@ -23,7 +23,7 @@ export interface FrameQueue {
 
 export function frameQueue<P extends Picture>(ports: FramePorts<P>): FrameQueue {
   let waiting: FrameFact | null = null;
-  let passedOver: number[] = []; // credits of frames that a newer one has replaced
+  let passedOver: number[] = []; // `seq` of the frames that a newer one has replaced
   let working = false;
   let closed = false;
 
@@ -38,12 +38,12 @@ export function frameQueue<P extends Picture>(ports: FramePorts<P>): FrameQueue 
       if (!closed) ports.failed(frame, error);
     } finally {
       picture?.close();
-      if (!closed) giveBack(frame.seq);
+      if (!closed) returnCredit(frame.seq);
     }
   }
 
-  // Only when a frame has come through: a hidden page draws nothing, so nothing may make the kernel send more.
-  function giveBack(seq: number): void {
+  // Only after a frame was drawn: a hidden page draws nothing, so it must not make the kernel send more.
+  function returnCredit(seq: number): void {
     for (const credit of [seq, ...passedOver]) ports.shown(credit);
     passedOver = [];
   }
@@ -72,12 +72,12 @@ export function frameQueue<P extends Picture>(ports: FramePorts<P>): FrameQueue 
   };
 }
 
-/** `new Blob([view])` copies exactly the view, also where the host cut it out of a larger buffer. */
+/** `new Blob([view])` copies the view alone, even if it is part of a larger buffer. */
 function decodePicture(picture: Bytes, mime: string): Promise<ImageBitmap> {
   return createImageBitmap(new Blob([picture], { type: mime }));
 }
 
-/** How a frame comes onto the screen of a page. */
+/** How frames are decoded and painted in a browser. */
 export const SCREEN: Pick<FramePorts<ImageBitmap>, "decode" | "nextPaint"> = {
   decode: decodePicture,
   nextPaint: (then) => void requestAnimationFrame(then),
@@ -87,7 +87,7 @@ export function notShown({ step }: FrameFact, error: unknown): string {
   return `The picture of step ${step} could not be shown: ${String(error)}`;
 }
 
-/** Draws the saved picture that stands in until the first frame, where there is one that can be read. */
+/** Draws the saved picture, shown until the first frame; nothing if there is none or it cannot be decoded. */
 export async function usePoster(value: unknown, draw: (picture: ImageBitmap) => void): Promise<void> {
   const poster = asBytes(value);
   const picture = poster === null ? null : await decodePicture(poster, "image/jpeg").catch(() => null);

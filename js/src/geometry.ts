@@ -1,13 +1,13 @@
-// Points, the space they live in, and the one conversion between the two spaces.
+// Points, their coordinate spaces, and the one conversion between the two spaces.
 //
-// css px count from the left top corner of the viewport; image px have pixel centres at integers, so the picture
-// reaches from -0.5 to width - 0.5. Both are (x, y).
+// css px count from the top left corner of the viewport; image px have pixel centres at integers, so the picture
+// extends from -0.5 to width - 0.5. Both are (x, y).
 
 declare const space: unique symbol;
 
 export type Space = "css" | "image";
 
-/** A position that cannot enter where a position of the other space is due. */
+/** A position that the compiler refuses where a position of the other space is expected. */
 export interface Point<S extends Space> {
   readonly x: number;
   readonly y: number;
@@ -20,7 +20,7 @@ export interface Size {
   readonly height: number;
 }
 
-/** Where the picture lies on the screen, in css px (a DOMRect fits). */
+/** Where the picture is on the screen, in css px (a DOMRect fits). */
 export interface Box {
   readonly left: number;
   readonly top: number;
@@ -36,13 +36,14 @@ export function imagePoint(x: number, y: number): Point<"image"> {
   return { x, y } as Point<"image">;
 }
 
-// A thousandth of a pixel: far below what a hand can do, and it takes the float noise off.
+// To a thousandth of a pixel: far below what a hand can do, and it removes the float noise.
 function tidy(value: number): number {
   return Math.round(value * 1000) / 1000 + 0;
 }
 
-// A browser lays out in 64ths of a css px: a picture said to be 300.4 css px wide is 300.390625, and the middle of a
-// pixel comes out up to 0.02 px beside its integer. What lies so near to a pixel's centre is meant as the centre.
+// A browser lays out in 64ths of a css px: a picture that should be 300.4 css px wide is 300.390625 wide, and the
+// centre of a pixel comes out up to 0.02 px beside its integer. A position so near to a pixel's centre is taken as the
+// centre.
 const LAYOUT_ERROR = 0.02; // image px
 
 function snapped(value: number): number {

@@ -1,15 +1,14 @@
-// From a press to what it has made: a new point (drawn in one go, or by two clicks), a moved end, a stroke of the brush.
+// What a press becomes: a new point (drawn in one drag, or by two clicks), a moved end, or a stroke of the brush.
 //
-// A click on an empty place sets a handle, and an arrow follows the pointer until the next click sets the target.
-// The exception is a point that the user has taken up: the first click beside it only lets go of it. A point just drawn
-// does not count as taken up, so that points can be set one after the other; nor does a second click on the
-// same spot make a point without a way to go: it takes the handle back.
+// A click on an empty place sets a handle, and an arrow follows the pointer until the next click sets the target. A
+// second click on the same spot removes the handle again: its target would be where it is. While the user has
+// a point selected (`picked`), the first click elsewhere only deselects it; a point that was just drawn is not `picked`,
+// so that points can be set one after the other.
 
-import type { EditorState, EndRef, Gesture } from "./editor";
-import { endPosition } from "./editor";
 import { clampToImage, distance, movedBy, type Point } from "./geometry";
 import { filledMask, isEmpty, paint } from "./mask";
 import { changed, placeEnd } from "./points";
+import { type EditorState, type EndRef, endPosition, type Gesture } from "./state";
 
 export function press(state: EditorState, at: Point<"image">, hit: EndRef | null, slop: number): EditorState {
   if (state.tool !== "points") return pressBrush(state, at);
@@ -45,7 +44,7 @@ export function release(state: EditorState): EditorState {
   switch (gesture.kind) {
     case "move":
       return rest;
-    case "paint": // a mask under which nothing may move is of no use: it is taken off
+    case "paint": // a mask under which nothing may move has no use: it is removed
       return changed(rest, { mask: isEmpty(gesture.mask) ? null : gesture.mask });
     case "new":
       if (gesture.moved) return distance(gesture.from, gesture.to) < gesture.slop ? rest : addPoint(rest, gesture);
@@ -75,7 +74,8 @@ function addPoint(state: EditorState, { from, to }: Extract<Gesture, { kind: "ne
   });
 }
 
-// The first stroke of the brush makes a mask of this stroke alone; the eraser's first takes its stroke from everything.
+// Without a mask, the first stroke of the brush makes a mask of this stroke alone, and that of the eraser a mask of all
+// but it.
 function pressBrush(state: EditorState, at: Point<"image">): EditorState {
   const value = state.tool === "brush" ? 1 : 0;
   const mask = state.mask ?? filledMask(state.size, value === 1 ? 0 : 1);

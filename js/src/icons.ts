@@ -1,4 +1,4 @@
-// The icons of the buttons: 16 x 16, drawn in the colour of the text.
+// The icons of the buttons: 16 x 16 css px, in the colour of the text.
 
 import { svg } from "./dom";
 

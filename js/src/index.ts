@@ -1,4 +1,4 @@
-// The entry that anywidget loads: one View for each place where the widget is shown.
+// The module that anywidget loads: one View for each place where the widget is shown.
 
 import type { AnyWidget } from "@anywidget/types";
 import type { Traits } from "./kernel";

@@ -1,42 +1,53 @@
-// The fields of the panel: seed, truncation, the brush's size, and the settings of the drag.
+// The inputs of the panel: seed, truncation, brush size, and the settings of the drag.
 //
-// A field shows what the kernel holds and is written only when that changes, so that nothing is taken from under the
-// hands of one who types. What is entered goes out once: on Enter, or when a slider is let go.
+// An input shows what the kernel holds. It is written only when that changes, so that it does not overwrite what the
+// user is typing. A value is sent once: on Enter, or when a slider is released.
 
+import { type ActionName, createButton } from "./buttons";
 import { html, setAttribute, setText } from "./dom";
 import { BRUSH } from "./editor";
-import { OVERLAY_VIEWS } from "./messages";
-import { createButton, type PanelView } from "./panel";
+import { OVERLAY_VIEWS, type OverlayView, type Settings } from "./messages";
 
-export type FieldName = "seed" | "truncation" | "preset" | "max-steps" | "latent-space" | "overlay" | "brush";
+export type InputName = "seed" | "truncation" | "preset" | "max-steps" | "latent-space" | "overlay" | "brush";
 
-export interface FieldChange {
-  readonly field: FieldName;
+export interface InputChange {
+  readonly field: InputName;
   readonly value: string;
 }
 
-export interface Fields {
+/** What the inputs show. */
+export interface InputsView {
+  readonly live: boolean;
+  readonly pressed: ReadonlySet<ActionName>;
+  readonly seed: number | null;
+  readonly truncation: number;
+  readonly settings: Settings | null;
+  readonly overlay: OverlayView;
+  readonly brush: number;
+}
+
+export interface Inputs {
   readonly rows: readonly HTMLElement[];
-  /** Opens and closes the settings. */
+  /** The button that opens and closes the settings. */
   readonly toggle: HTMLElement;
-  draw(view: PanelView): void;
+  draw(view: InputsView): void;
   restore(): void;
 }
 
 const LAST_SEED = 2 ** 32 - 1;
 
-type Enter = (change: FieldChange) => void;
+type Enter = (change: InputChange) => void;
 type Control = HTMLInputElement | HTMLSelectElement;
 
-/** One field; `show` writes what the kernel holds, `restore` writes it again. */
-interface Field<C extends Control> {
+/** One input; `show` writes what the kernel holds, `restore` writes it again. */
+interface Input<C extends Control> {
   readonly control: C;
   readonly row: HTMLElement;
   show(value: string, enabled: boolean): void;
   restore(): void;
 }
 
-export function createFields(enter: Enter, newSeed: HTMLElement, signal: AbortSignal): Fields {
+export function createInputs(enter: Enter, newSeed: HTMLElement, signal: AbortSignal): Inputs {
   const seed = createSeed(enter, newSeed, signal);
   const truncation = createSlider("truncation", "Truncation", { min: 0, max: 1, step: 0.05 }, signal);
   const brush = createSlider("brush", "Brush size", { min: BRUSH.least, max: BRUSH.most, step: 1 }, signal);
@@ -62,11 +73,11 @@ export function createFields(enter: Enter, newSeed: HTMLElement, signal: AbortSi
   };
 }
 
-function send(enter: Enter, control: Control, field: FieldName): void {
+function send(enter: Enter, control: Control, field: InputName): void {
   if (control.value !== "" && control.checkValidity()) enter({ field, value: control.value });
 }
 
-function createField<C extends Control>(control: C, name: FieldName, label: string, follow = () => {}): Field<C> {
+function createInput<C extends Control>(control: C, name: InputName, label: string, follow = () => {}): Input<C> {
   setAttribute(control, "data-field", name);
   let shown: string | null = null;
   const write = (value: string): void => {
@@ -85,23 +96,23 @@ function createField<C extends Control>(control: C, name: FieldName, label: stri
   };
 }
 
-function createNumber(name: FieldName, label: string, limits: Readonly<Record<string, number>>) {
+function createNumber(name: InputName, label: string, limits: Readonly<Record<string, number>>) {
   const attributes = Object.fromEntries(Object.entries(limits).map(([key, value]) => [key, String(value)]));
-  return createField(
+  return createInput(
     html("input", { type: "number", class: "draggan-number-field", step: "1", ...attributes }),
     name,
     label,
   );
 }
 
-function createSlider(name: FieldName, label: string, limits: Readonly<Record<string, number>>, signal: AbortSignal) {
+function createSlider(name: InputName, label: string, limits: Readonly<Record<string, number>>, signal: AbortSignal) {
   const attributes = Object.fromEntries(Object.entries(limits).map(([key, value]) => [key, String(value)]));
   const control = html("input", { type: "range", class: "draggan-slider", ...attributes });
   const number = html("output", { class: "draggan-value" });
   const follow = (): void =>
     setText(number, name === "brush" ? `${control.value} px` : Number(control.value).toFixed(2));
   control.addEventListener("input", follow, { signal });
-  const field = createField(control, name, label, follow);
+  const field = createInput(control, name, label, follow);
   field.row.append(number);
   return field;
 }
@@ -121,7 +132,7 @@ function createSeed(enter: Enter, newSeed: HTMLElement, signal: AbortSignal) {
   control.addEventListener("keydown", (event) => event.key === "Enter" && send(enter, control, "seed"), { signal });
   control.addEventListener("blur", field.restore, { signal });
   const row = html("div", { class: "draggan-group" }, field.row, previous, next, newSeed);
-  const draw = (view: PanelView): void => {
+  const draw = (view: InputsView): void => {
     field.show(view.seed === null ? "" : String(view.seed), view.live);
     previous.disabled = !view.live || view.seed === null || view.seed === 0;
     next.disabled = !view.live || view.seed === LAST_SEED;
@@ -129,16 +140,16 @@ function createSeed(enter: Enter, newSeed: HTMLElement, signal: AbortSignal) {
   return { field, row, draw };
 }
 
-let rows = 0; // an id of its own for each settings row on the page
+let rows = 0; // makes the id of each settings row on the page unique
 
 function createSettings(enter: Enter, signal: AbortSignal) {
-  const preset = createField(html("select"), "preset", "Preset");
+  const preset = createInput(html("select"), "preset", "Preset");
   const steps = createNumber("max-steps", "Steps at most", { min: 1, max: 1_000_000 });
-  const space = createField(html("select"), "latent-space", "Latent space");
-  const overlay = createField(html("select"), "overlay", "Overlay");
+  const space = createInput(html("select"), "latent-space", "Latent space");
+  const overlay = createInput(html("select"), "overlay", "Overlay");
   overlay.row.title = "What the drag sees, over the picture while it rests";
   const fields = [preset, steps, space, overlay];
-  const names: readonly FieldName[] = ["preset", "max-steps", "latent-space", "overlay"];
+  const names: readonly InputName[] = ["preset", "max-steps", "latent-space", "overlay"];
   fields.forEach(({ control }, i) => {
     control.addEventListener("change", () => send(enter, control, names[i] ?? "preset"), { signal });
   });
@@ -153,10 +164,10 @@ function createSettings(enter: Enter, signal: AbortSignal) {
     setAttribute(toggle, "aria-expanded", String(!row.hidden));
   };
   toggle.addEventListener("click", flip, { signal });
-  const draw = ({ settings, overlay: view, live }: PanelView): void => {
+  const draw = ({ settings, overlay: view, live }: InputsView): void => {
     toggle.disabled = settings === null;
     if (settings === null) return;
-    const { preset: chosen, presets } = settings; // a preset with changes of its own may have a name of its own
+    const { preset: chosen, presets } = settings; // Python may have given a changed preset another name
     setOptions(preset.control, presets.includes(chosen) ? presets : [chosen, ...presets]);
     setOptions(space.control, settings.latentSpaces);
     preset.show(chosen, live);

@@ -1,12 +1,12 @@
-// The line to the kernel: sends wishes under one client id, hands on facts, and notices when nobody is there.
+// The connection to the kernel: sends wishes under one client id, passes facts on, and reports when no kernel answers.
 
 import type { AnyModel } from "@anywidget/types";
 import type { Size } from "./geometry";
 import { type Fact, parseFact, type Wish, type WishMessage } from "./messages";
 
-const PATIENCE = 5000; // ms without an answer to hello before the widget says so
-const TICK = 100; // ms between the requests for the next frame, Colab only
-const TICK_ON = 2000; // ms for which they go on after the drag has ended: the last picture is still to come
+const PATIENCE = 5000; // ms without an answer to hello before the widget tells the user
+const TICK = 100; // ms between two requests for the next frame, Colab only
+const TICK_ON = 2000; // ms of further requests after the drag has ended: the last picture comes later
 
 export interface Traits {
   image_size: [number, number];
@@ -19,9 +19,9 @@ export interface Traits {
 
 export interface KernelPorts {
   fact(fact: Fact): void;
-  /** Nobody has answered for PATIENCE. */
+  /** No answer for PATIENCE. */
   silent(): unknown;
-  /** The host says that the line is cut. */
+  /** The host reports that the connection is lost. */
   gone(): unknown;
   running(): boolean;
 }
@@ -32,7 +32,7 @@ export interface Kernel {
   send(wish: Wish, ...buffers: readonly ArrayBuffer[]): void;
   nextRid(): number;
   hello(): void;
-  /** A hello in passing: what was missed comes again, and nothing is said if it does not. */
+  /** Sends a hello: the kernel repeats its state. Unlike after `hello`, a missing answer is not reported. */
   ask(): void;
 }
 
@@ -67,7 +67,7 @@ export function connect(model: AnyModel<Traits>, ports: KernelPorts, signal: Abo
     if (fact !== null) ports.fact(fact);
   };
 
-  // A cut line is the host's word; hello finds out whether it has come back.
+  // The host reports a lost connection; only the answer to a hello shows that it is back.
   const onLive = function (this: unknown): void {
     if (!commIsLive(this)) ports.gone();
     hello();
@@ -99,7 +99,7 @@ export function connect(model: AnyModel<Traits>, ports: KernelPorts, signal: Abo
   return { client, colab, send, hello, ask, nextRid: () => ++rid };
 }
 
-/** The full picture in image px; 512 x 512 where a restored view has lost its traits. */
+/** The size of the full picture in image px; 512 x 512 if a restored view has lost its traits. */
 export function sizeOf(model: AnyModel<Traits>): Size {
   const [width, height] = model.get("image_size") ?? [];
   return { width: width || 512, height: height || 512 };
@@ -126,7 +126,7 @@ function isColab(): boolean {
   return typeof google === "object" && google !== null && "colab" in google;
 }
 
-// anywidget calls back on its view, whose model knows; where it does not, the next hello tells.
+// anywidget calls back with its view as `this`, and the model of the view knows; otherwise the next hello finds out.
 function commIsLive(view: unknown): boolean {
   const model: unknown = typeof view === "object" && view !== null ? Reflect.get(view, "model") : undefined;
   return typeof model === "object" && model !== null && Reflect.get(model, "comm_live") === true;

@@ -1,14 +1,15 @@
-// The keyboard, while the widget has the focus. The titles of the buttons name the keys.
+// The keys, while the widget has the focus. The titles of the buttons name them.
 //
-// A key that is used goes no further: a notebook would cut the cell on Delete, or walk to the next one on an arrow.
+// A key that is used is not passed on: a notebook would cut the cell on Delete, or move to the next cell on an arrow.
 
-import type { EditorAction, EditorState, End, EndRef } from "./editor";
+import type { ActionName, PanelAction } from "./buttons";
+import type { EditorAction } from "./editor";
 import { endOf } from "./overlay";
-import type { ActionName, PanelAction } from "./panel";
+import type { EditorState, End, EndRef } from "./state";
 
 export interface KeyPorts {
   state(): EditorState;
-  /** False while there is no kernel to hear the edit. */
+  /** False while no kernel answers. */
   ready(): boolean;
   enabled(): ReadonlySet<ActionName>;
   act(action: PanelAction): void;
@@ -39,7 +40,7 @@ export function attachKeys(root: HTMLElement, ports: KeyPorts, signal: AbortSign
     if (used) event.preventDefault();
     if (used || inField(event.target)) event.stopPropagation();
   };
-  // A clicked button hands the keys back to the picture; a button reached by Tab (detail 0) keeps them.
+  // After a click on a button the picture gets the keys; a button pressed by a key (detail 0) keeps them.
   const clicked = ({ detail, target }: MouseEvent): void => {
     if (detail > 0 && target instanceof Element && target.closest("button") !== null) ports.focus(null);
   };
@@ -47,10 +48,10 @@ export function attachKeys(root: HTMLElement, ports: KeyPorts, signal: AbortSign
   root.addEventListener("click", clicked, { signal });
 }
 
-/** Was the key for the widget? */
+/** Whether the widget has used the key. */
 function key(ports: KeyPorts, event: KeyboardEvent): boolean {
   if (event.isComposing) return false;
-  if (event.key === "Escape") return leave(ports, event.target);
+  if (event.key === "Escape") return leaveStep(ports, event.target);
   if (inField(event.target)) return false;
   // AltGr is Ctrl and Alt together; on many keyboards the brackets need it.
   if ((event.ctrlKey || event.metaKey || event.altKey) && !event.getModifierState("AltGraph"))
@@ -63,7 +64,8 @@ function inField(target: EventTarget | null): boolean {
   return target instanceof Element && target.closest("input, select") !== null;
 }
 
-function leave(ports: KeyPorts, target: EventTarget | null): boolean {
+/** Escape leaves one thing at a time: the input, the gesture, the tool, the selection. */
+function leaveStep(ports: KeyPorts, target: EventTarget | null): boolean {
   const { gesture, tool, selected } = ports.state();
   if (inField(target)) ports.focus(null);
   else if (gesture !== null) ports.dispatch({ type: "cancel" });
@@ -86,13 +88,13 @@ function toolKey(ports: KeyPorts, event: KeyboardEvent): boolean {
   else {
     const action = ACTIONS[event.key.toLowerCase()];
     const onButton = event.target instanceof Element && event.target.closest("button") !== null;
-    // On a button Space is the button's own.
+    // On a button, Space clicks the button.
     return action !== undefined && !(event.key === " " && onButton) && perform(ports, event, action);
   }
   return true;
 }
 
-// Also where the action is not to be had now: the key stays the widget's, and Space does not scroll the page.
+// True also if the action is not possible now: the widget keeps the key, so that Space does not scroll the page.
 function perform(ports: KeyPorts, event: KeyboardEvent, action: ActionName): boolean {
   if (ports.enabled().has(action) && (!event.repeat || REPEATABLE.includes(action))) ports.act(action);
   return true;

@@ -1,10 +1,10 @@
-// What may move: one byte a pixel of the full picture, row by row, 1 = may move. No mask (null): everything may.
+// The mask: one byte for each pixel of the full picture, row by row, 1 = may move. No mask (null): everything may move.
 
 import type { Point, Size } from "./geometry";
 
 export type Mask = Uint8Array<ArrayBuffer>;
 
-/** A stroke from one place to the next: every pixel whose centre lies within `radius` (image px) of the way. */
+/** A stroke: every pixel whose centre is within `radius` (image px) of the line between two places. */
 export interface Stroke {
   readonly from: Point<"image">;
   readonly to: Point<"image">;
@@ -38,7 +38,7 @@ function span(a: number, b: number, radius: number, length: number): readonly [n
   return [Math.max(0, Math.ceil(Math.min(a, b) - radius)), Math.min(length - 1, Math.floor(Math.max(a, b) + radius))];
 }
 
-/** May nothing move? */
+/** Whether nothing may move. */
 export function isEmpty(mask: Mask): boolean {
   return !mask.includes(1);
 }
@@ -48,14 +48,14 @@ export function sameMask(a: Mask | null, b: Mask | null): boolean {
   return a !== null && b !== null && a.length === b.length && a.every((value, i) => value === b[i]);
 }
 
-/** The kernel's bytes; null where they do not fit the picture. Any byte but 0 counts as 1. */
+/** The mask in the kernel's bytes; null if they do not fit the picture. Any byte but 0 counts as 1. */
 export function maskFromBytes(bytes: DataView | Uint8Array | null, size: Size): Mask | null {
   if (bytes === null || bytes.byteLength !== size.width * size.height) return null;
   const view = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return Uint8Array.from(view, (byte) => (byte === 0 ? 0 : 1));
 }
 
-/** A copy: what is on its way no longer belongs to the editor. */
+/** The bytes to send: a copy, which the editor does not share. */
 export function maskToBytes(mask: Mask): ArrayBuffer {
   return mask.slice().buffer;
 }

@@ -1,19 +1,19 @@
-// The wire: what the kernel tells (facts) and what the browser asks (wishes), parsed once and trusted afterwards.
+// The messages: facts from the kernel and wishes from the browser. A fact is parsed once and trusted afterwards.
 
-import { Fields, toNumber, toText } from "./decode";
+import { FieldReader, toNumber, toText } from "./decode";
 import { imagePoint, type Point } from "./geometry";
 
 export interface EditPoint {
   readonly handle: Point<"image">;
   readonly target: Point<"image">;
-  /** It holds its place: the target is where the handle was when it was locked. */
+  /** The point stays where it is: its target is where its handle was when it was locked. */
   readonly locked: boolean;
 }
 
-/** Bytes as the host hands them over: a DataView in Jupyter, a Uint8Array in Colab. */
+/** Bytes as the host gives them: a DataView in Jupyter, a Uint8Array in Colab. */
 export type Bytes = DataView<ArrayBuffer> | Uint8Array<ArrayBuffer>;
 
-/** none: everything may move; keep: as it was; buffer: the message carries it. */
+/** none: no mask; keep: the mask is unchanged; buffer: the message carries the mask. */
 export type MaskWord = "none" | "keep" | "buffer";
 
 export interface EditFact {
@@ -26,7 +26,7 @@ export interface EditFact {
   readonly points: readonly EditPoint[];
   readonly handles: readonly Point<"image">[];
   readonly mask: MaskWord;
-  /** One byte a pixel, 1 = may move; null without "buffer", or where the host lost it. */
+  /** One byte for each pixel, 1 = may move; null without "buffer", or if the host lost it. */
   readonly maskBytes: Bytes | null;
   readonly canUndo: boolean;
   readonly canRedo: boolean;
@@ -47,13 +47,13 @@ export interface FrameFact {
   readonly distances: readonly number[];
   readonly stepsPerSecond: number | null;
   readonly seed: number | null;
-  /** null when the message came without its buffer; it still costs a credit. */
+  /** null if the message arrived without its buffer; the frame still costs a credit. */
   readonly picture: Bytes | null;
 }
 
 export type EndReason = "arrived" | "cap" | "stalled" | "lost" | "stopped";
 
-/** What the kernel drags with, and what there is to choose from. */
+/** The settings of the next drag, and the choices. */
 export interface Settings {
   readonly preset: string;
   readonly presets: readonly string[];
@@ -64,14 +64,14 @@ export interface Settings {
 
 export const OVERLAY_VIEWS = ["none", "colours", "difference", "similarity", "L2", "channel", "cost"] as const;
 
-/** given: an array from Python. */
+/** given: an array that Python gave. */
 export type OverlayView = (typeof OVERLAY_VIEWS)[number] | "given";
 
 export interface OverlayFact {
   readonly type: "overlay";
   readonly view: OverlayView;
   readonly opacity: number;
-  /** false: chosen, but nothing to be seen now, as while a drag runs. */
+  /** false: nothing is shown now, although the view is chosen, as while a drag runs. */
   readonly shown: boolean;
   readonly picture: Bytes | null;
 }
@@ -104,7 +104,7 @@ export type Wish =
   | { readonly type: "start" | "stop" | "undo" | "redo" | "reset"; readonly rid: number }
   | { readonly type: "step"; readonly rid: number; readonly n: number }
   | {
-      readonly type: "seed"; // seed null: the next one; truncation_psi null: as it is
+      readonly type: "seed"; // seed null: the next seed; truncation_psi null: unchanged
       readonly rid: number;
       readonly seed: number | null;
       readonly truncation_psi: number | null;
@@ -114,7 +114,7 @@ export type Wish =
   | { readonly type: "shown"; readonly seq: number }
   | { readonly type: "tick" };
 
-/** null keeps what is. */
+/** null: unchanged. */
 export interface SettingsChange {
   readonly preset: string | null;
   readonly max_steps: number | null;
@@ -128,23 +128,23 @@ export function editWish(rid: number, revision: number, points: readonly EditPoi
   return { type: "edit", rid, revision, points: wirePoints, mask };
 }
 
-/** A message of the kernel, or null (and a warning) when it is not one we know. */
+/** A message of the kernel as a fact; null, with a warning, if it is unknown or malformed. */
 export function parseFact(content: unknown, buffers: readonly unknown[] = []): Fact | null {
   try {
-    return readFact(new Fields(content, "message"), buffers);
+    return readFact(new FieldReader(content, "message"), buffers);
   } catch (error) {
     console.warn(`draggan: message ignored: ${error instanceof Error ? error.message : String(error)}`);
     return null;
   }
 }
 
-/** The bytes themselves, or null when there are none. */
+/** The value as bytes; null if it is not bytes, or empty. */
 export function asBytes(value: unknown): Bytes | null {
   const fits = value instanceof DataView || value instanceof Uint8Array;
   return fits && value.byteLength > 0 ? (value as Bytes) : null;
 }
 
-function readFact(m: Fields, buffers: readonly unknown[]): Fact {
+function readFact(m: FieldReader, buffers: readonly unknown[]): Fact {
   const type = m.oneOf("type", ["edit", "frame", "settings", "overlay", "started", "ended", "failed"]);
   switch (type) {
     case "edit":
@@ -171,9 +171,9 @@ function readFact(m: Fields, buffers: readonly unknown[]): Fact {
   }
 }
 
-function readEdit(m: Fields, buffers: readonly unknown[]): EditFact {
+function readEdit(m: FieldReader, buffers: readonly unknown[]): EditFact {
   const points = m.list("points", (value, where) => {
-    const point = new Fields(value, where);
+    const point = new FieldReader(value, where);
     const locked = point.get("locked") !== undefined && point.bool("locked");
     return { handle: toPoint(point.get("handle"), where), target: toPoint(point.get("target"), where), locked };
   });
@@ -195,12 +195,12 @@ function readEdit(m: Fields, buffers: readonly unknown[]): EditFact {
   };
 }
 
-/** Whose wish it answers; null and null when it answers none. */
-function readReply(m: Fields): { readonly rid: number | null; readonly client: string | null } {
+/** `rid` and client of the wish that the fact answers; both null if it answers none. */
+function readReply(m: FieldReader): { readonly rid: number | null; readonly client: string | null } {
   return { rid: m.orNull("rid", (k) => m.integer(k)), client: m.orNull("client", (k) => m.text(k)) };
 }
 
-function readSettings(m: Fields): Settings {
+function readSettings(m: FieldReader): Settings {
   return {
     preset: m.text("preset"),
     presets: m.list("presets", toText),
@@ -210,7 +210,7 @@ function readSettings(m: Fields): Settings {
   };
 }
 
-function readFrame(m: Fields, buffers: readonly unknown[]): FrameFact {
+function readFrame(m: FieldReader, buffers: readonly unknown[]): FrameFact {
   return {
     type: "frame",
     seq: m.integer("seq"),

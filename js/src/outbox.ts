@@ -1,29 +1,29 @@
-// When a local change goes to the kernel, which takes an edit only if it was drawn on the current revision: one
-// unanswered edit at a time. What depends on the edit waits behind it.
+// When a local change is sent. The kernel accepts an edit only if it was drawn on the current revision, so at most one
+// edit is unanswered at a time. Wishes that depend on the edit wait until it is sent.
 
 export const LIVE_INTERVAL = 1000 / 30; // ms between edits while an end of a running drag is moved
-export const ANSWER_WAIT = 5000; // ms until a missing answer is asked for; a cell that blocks the kernel takes long
-const LONGEST_WAIT = 60_000; // ms; each time nothing comes, the next question waits twice as long
-const MOST_JOBS = 16; // clicks on a kernel that does not answer are not hoarded
+export const ANSWER_WAIT = 5000; // ms until the kernel is asked for a missing answer; a cell may block it for long
+const LONGEST_WAIT = 60_000; // ms; the wait doubles with each question that is not answered
+const MOST_JOBS = 16; // later clicks are dropped while the kernel does not answer
 
 export interface OutboxPorts {
-  /** Sends the edit as it is now; `waiting` holds from then on. */
+  /** Sends the edit as it is now; from then on `waiting` is true. */
   send(): void;
   hasUnsent(): boolean;
-  /** Is an edit unanswered? */
+  /** Whether an edit is unanswered. */
   waiting(): boolean;
-  /** ms between two edits: 0 when the pointer is up, Infinity when the end of the gesture is to be waited for. */
+  /** ms between two edits: 0 if the pointer is up, Infinity to wait for the end of the gesture. */
   pace(): number;
-  /** Asks the kernel what has become of the unanswered edit. */
+  /** Asks the kernel for its present edit, since an edit was not answered. */
   ask(): void;
 }
 
 export interface Outbox {
-  /** Something has changed: there may be something to send. */
+  /** Sends what is due; to be called after every change. */
   poke(): void;
-  /** The kernel was away: what waits for it is given up. */
+  /** Drops the waiting wishes, since the kernel was away. */
   forget(): void;
-  /** Does this once every change made so far is on its way; at once when it is. */
+  /** Runs the job once all changes made so far were sent; at once if they were. */
   after(job: () => void): void;
   close(): void;
 }
@@ -37,7 +37,7 @@ export function outbox(ports: OutboxPorts): Outbox {
 
   function poke(): void {
     clearTimeout(timer);
-    if (!ports.waiting()) calm();
+    if (!ports.waiting()) stopAsking();
     if (ports.hasUnsent()) {
       if (ports.waiting()) return;
       const pause = ports.pace();
@@ -56,7 +56,7 @@ export function outbox(ports: OutboxPorts): Outbox {
     for (const job of due) job();
   }
 
-  function calm(): void {
+  function stopAsking(): void {
     clearTimeout(question);
     patience = ANSWER_WAIT;
   }
@@ -70,7 +70,7 @@ export function outbox(ports: OutboxPorts): Outbox {
   return {
     poke,
     forget() {
-      calm();
+      stopAsking();
       jobs = [];
     },
     after(job) {

@@ -1,11 +1,12 @@
-// The points on top of the picture: SVG in image px, so they sit on the pixel at any zoom; their marks keep their
-// size in css px. Elements are kept from one drawing to the next, so that the focused end stays focused.
+// The points over the picture: SVG in image px, so that they are on the right pixel at any zoom; their symbols keep
+// their size in css px. Elements are kept from one drawing to the next, so that the focused end stays focused.
 
 import { setAttribute, setText, svg } from "./dom";
-import type { EditorState, End, EndRef } from "./editor";
 import { distance, type Point, type Size } from "./geometry";
+import type { EditorState, End, EndRef } from "./state";
 
-// Okabe and Ito's colours, told apart also by the colour-blind; each with the ink that reads best on it.
+// The colours of Okabe and Ito, which colour-blind people can tell apart; each with the text colour that reads best on
+// it.
 const COLOURS: readonly (readonly [string, string])[] = [
   ["#e69f00", "#000"],
   ["#56b4e9", "#000"],
@@ -20,14 +21,14 @@ const DOT = 9; // css px, radius of a handle
 const RING = 11; // css px, radius of a target
 const HEAD = 9; // css px, length of an arrow head
 const BADGE = 7; // css px, radius of the cross and of the lock
-const AWAY = 25; // css px, from the middle of the handle to the cross
+const AWAY = 25; // css px, distance from the handle to the cross
 
 export interface Overlay {
   readonly element: SVGSVGElement;
   resize(size: Size): void;
   /** `scale`: image px per css px. */
   draw(state: EditorState, scale: number): void;
-  /** null: the picture itself. */
+  /** Focuses an end; null: the picture. */
   focus(ref: EndRef | null): void;
 }
 
@@ -41,7 +42,7 @@ interface PointElements {
   readonly cross: SVGGElement;
 }
 
-interface Mark {
+interface DrawnPoint {
   readonly handle: Point<"image">;
   readonly target: Point<"image">;
   /** Where the handle was when the user set it. */
@@ -62,15 +63,15 @@ export function createOverlay(size: Size): Overlay {
     element,
     resize,
     draw(state, scale) {
-      const marks = marksOf(state);
-      while (drawn.length > marks.length) removeLast(element, drawn);
+      const points = drawnPoints(state);
+      while (drawn.length > points.length) removeLast(element, drawn);
       const crossed = state.gesture === null && state.tool === "points";
-      marks.forEach((mark, index) => {
+      points.forEach((drawnPoint, index) => {
         const point = drawn[index] ?? addPoint(element, drawn, index);
-        place(point, mark, index, scale);
+        place(point, drawnPoint, index, scale);
         setAttribute(point.group, "data-selected", String(state.selected === index));
         setAttribute(point.group, "data-draft", String(index >= state.points.length));
-        setAttribute(point.group, "data-locked", String(mark.locked));
+        setAttribute(point.group, "data-locked", String(drawnPoint.locked));
         setAttribute(point.cross, "data-shown", String(crossed && state.selected === index));
       });
       drawBrush(brush, state, scale);
@@ -82,7 +83,7 @@ export function createOverlay(size: Size): Overlay {
   };
 }
 
-/** Which end of which point an element of the overlay belongs to. */
+/** The end that an element of the overlay belongs to; null if to none. */
 export function endOf(element: EventTarget | null): EndRef | null {
   if (!(element instanceof Element)) return null;
   const end = element.closest("[data-end]")?.getAttribute("data-end");
@@ -90,14 +91,15 @@ export function endOf(element: EventTarget | null): EndRef | null {
   return (end === "handle" || end === "target") && Number.isInteger(index) ? { index, end } : null;
 }
 
-/** Which point's cross this is; null where it is none. */
+/** The index of the point whose cross an element belongs to; null if to none. */
 export function crossOf(element: EventTarget | null): number | null {
   if (!(element instanceof Element) || element.closest(".draggan-cross") === null) return null;
   return Number(element.closest("[data-index]")?.getAttribute("data-index"));
 }
 
-function marksOf(state: EditorState): Mark[] {
-  const marks = state.points.map((p, i) => ({
+/** The points of the edit, and the one that is being drawn. */
+function drawnPoints(state: EditorState): DrawnPoint[] {
+  const points = state.points.map((p, i) => ({
     handle: state.handles[i] ?? p.handle,
     target: p.target,
     origin: p.handle,
@@ -105,8 +107,8 @@ function marksOf(state: EditorState): Mark[] {
   }));
   const draft = state.gesture;
   if (draft?.kind === "new" && (draft.moved || draft.armed))
-    marks.push({ handle: draft.from, target: draft.to, origin: draft.from, locked: false });
-  return marks;
+    points.push({ handle: draft.from, target: draft.to, origin: draft.from, locked: false });
+  return points;
 }
 
 function addPoint(parent: SVGSVGElement, drawn: PointElements[], index: number): PointElements {
@@ -135,7 +137,7 @@ function badge(name: string, d: string): SVGGElement {
   return svg("g", { class: `draggan-badge draggan-${name}` }, circle, svg("path", { d }));
 }
 
-// The keys stay with the widget when the point that had the focus goes.
+// The overlay takes the focus from a removed point, so that the widget keeps the keys.
 function removeLast(parent: SVGSVGElement, drawn: PointElements[]): void {
   const group = drawn.pop()?.group;
   if (group?.matches(":focus-within")) parent.focus({ preventScroll: true });
@@ -150,22 +152,22 @@ function endGroup(end: End, radius: number): SVGGElement {
   return svg("g", { ...attributes, "aria-roledescription": "movable point" }, ...marks);
 }
 
-function place(point: PointElements, mark: Mark, index: number, scale: number): void {
+function place(point: PointElements, drawnPoint: DrawnPoint, index: number, scale: number): void {
   for (const end of ["handle", "target"] as const) {
-    const at = mark[end];
+    const at = drawnPoint[end];
     setAttribute(point[end], "transform", `translate(${at.x} ${at.y}) scale(${scale})`);
     const name = end === "handle" ? "Handle" : "Target";
     const words = `${name} ${index + 1} at ${short(at.x)}, ${short(at.y)}`;
-    setAttribute(point[end], "aria-label", mark.locked ? `${words}, locked` : words);
+    setAttribute(point[end], "aria-label", drawnPoint.locked ? `${words}, locked` : words);
   }
   const number = point.handle.lastElementChild;
   if (number !== null) setText(number, String(index + 1));
-  placeArrow(point, mark, scale);
-  placeTrail(point, mark, scale);
+  placeArrow(point, drawnPoint, scale);
+  placeTrail(point, drawnPoint, scale);
 }
 
-// The arrow is drawn along the x axis in css px, then turned and put in place.
-function placeArrow(point: PointElements, { handle, target }: Mark, scale: number): void {
+// The arrow is drawn along the x axis in css px, then rotated and moved into place.
+function placeArrow(point: PointElements, { handle, target }: DrawnPoint, scale: number): void {
   const length = distance(handle, target) / scale;
   const angle = (Math.atan2(target.y - handle.y, target.x - handle.x) * 180) / Math.PI;
   setAttribute(point.arrow, "transform", `translate(${handle.x} ${handle.y}) scale(${scale}) rotate(${angle})`);
@@ -173,13 +175,13 @@ function placeArrow(point: PointElements, { handle, target }: Mark, scale: numbe
   for (const stroke of point.strokes) setAttribute(stroke, "d", path);
 }
 
-// From where the handle was set to where the drag has taken it; and the cross, clear of the arrow.
-function placeTrail({ trail, cross }: PointElements, { handle, target, origin }: Mark, scale: number): void {
+// The trail leads from where the handle was set to where the drag has moved it; the cross is placed clear of the arrow.
+function placeTrail({ trail, cross }: PointElements, { handle, target, origin }: DrawnPoint, scale: number): void {
   const far = distance(origin, handle) / scale;
   setAttribute(trail, "data-shown", String(far > 2));
   setAttribute(trail, "transform", `translate(${origin.x} ${origin.y}) scale(${scale})`);
-  const way = `M0 0L${(handle.x - origin.x) / scale} ${(handle.y - origin.y) / scale}`;
-  for (const line of trail.querySelectorAll("path")) setAttribute(line, "d", way);
+  const line = `M0 0L${(handle.x - origin.x) / scale} ${(handle.y - origin.y) / scale}`;
+  for (const path of trail.querySelectorAll("path")) setAttribute(path, "d", line);
   const along = Math.atan2(target.y - handle.y, target.x - handle.x);
   const angle = distance(handle, target) / scale < DOT ? -Math.PI / 4 : along + (along > 0 ? -1 : 1) * 2.2;
   const [x, y] = [handle.x + AWAY * scale * Math.cos(angle), handle.y + AWAY * scale * Math.sin(angle)];

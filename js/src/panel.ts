@@ -1,43 +1,29 @@
-// The toolbar, the rows of fields, the status line and the error line.
+// The panel under the picture: the toolbar, the rows of inputs, the status line and the error line.
 
+import { type ActionName, createButton, type PanelAction } from "./buttons";
 import { html, setAttribute, setText } from "./dom";
-import { type IconName, icon } from "./icons";
-import { createFields, type FieldChange } from "./inputs";
-import type { OverlayView, Settings } from "./messages";
+import { icon } from "./icons";
+import { createInputs, type InputChange, type InputsView } from "./inputs";
 
-export type { FieldChange } from "./inputs";
-
-export type ActionName =
-  | ("start" | "step" | "undo" | "redo" | "reset" | "seed")
-  | ("lock" | "delete" | "clear" | "mask" | "erase" | "clear-mask");
-
-export type PanelAction = ActionName | "dismiss";
-
-export interface PanelView {
+/** What the panel shows. */
+export interface PanelView extends InputsView {
   readonly running: boolean;
-  readonly live: boolean;
   readonly enabled: ReadonlySet<ActionName>;
-  readonly pressed: ReadonlySet<ActionName>;
-  readonly seed: number | null;
-  readonly truncation: number;
-  readonly settings: Settings | null;
-  readonly overlay: OverlayView;
-  readonly brush: number;
   readonly status: string;
-  /** A calm note (no kernel) rather than progress. */
+  /** The status is a quiet note (no kernel) rather than progress. */
   readonly muted: boolean;
   readonly error: string | null;
 }
 
 export interface PanelPorts {
   act(action: PanelAction): void;
-  enter(change: FieldChange): void;
+  enter(change: InputChange): void;
 }
 
 export interface Panel {
   readonly element: HTMLElement;
   draw(view: PanelView): void;
-  /** Back to what the kernel holds: it has refused what was entered. */
+  /** Shows what the kernel holds again, after it has refused an entered value. */
   restore(): void;
 }
 
@@ -82,34 +68,28 @@ export function createPanel(ports: PanelPorts, signal: AbortSignal): Panel {
   };
   const groups = GROUPS.map((specs) => html("div", { class: "draggan-group" }, ...specs.map(add)));
   const toolbar = html("div", { class: "draggan-toolbar", role: "toolbar", "aria-label": "DragGAN" }, ...groups);
-  const fields = createFields(ports.enter, add(SEED), signal);
-  toolbar.append(html("div", { class: "draggan-group" }, fields.toggle));
+  const inputs = createInputs(ports.enter, add(SEED), signal);
+  toolbar.append(html("div", { class: "draggan-group" }, inputs.toggle));
   const status = html("div", { class: "draggan-status", role: "status", "aria-live": "polite" });
   const error = createErrorLine(() => ports.act("dismiss"), signal);
-  const element = html("div", { class: "draggan-panel" }, toolbar, ...fields.rows, status, error.element);
+  const element = html("div", { class: "draggan-panel" }, toolbar, ...inputs.rows, status, error.element);
   return {
     element,
-    restore: fields.restore,
+    restore: inputs.restore,
     draw(view) {
       for (const [action, button] of buttons) {
         button.disabled = !view.enabled.has(action);
         if (TOGGLES.includes(action)) setAttribute(button, "aria-pressed", String(view.pressed.has(action)));
       }
       drawStart(buttons.get("start"), view.running);
-      fields.draw(view);
-      // Ten numbers a second are for the eye; a screen reader hears the start, the end and what went wrong.
+      inputs.draw(view);
+      // Ten updates a second are too many for a screen reader: it reads the start, the end and errors.
       setAttribute(status, "aria-live", view.running ? "off" : "polite");
       setAttribute(status, "data-muted", String(view.muted));
       setText(status, view.status);
       error.draw(view.error);
     },
   };
-}
-
-export function createButton(action: IconName, label: string, title: string): HTMLButtonElement {
-  const words = html("span", { class: "draggan-label" }, label);
-  const attributes = { type: "button", class: "draggan-button", "data-action": action, title, "aria-label": label };
-  return html("button", attributes, icon(action), words);
 }
 
 function drawStart(button: HTMLButtonElement | undefined, running: boolean): void {

@@ -1,23 +1,24 @@
-// The pointer on the overlay -> actions of the editor.
+// Turns pointer events on the overlay into actions of the editor.
 //
-// One finger draws, two fingers scroll and zoom the page (`touch-action: pinch-zoom` in widget.css); the wheel is
-// never touched, so the page scrolls over the picture.
+// One finger draws, two fingers scroll and zoom the page (`touch-action: pinch-zoom` in widget.css). The wheel is not
+// handled, so that the page scrolls also over the picture.
 
-import { type EditorAction, type EditorState, type EndRef, endAt } from "./editor";
+import { type EditorAction, endAt } from "./editor";
 import { type Box, cssPoint, cssToImage, imagePerCss, isVisible, type Point } from "./geometry";
 import { crossOf, endOf } from "./overlay";
+import type { EditorState, EndRef } from "./state";
 
-const SLOP = 4; // css px a press must move to be a drag
-const REACH = { mouse: 14, touch: 24 }; // css px around an end that grab it
+const SLOP = 4; // css px that the pointer must move before a press becomes a drag
+const REACH = { mouse: 14, touch: 24 }; // css px around an end within which a press takes it
 
 export interface PointerPorts {
   readonly overlay: SVGSVGElement;
   box(): Box;
   state(): EditorState;
-  /** False while there is no kernel to hear the edit. */
+  /** False while no kernel answers. */
   ready(): boolean;
   dispatch(action: EditorAction): void;
-  /** Focus this end once it has been drawn; null: the picture. */
+  /** Focuses this end once it has been drawn; null: the picture. */
   focus(ref: EndRef | null): void;
 }
 
@@ -80,7 +81,7 @@ function position(ports: PointerPorts, event: PointerEvent) {
 function move(ports: PointerPorts, event: PointerEvent, down: boolean): void {
   const { gesture, tool } = ports.state();
   const at = position(ports, event);
-  // Between the two clicks the arrow follows the pointer that is up.
+  // Between the two clicks the arrow follows the pointer although it is up.
   if (down || (gesture?.kind === "new" && gesture.armed)) ports.dispatch({ type: "drag", at });
   if (tool !== "points") hover(ports, event.pointerType === "touch" && !down ? null : at);
 }

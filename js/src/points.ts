@@ -1,8 +1,8 @@
-// Changes to the points themselves: place, nudge, remove, lock.
+// Changes of the points: place, nudge, remove, lock.
 
-import { type EditorState, type EndRef, endPosition } from "./editor";
 import { clampToImage, movedBy, type Point, samePoint } from "./geometry";
 import type { EditPoint } from "./messages";
+import { type EditorState, type EndRef, endPosition } from "./state";
 
 export function changed(state: EditorState, patch: Partial<EditorState>): EditorState {
   return { ...state, ...patch, changes: state.changes + 1 };
@@ -14,7 +14,7 @@ export function nudge(state: EditorState, ref: EndRef, dx: number, dy: number): 
   return placeEnd({ ...state, selected: ref.index, picked: true }, ref, movedBy(from, dx, dy));
 }
 
-/** Puts an end somewhere; a locked point stays. */
+/** Moves an end to a place; an end of a locked point stays. */
 export function placeEnd(state: EditorState, ref: EndRef, at: Point<"image">): EditorState {
   const to = clampToImage(at, state.size);
   const before = endPosition(state, ref);
@@ -31,7 +31,7 @@ export function remove(state: EditorState, index: number): EditorState {
   return changed(state, { points, handles, selected: null, gesture: null });
 }
 
-/** Locked, a point's target is where its handle is; unlocked, it has its former target again. */
+/** Locks a point: its target is then where its handle is. Or unlocks it: it then has its former target again. */
 export function toggleLock(state: EditorState, index: number): EditorState {
   const point = state.points[index];
   const place = state.handles[index];
@@ -44,7 +44,8 @@ export function toggleLock(state: EditorState, index: number): EditorState {
   return changed(state, { points, former, selected: index, picked: true, gesture: null });
 }
 
-// The edit's handle stays what it is while its point is locked, and the kernel sends it back unchanged.
+// The handle identifies a locked point: it does not change while the point is locked, and the kernel returns it
+// unchanged.
 function keyOf({ handle }: EditPoint): string {
   return `${handle.x},${handle.y}`;
 }

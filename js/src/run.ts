@@ -1,8 +1,8 @@
-// What the drag is doing and whether the kernel is there, as words on the status line.
+// The state of the drag and of the connection, and the text of the status line.
 
 import type { EndReason, FrameFact, FrameKind, OverlayView, Settings } from "./messages";
 
-/** waiting: hello not answered yet; silent: not answered for long; gone: it was there and left; closed: by Python. */
+/** waiting: no answer to hello yet; silent: none for long; gone: connection lost; closed: Python closed the widget. */
 export type Link = "waiting" | "live" | "silent" | "gone" | "closed";
 
 export interface Drawn {
@@ -16,12 +16,12 @@ export interface Drawn {
 export interface RunState {
   readonly link: Link;
   readonly running: boolean;
-  /** A wish to start or stop that the kernel has not answered. */
+  /** The wish to start or stop that the kernel has not answered. */
   readonly asked: "start" | "stop" | null;
   readonly drawn: Drawn | null;
   readonly seed: number | null;
   readonly truncation: number;
-  /** null: the kernel has not told them yet. */
+  /** null: the kernel has not sent them yet. */
   readonly settings: Settings | null;
   readonly overlay: OverlayView;
   readonly ended: { readonly reason: EndReason; readonly message: string } | null;
@@ -43,8 +43,8 @@ export type RunAction =
   | { readonly type: "dismiss" };
 
 export const NO_POINTS = "Drag from where a handle is to where it should go, or click the one and then the other.";
-const WAY = "Now click where it should go; Escape takes the handle back.";
-const BRUSHING = "Paint what may move; the hatched part stays fixed. M or Escape ends painting.";
+const TARGET_HINT = "Now click where it should go; Escape takes the handle back.";
+const MASK_HINT = "Paint what may move; the hatched part stays fixed. M or Escape ends painting.";
 export const NO_KERNEL = "No kernel: run the cell again to drag.";
 
 export function initialRun(running: boolean, seed: number | null, truncation = 1): RunState {
@@ -88,11 +88,11 @@ function summary(frame: FrameFact): Drawn {
   return { seq: frame.seq, step: frame.step, kind: frame.kind, left, stepsPerSecond: frame.stepsPerSecond };
 }
 
-/** What the user is in the middle of. */
-export type Doing = "target" | "mask" | null;
+/** What the user is doing: setting the target of a half-made point, or painting. */
+export type Activity = "target" | "mask" | null;
 
 /** The status line. */
-export function statusText(state: RunState, points: number, doing: Doing = null): string {
+export function statusText(state: RunState, points: number, activity: Activity = null): string {
   switch (state.link) {
     case "waiting":
       return "Waiting for the kernel …";
@@ -103,7 +103,8 @@ export function statusText(state: RunState, points: number, doing: Doing = null)
     case "closed":
       return "This widget was closed: run the cell again to drag.";
     case "live":
-      return doing === "target" ? WAY : doing === "mask" && !state.running ? BRUSHING : liveText(state, points);
+      if (activity === "target") return TARGET_HINT;
+      return activity === "mask" && !state.running ? MASK_HINT : liveText(state, points);
     default:
       return state.link satisfies never;
   }

@@ -1,10 +1,10 @@
-// What a test, or a curious user, can read off the widget's element; written when a frame has really been drawn.
+// Attributes of the widget's element for tests: they are written in the paint that shows what they say.
 
 import { setAttribute } from "./dom";
-import type { EditorState } from "./editor";
 import type { RunState } from "./run";
+import type { EditorState } from "./state";
 
-export function mark(root: HTMLElement, editor: EditorState, { running, link, drawn }: RunState): void {
+export function writeTestAttributes(root: HTMLElement, editor: EditorState, { running, link, drawn }: RunState): void {
   setAttribute(root, "data-status", running ? "running" : "idle");
   setAttribute(root, "data-link", link);
   setAttribute(root, "data-tool", editor.tool);

@@ -1,30 +1,35 @@
-// One rendered view: holds its state, and ties kernel, pointer, picture and panel to it.
+// One rendered view: holds the state, and connects the kernel, the pointer, the picture and the panel to it.
 
 import type { AnyModel } from "@anywidget/types";
+import type { PanelAction } from "./buttons";
 import { createStage, type Stage } from "./canvas";
-import { editFor, editOf, enabledActions, isWish, pace, panelView, type WishName, wishFor, wishOf } from "./controls";
-import { html, oncePerPaint, setAttribute } from "./dom";
 import {
-  type EditorAction,
-  type EditorState,
-  type EndRef,
-  hasUnsent,
-  initialEditor,
-  shownMask,
-  update,
-} from "./editor";
+  buttonEdit,
+  buttonWish,
+  editMessage,
+  enabledActions,
+  inputWish,
+  isWishButton,
+  pace,
+  panelView,
+  type WishButton,
+} from "./controls";
+import { html, oncePerPaint, setAttribute } from "./dom";
+import { type EditorAction, hasUnsent, initialEditor, shownMask, update } from "./editor";
 import { type FrameQueue, frameQueue, notShown, SCREEN, usePoster } from "./frames";
 import { imagePerCss, isVisible } from "./geometry";
+import type { InputChange } from "./inputs";
 import { connect, type Kernel, sizeOf, type Traits, watchTraits } from "./kernel";
 import { attachKeys } from "./keys";
-import { layMaps } from "./layer";
+import { mapQueue } from "./layer";
 import type { Fact, FrameFact, OverlayFact } from "./messages";
 import { type Outbox, outbox } from "./outbox";
 import { createOverlay, type Overlay } from "./overlay";
-import { createPanel, type FieldChange, type Panel, type PanelAction } from "./panel";
+import { createPanel, type Panel } from "./panel";
 import { attachPointer } from "./pointer";
 import { initialRun, type RunAction, type RunState, updateRun } from "./run";
-import { mark } from "./test_attributes";
+import type { EditorState, EndRef } from "./state";
+import { writeTestAttributes } from "./test_attributes";
 
 export class View {
   readonly #model: AnyModel<Traits>;
@@ -36,12 +41,12 @@ export class View {
   readonly #kernel: Kernel;
   readonly #outbox: Outbox;
   readonly #frames: FrameQueue;
-  readonly #lay: (fact: OverlayFact) => void;
+  readonly #showMap: (fact: OverlayFact) => void;
   readonly #repaint = oncePerPaint(() => this.#paint());
   #editor: EditorState;
   #run: RunState;
   #focus: EndRef | "picture" | null = null;
-  #asked: number | null = null; // the last revision whose mask was asked for
+  #asked: number | null = null; // the last revision whose mask the kernel was asked for
 
   constructor(model: AnyModel<Traits>, el: HTMLElement) {
     const size = sizeOf(model);
@@ -56,7 +61,9 @@ export class View {
     this.#editor = initialEditor(this.#kernel.client, size, model.get("max_points") ?? 64);
     this.#outbox = this.#createOutbox();
     this.#frames = this.#createFrames();
-    this.#lay = layMaps(this.#stage, SCREEN.decode, (message) => this.#tell({ type: "failed", message, ends: false }));
+    this.#showMap = mapQueue(this.#stage, SCREEN.decode, (message) =>
+      this.#tell({ type: "failed", message, ends: false }),
+    );
     const attributes = { "data-host": this.#kernel.colab ? "colab" : "jupyter", "data-lm-suppress-shortcuts": "true" };
     this.#root = html("div", { class: "draggan", ...attributes }, this.#stage.element, this.#panel.element);
     el.append(this.#root);
@@ -164,7 +171,7 @@ export class View {
       case "overlay":
       case "ended":
       case "settings":
-        if (fact.type === "overlay") this.#lay(fact);
+        if (fact.type === "overlay") this.#showMap(fact);
         this.#tell(fact);
         break;
       case "failed":
@@ -207,29 +214,29 @@ export class View {
 
   #sendEdit(): void {
     const rid = this.#kernel.nextRid();
-    this.#kernel.send(...editOf(this.#editor, rid));
+    this.#kernel.send(...editMessage(this.#editor, rid));
     this.#editor = update(this.#editor, { type: "sent", rid });
     this.#run = updateRun(this.#run, { type: "edited" });
   }
 
   #act(action: PanelAction): void {
     if (action === "dismiss") this.#tell({ type: "dismiss" });
-    if (!isWish(action)) {
-      const change = editFor(action, this.#editor);
+    if (!isWishButton(action)) {
+      const change = buttonEdit(action, this.#editor);
       if (change !== null) this.#edit(change);
     } else if (action === "start" && this.#run.running)
-      this.#wish(action); // Stop waits for nothing
+      this.#wish(action); // Stop does not wait for the edit
     else this.#outbox.after(() => this.#wish(action));
   }
 
-  #enter(change: FieldChange): void {
+  #enter(change: InputChange): void {
     if (change.field === "brush") this.#edit({ type: "brush", size: Number(change.value) });
-    const wish = wishOf(change, this.#kernel.nextRid(), this.#run.seed);
+    const wish = inputWish(change, this.#kernel.nextRid(), this.#run.seed);
     if (wish !== null) this.#outbox.after(() => this.#kernel.send(wish));
   }
 
-  #wish(action: WishName): void {
-    const wish = wishFor(action, this.#kernel.nextRid(), this.#run.running);
+  #wish(action: WishButton): void {
+    const wish = buttonWish(action, this.#kernel.nextRid(), this.#run.running);
     this.#kernel.send(wish);
     if (wish.type === "start" || wish.type === "stop") this.#tell({ type: "asked", asked: wish.type });
   }
@@ -240,7 +247,7 @@ export class View {
     if (isVisible(box)) this.#overlay.draw(this.#editor, imagePerCss(box, this.#editor.size));
     this.#stage.veil(shownMask(this.#editor));
     this.#panel.draw(panelView(this.#editor, this.#run));
-    mark(this.#root, this.#editor, this.#run);
+    writeTestAttributes(this.#root, this.#editor, this.#run);
     if (this.#focus !== null) this.#overlay.focus(this.#focus === "picture" ? null : this.#focus);
     this.#focus = null;
   }

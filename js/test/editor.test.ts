@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { type EditorAction, type EditorState, endAt, hasUnsent, initialEditor, maskWord, update } from "../src/editor";
+import { type EditorAction, endAt, hasUnsent, initialEditor, maskWord, update } from "../src/editor";
 import { imagePoint as p } from "../src/geometry";
 import type { EditFact, EditPoint } from "../src/messages";
+import type { EditorState } from "../src/state";
 
 const ME = "me";
 const a: EditPoint = { handle: p(10, 10), target: p(50, 10), locked: false };
@@ -67,13 +68,13 @@ describe("drawing a point", () => {
     expect(state.points).toEqual([a, { handle: p(10, 60), target: p(50, 10), locked: false }]);
   });
 
-  test("beside a point that was taken up the first click only lets go of it", () => {
+  test("while the user has a point selected, the first click elsewhere only deselects it", () => {
     const state = run(fresh([a]), { type: "select", index: 0 }, press(70, 70), drag(72, 71), release);
     expect(state).toMatchObject({ points: [a], selected: null, gesture: null });
     expect(run(state, press(70, 70), release).gesture).toMatchObject({ armed: true });
   });
 
-  test("beside a point just drawn a click begins the next one", () => {
+  test("after a point was drawn, a click elsewhere begins the next one", () => {
     const state = run(fresh(), press(10, 10), drag(50, 10), release, { type: "select", index: 0 });
     expect(run(state, press(70, 70), release).gesture).toMatchObject({ armed: true, from: p(70, 70) });
   });
@@ -93,7 +94,7 @@ describe("drawing a point", () => {
     expect(hasUnsent(state)).toBe(false);
   });
 
-  test("the point after the last allowed one is refused in words", () => {
+  test("one point more than allowed is refused with a reason", () => {
     const state = run({ ...fresh([a]), maxPoints: 1 }, press(70, 70), drag(90, 90), release);
     expect(state.points).toEqual([a]);
     expect(state.error).toBe("No more than 1 points; delete one to add another.");
@@ -106,7 +107,7 @@ describe("moving an end", () => {
     expect(state.points[0]).toEqual({ handle: p(10, 10), target: p(60, 20), locked: false });
   });
 
-  test("each place on the way counts as a change to be sent", () => {
+  test("each place that the end passes is a change to be sent", () => {
     const state = run(fresh([a]), press(50, 10, onTarget), drag(60, 10));
     expect(hasUnsent(state)).toBe(true);
   });
@@ -133,13 +134,13 @@ describe("moving an end", () => {
     expect(state.handles).toEqual([p(30, 10)]);
   });
 
-  test("cancelling puts the end back, which tells the kernel nothing when it has heard nothing", () => {
+  test("cancelling puts the end back; nothing is sent if no place was sent before", () => {
     const state = run(fresh([a]), press(50, 10, onTarget), drag(70, 10), { type: "cancel" });
     expect(state.points).toEqual([a]);
     expect(hasUnsent(state)).toBe(false);
   });
 
-  test("cancelling tells the kernel when it has heard of the places on the way", () => {
+  test("cancelling sends the end's old place if a place was sent before", () => {
     const half = run(fresh([a]), press(50, 10, onTarget), drag(70, 10), { type: "sent", rid: 1 });
     expect(hasUnsent(run(half, { type: "cancel" }))).toBe(true);
     const answered = run(half, heard(fact(4, half.points, { rid: 1, client: ME })), { type: "cancel" });
@@ -219,7 +220,7 @@ describe("the mask", () => {
     expect([at(held, 50, 50), at(held, 90, 90)]).toEqual([0, 1]);
   });
 
-  test("is taken off when nothing is left of it, and by clearing it", () => {
+  test("is removed when nothing is left of it, and by clearing it", () => {
     expect(run(stroked, erase, { type: "brush", size: 256 }, press(50, 50), release).mask).toBeNull();
     expect(run(stroked, { type: "clear-mask" }).mask).toBeNull();
     const known = run(fresh([a]), heard(fact(4, [a], { mask: "buffer", maskBytes: bytes(1) })), { type: "clear-mask" });
@@ -243,7 +244,7 @@ describe("the mask", () => {
     expect(run(told, heard(fact(5, [a], { mask: "none" }))).mask).toBeNull();
   });
 
-  test("is asked for again where its bytes are missing, or a revision that may have changed it was missed", () => {
+  test("is asked for if its bytes are missing, or if a revision that may have changed it was missed", () => {
     const state = fresh([a], 3);
     expect(run(state, heard(fact(4, [a], { mask: "buffer" }))).lost).toBe(4);
     expect(run(state, heard(fact(5, [a], { mask: "keep" }))).lost).toBe(5);
@@ -251,7 +252,7 @@ describe("the mask", () => {
     expect(run(state, heard(fact(5, [a], { mask: "keep" })), heard(fact(5, [a]))).lost).toBeNull();
   });
 
-  test("goes with the picture's size", () => {
+  test("is removed when the picture's size changes", () => {
     expect(run(stroked, { type: "resize", size: { width: 50, height: 50 } }).mask).toBeNull();
   });
 });
@@ -259,26 +260,26 @@ describe("the mask", () => {
 describe("what the kernel says", () => {
   const drawn = run(fresh([a]), press(20, 80), drag(60, 90), release, { type: "sent", rid: 7 });
 
-  test("its answer is taken over whole", () => {
+  test("its answer replaces the points", () => {
     const rounded: EditPoint = { handle: p(20, 80), target: p(60, 89), locked: false };
     const state = run(drawn, heard(fact(4, [a, rounded], { rid: 7, client: ME })));
     expect(state.points).toEqual([a, rounded]);
     expect(state).toMatchObject({ revision: 4, pending: null, selected: 1, error: null });
   });
 
-  test("a refusal brings the kernel's points back and its words", () => {
+  test("a refusal brings back the kernel's points and tells why", () => {
     const state = run(drawn, heard(fact(3, [a], { rid: 7, client: ME, accepted: false, error: "outside" })));
     expect(state).toMatchObject({ points: [a], selected: null, error: "outside", pending: null });
     expect(hasUnsent(state)).toBe(false);
   });
 
-  test("an edit older than the own unanswered one does not overwrite the points", () => {
+  test("the answer to an older edit does not overwrite the points of the unanswered one", () => {
     const state = run(drawn, heard(fact(4, [a], { rid: 6, client: ME })));
     expect(state.points).toEqual([a, b]);
     expect(state).toMatchObject({ revision: 4, pending: 7 });
   });
 
-  test("an edit of another view waits for the own answer too", () => {
+  test("an edit of another view is shown only after the own edit is answered", () => {
     const state = run(drawn, heard(fact(4, [c], { rid: 9, client: "other" })));
     expect(state.points).toEqual([a, b]);
     expect(run(state, heard(fact(5, [c, b], { rid: 7, client: ME }))).points).toEqual([c, b]);
@@ -289,20 +290,20 @@ describe("what the kernel says", () => {
     expect(state).toMatchObject({ points: [c], revision: 5, pending: null });
   });
 
-  test("an edit that the kernel never got is sent again; where the kernel has moved on, its word counts", () => {
+  test("an edit that the kernel never received is sent again; if the kernel has a newer revision, its edit holds", () => {
     const asked = run(drawn, { type: "overdue" });
     expect(hasUnsent(run(asked, heard(fact(3, [a]))))).toBe(true);
     expect(run(asked, heard(fact(3, [a]))).points).toEqual([a, b]);
     expect(run(asked, heard(fact(4, [c])))).toMatchObject({ points: [c], pending: null });
   });
 
-  test("what came while an end was held is shown when it is let go unmoved", () => {
+  test("an edit that arrived while an end was held is shown when the end is released unmoved", () => {
     const state = run(fresh([a], 3), press(50, 10, onTarget), heard(fact(4, [b, c])));
     expect(state.points).toEqual([a]);
     expect(run(state, release).points).toEqual([b, c]);
   });
 
-  test("a refusal of the same edit, which came twice, brings no words", () => {
+  test("the refusal of an edit that arrived twice is no error", () => {
     const answered = run(drawn, heard(fact(4, [a, b], { rid: 7, client: ME, accepted: false, error: "stale" })));
     expect(answered).toMatchObject({ points: [a, b], error: null });
   });
@@ -311,12 +312,12 @@ describe("what the kernel says", () => {
     expect(run(fresh([a], 3), heard(fact(2, [b]))).points).toEqual([a]);
   });
 
-  test("after a hello the next edit counts whatever its revision", () => {
+  test("after the kernel was away its next edit holds whatever the revision", () => {
     const state = run(drawn, { type: "resync" }, heard(fact(0, [c])));
     expect(state).toMatchObject({ points: [c], revision: 0 });
   });
 
-  test("an edit made in Python is shown at once when nothing local is under way", () => {
+  test("an edit made in Python is shown at once if no local change is open", () => {
     expect(run(fresh([a], 3), heard(fact(4, [b, c]))).points).toEqual([b, c]);
   });
 
@@ -326,7 +327,7 @@ describe("what the kernel says", () => {
     expect(state.revision).toBe(4);
   });
 
-  test("the selection goes when its point has gone", () => {
+  test("the selection ends when its point is removed", () => {
     expect(run(fresh([a, b]), { type: "select", index: 1 }, heard(fact(4, [a]))).selected).toBeNull();
   });
 });
@@ -345,7 +346,7 @@ describe("tracked handles", () => {
     expect(state.handles).toEqual([p(10, 40), p(22, 80)]);
   });
 
-  test("go on under the target that the user is moving", () => {
+  test("are still taken while the user moves the target", () => {
     const held = run(fresh([a], 3), press(50, 10, onTarget), drag(50, 40));
     expect(run(held, { type: "tracked", revision: 3, handles: [p(12, 11)] }).handles).toEqual([p(12, 11)]);
   });
@@ -358,7 +359,7 @@ describe("the end under a press", () => {
     expect(endAt(fresh([a, b]), p(35, 45), 14)).toBeNull();
   });
 
-  test("is the target where a handle has arrived on it, so that the drag can be led on", () => {
+  test("is the target if a handle has arrived on it, so that the drag can be continued", () => {
     const arrived = run(fresh([a], 3), { type: "tracked", revision: 3, handles: [a.target] });
     expect(endAt(arrived, p(51, 10), 14)).toEqual({ index: 0, end: "target" });
   });

@@ -48,7 +48,7 @@ function fakeBrowser() {
 }
 
 describe("the frame queue", () => {
-  test("decodes, draws at the next paint, frees the bitmap and only then gives the credit back", async () => {
+  test("decodes, draws at the next paint, frees the bitmap and only then returns the credit", async () => {
     const browser = fakeBrowser();
     browser.queue.push(frame(1));
     await browser.decoded();
@@ -57,7 +57,7 @@ describe("the frame queue", () => {
     expect(browser.log).toEqual(["decode 1", "draw 1", "close 1", "shown 1"]);
   });
 
-  test("shows the newest of the frames that came meanwhile and gives each one's credit back once", async () => {
+  test("shows the newest of the frames that arrived meanwhile and returns the credit of each once", async () => {
     const browser = fakeBrowser();
     for (const seq of [1, 2, 3, 4]) browser.queue.push(frame(seq));
     await browser.decoded();
@@ -68,7 +68,7 @@ describe("the frame queue", () => {
     expect(browser.shown()).toEqual(["shown 1", "shown 2", "shown 3", "shown 4"]);
   });
 
-  test("gives the credit of a frame back that cannot be decoded, and goes on with the next", async () => {
+  test("returns the credit of a frame that cannot be decoded, and continues with the next", async () => {
     const browser = fakeBrowser();
     browser.queue.push(frame(1));
     browser.queue.push(frame(2));
@@ -79,7 +79,7 @@ describe("the frame queue", () => {
     expect(browser.shown()).toEqual(["shown 1", "shown 2"]);
   });
 
-  test("gives the credit of a frame back that came without its picture", async () => {
+  test("returns the credit of a frame that arrived without its picture", async () => {
     const browser = fakeBrowser();
     browser.queue.push(frame(1, null));
     await settled();
@@ -97,7 +97,7 @@ describe("the frame queue", () => {
     expect(browser.shown()).toEqual(["shown 1", "shown 2", "shown 3", "shown 4"]);
   });
 
-  test("frees the bitmap and says nothing more once closed", async () => {
+  test("frees the bitmap and returns no credit once closed", async () => {
     const browser = fakeBrowser();
     browser.queue.push(frame(1));
     await browser.decoded();

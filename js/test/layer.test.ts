@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { layMaps } from "../src/layer";
+import { mapQueue } from "../src/layer";
 import { asBytes, type Bytes, type OverlayFact } from "../src/messages";
 
 const fact = (view: OverlayFact["view"], bytes: number | null, opacity = 0.6): OverlayFact => {
@@ -17,12 +17,12 @@ function world() {
   const failed: string[] = [];
   const waiting: (() => void)[] = [];
   let closed = 0;
-  const layer = { lay: (map: Map | null, opacity: number) => void laid.push([map?.of ?? null, opacity]) };
+  const layer = { showMap: (map: Map | null, opacity: number) => void laid.push([map?.of ?? null, opacity]) };
   const decode = (map: Bytes) =>
     new Promise<Map>((resolve) => {
       waiting.push(() => resolve({ of: (map as Uint8Array)[0] ?? 0, close: () => void closed++ }));
     });
-  const lay = layMaps(layer, decode, (message) => failed.push(message));
+  const lay = mapQueue(layer, decode, (message) => failed.push(message));
   const settle = async (index: number) => {
     waiting[index]?.();
     await new Promise((resolve) => setTimeout(resolve));
@@ -30,7 +30,7 @@ function world() {
   return { lay, laid, failed, settle, closed: () => closed };
 }
 
-test("a map is laid over the picture with its opacity, and taken away", async () => {
+test("a map is shown over the picture with its opacity, and removed", async () => {
   const { lay, laid, settle, closed } = world();
   lay(fact("colours", 7, 0.25));
   await settle(0);
@@ -52,7 +52,7 @@ test("of two maps the newer stays, whichever is decoded first", async () => {
   expect(closed()).toBe(2);
 });
 
-test("a map that comes decoded after it was taken away is not shown", async () => {
+test("a map that is decoded only after it was removed is not shown", async () => {
   const { lay, laid, settle } = world();
   lay(fact("colours", 1));
   lay(fact("none", null));
@@ -60,7 +60,7 @@ test("a map that comes decoded after it was taken away is not shown", async () =
   expect(laid).toEqual([[null, 0.6]]);
 });
 
-test("a message whose map was lost says so", async () => {
+test("a message that arrived without its map is reported", async () => {
   const { lay, failed, settle } = world();
   lay(fact("given", null));
   await settle(0);

@@ -28,10 +28,10 @@ describe("a stroke", () => {
     const mask = paint(none, SIZE, stroke);
     for (let y = 0; y < 5; y++) {
       for (let x = 0; x < 9; x++) {
-        const ways = Array.from({ length: 2001 }, (_, i) =>
+        const distances = Array.from({ length: 2001 }, (_, i) =>
           Math.hypot(x - 1 - (5.5 * i) / 2000, y - 0.5 - (3 * i) / 2000),
         );
-        expect(mask[y * 9 + x], `${x}, ${y}`).toBe(Math.min(...ways) <= 1.3 ? 1 : 0);
+        expect(mask[y * 9 + x], `${x}, ${y}`).toBe(Math.min(...distances) <= 1.3 ? 1 : 0);
       }
     }
   });
@@ -45,7 +45,7 @@ describe("a stroke", () => {
 });
 
 describe("bytes", () => {
-  test("come from Jupyter's DataView, cut out of a larger buffer, and from Colab's Uint8Array", () => {
+  test("are read from Jupyter's DataView, part of a larger buffer, and from Colab's Uint8Array", () => {
     const large = new Uint8Array(100).fill(255);
     large[10] = 0;
     const view = new DataView(large.buffer, 10, 45);

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import golden from "../../tests/golden/messages.json";
-import { wishFor, wishOf } from "../src/controls";
+import { buttonWish, inputWish } from "../src/controls";
 import { imagePoint } from "../src/geometry";
-import type { FieldName } from "../src/inputs";
+import type { InputName } from "../src/inputs";
 import { asBytes, editWish, parseFact, type Wish } from "../src/messages";
 
 const picture = new DataView(new Uint8Array([0xff, 0xd8]).buffer);
@@ -12,8 +12,8 @@ const locked = { handle: p(40, 60), target: p(52.5, 60), locked: true };
 
 describe("wishes", () => {
   const client = "a1b2c3d4e5f60718";
-  const fieldWish = (field: FieldName, value: string, rid: number): Wish & { client: string } => {
-    const wish = wishOf({ field, value }, rid, 42);
+  const fieldWish = (field: InputName, value: string, rid: number): Wish & { client: string } => {
+    const wish = inputWish({ field, value }, rid, 42);
     if (wish === null) throw new Error(`${field} asks for nothing`);
     return { ...wish, client };
   };
@@ -26,14 +26,14 @@ describe("wishes", () => {
     edit_no_points: { ...editWish(3, 2, []), client },
     edit_locked_point_with_a_mask: { ...editWish(12, 3, [locked], "buffer"), client },
     edit_mask_taken_off: { ...editWish(13, 4, [], "none"), client },
-    start: { ...wishFor("start", 4, false), client },
-    stop: { ...wishFor("start", 5, true), client },
-    undo: { ...wishFor("undo", 6, false), client },
-    redo: { ...wishFor("redo", 7, false), client },
-    reset: { ...wishFor("reset", 8, false), client },
-    step: { ...wishFor("step", 9, false), client },
+    start: { ...buttonWish("start", 4, false), client },
+    stop: { ...buttonWish("start", 5, true), client },
+    undo: { ...buttonWish("undo", 6, false), client },
+    redo: { ...buttonWish("redo", 7, false), client },
+    reset: { ...buttonWish("reset", 8, false), client },
+    step: { ...buttonWish("step", 9, false), client },
     seed_given: fieldWish("seed", "42", 10),
-    seed_of_the_kernels_choice: { ...wishFor("seed", 11, false), client },
+    seed_of_the_kernels_choice: { ...buttonWish("seed", 11, false), client },
     seed_with_another_truncation: fieldWish("truncation", "0.55", 14),
     settings_preset: fieldWish("preset", "paper", 15),
     settings_step_cap: fieldWish("max-steps", "120", 16),
@@ -76,7 +76,7 @@ describe("facts", () => {
     });
   });
 
-  test("a point whose message does not speak of a lock is not locked; one that does is, and its mask comes with it", () => {
+  test("a point without the field `locked` is not locked; a locked point and its mask are read", () => {
     const bytes = new Uint8Array([1, 0]);
     const message = { ...golden.to_browser.edit_locked_point_with_a_mask, rid: null };
     const point = { handle: p(40, 60), target: p(52.5, 60) };
@@ -86,7 +86,7 @@ describe("facts", () => {
     });
   });
 
-  test("settings carry what there is to choose from, and whose wish they answer", () => {
+  test("settings carry the choices, and name the wish that they answer", () => {
     const answer = { ...golden.to_browser.settings, rid: 15, client: "a1b2c3d4e5f60718" };
     expect(parseFact(answer)).toEqual({
       type: "settings",
@@ -142,7 +142,7 @@ describe("facts", () => {
   });
 });
 
-test("bytes are taken as Jupyter's DataView and as Colab's Uint8Array, and nothing else is", () => {
+test("bytes are read from Jupyter's DataView and Colab's Uint8Array, and from nothing else", () => {
   expect(asBytes(picture)).toBe(picture);
   expect(asBytes(new Uint8Array([1]))).toEqual(new Uint8Array([1]));
   for (const value of [null, undefined, "AAAA", new Uint8Array(0), [1, 2]]) expect(asBytes(value)).toBeNull();

@@ -33,13 +33,13 @@ describe("the outbox", () => {
     vi.useRealTimers();
   });
 
-  test("sends a change at once when nothing is under way", () => {
+  test("sends a change at once if no edit is unanswered", () => {
     const { editor, change } = fakeEditor();
     change();
     expect(editor.rid).toBe(1);
   });
 
-  test("sends at most 30 edits a second while an end is moved, and the last place in any case", () => {
+  test("sends at most 30 edits a second while an end is moved, and always the last place", () => {
     const { editor, change, answer } = fakeEditor();
     editor.pace = LIVE_INTERVAL;
     for (let ms = 0; ms < 1000; ms += 5) {
@@ -63,7 +63,7 @@ describe("the outbox", () => {
     expect(editor.rid).toBe(2);
   });
 
-  test("asks for an answer that does not come, more and more seldom, and sends nothing meanwhile", () => {
+  test("asks for a missing answer, each time after a longer wait, and sends nothing meanwhile", () => {
     const { editor, change } = fakeEditor();
     change();
     change();
@@ -74,7 +74,7 @@ describe("the outbox", () => {
     expect(editor.asked).toBeLessThan(70);
   });
 
-  test("asks no more once the answer has come", () => {
+  test("stops asking once the answer has arrived", () => {
     const { editor, change, answer } = fakeEditor();
     change();
     vi.advanceTimersByTime(ANSWER_WAIT + 1);
@@ -83,7 +83,7 @@ describe("the outbox", () => {
     expect(editor).toMatchObject({ rid: 1, asked: 1 });
   });
 
-  test("waits for the end of the gesture where the places on the way are of no use", () => {
+  test("waits for the end of the gesture if the places before it need not be sent", () => {
     const { editor, box, change } = fakeEditor();
     editor.pace = Number.POSITIVE_INFINITY;
     change();
@@ -95,14 +95,14 @@ describe("the outbox", () => {
     expect(editor.rid).toBe(1);
   });
 
-  test("does at once what follows when there is nothing to send", () => {
+  test("runs a job at once if there is nothing to send", () => {
     const { box } = fakeEditor();
     const start = vi.fn();
     box.after(start);
     expect(start).toHaveBeenCalledOnce();
   });
 
-  test("keeps what follows behind the edit that it builds on", () => {
+  test("runs a job only after the edit that it depends on was sent", () => {
     const { editor, box, change, answer } = fakeEditor();
     const start = vi.fn(() => expect(editor.sent).toBe(2));
     change();
@@ -115,7 +115,7 @@ describe("the outbox", () => {
     expect(start).toHaveBeenCalledOnce();
   });
 
-  test("hoards no clicks, and gives them up when the kernel was away", () => {
+  test("keeps few clicks, and drops them when the kernel was away", () => {
     const { box, change, answer } = fakeEditor();
     const click = vi.fn();
     change();

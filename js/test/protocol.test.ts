@@ -1,13 +1,14 @@
 // The edit protocol over a bad line: messages lost, doubled, late and out of order, against a small model of the kernel.
 
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { editOf, pace } from "../src/controls";
-import { type EditorAction, type EditorState, hasUnsent, initialEditor, sameEdit, update } from "../src/editor";
+import { editMessage, pace } from "../src/controls";
+import { type EditorAction, hasUnsent, initialEditor, update } from "../src/editor";
 import { imagePoint } from "../src/geometry";
 import { maskFromBytes } from "../src/mask";
 import { type EditFact, parseFact, type Wish } from "../src/messages";
 import { type Outbox, outbox } from "../src/outbox";
 import { initialRun } from "../src/run";
+import { type EditorState, sameEdit } from "../src/state";
 
 const SIZE = { width: 6, height: 4 };
 const ME = "me";
@@ -28,7 +29,7 @@ function random(seed: number): () => number {
 type WireEdit = Extract<Wish, { type: "edit" }>;
 type Deliver<M> = (message: M) => void;
 
-/** A line that loses, doubles and delays; `heal` makes it a good one. */
+/** A line that loses, doubles and delays messages; `heal` repairs it. */
 function line<M>(chance: () => number, deliver: Deliver<M>) {
   let bad = true;
   return {
@@ -93,7 +94,7 @@ function play(seed: number) {
   let asked: number | null = null;
   let unanswered = 0; // edits sent since the last settled one
   let most = 0;
-  let backwards = 0; // times that an older revision was taken for news
+  let backwards = 0; // how often an older revision was taken
   const toKernel = line<{ wish: Wish; buffers: readonly ArrayBuffer[] }>(chance, ({ wish, buffers }) =>
     kernel.hear(wish, buffers),
   );
@@ -106,7 +107,7 @@ function play(seed: number) {
     waiting: () => editor.pending !== null,
     pace: () => pace(editor, run),
     send() {
-      const [wish, ...buffers] = editOf(editor, ++rid);
+      const [wish, ...buffers] = editMessage(editor, ++rid);
       toKernel.put({ wish, buffers });
       unanswered = editor.pending === null ? 1 : unanswered + 1;
       most = Math.max(most, unanswered);
@@ -150,11 +151,11 @@ function play(seed: number) {
   }
   dispatch({ type: "release" });
   dispatch({ type: "cancel" });
-  vi.advanceTimersByTime(30_000); // what was late has come
+  vi.advanceTimersByTime(30_000); // the late messages have arrived
   toKernel.heal();
   toBrowser.heal();
   vi.advanceTimersByTime(130_000); // the longest wait for an answer, and its answer
-  hello(); // as on the page's next show; a fact that was lost brings no news of itself
+  hello(); // as when the page is shown again: only a hello finds out about a lost fact
   vi.advanceTimersByTime(10_000);
   box.close();
   vi.clearAllTimers();

@@ -24,24 +24,24 @@ describe("the status line", () => {
     expect(statusText(run(live), 0)).toBe(NO_POINTS);
   });
 
-  test("counts the steps, the farthest handle's way, the speed and which picture is shown", () => {
+  test("tells the step, the farthest handle's distance, the speed and which picture is shown", () => {
     expect(statusText(run(live, started, drawn()), 2)).toBe("step 34 · 12.3 px left · 9.8 steps/s · preview");
     expect(statusText(run(live, started, drawn({ kind: "picture", stepsPerSecond: null })), 2)).toBe(
       "step 34 · 12.3 px left · full picture",
     );
   });
 
-  test("says why the drag ended and where", () => {
+  test("tells why the drag ended and at which step", () => {
     const state = run(live, started, drawn({ kind: "final", distances: [0.8] }), arrived);
     expect(statusText(state, 1)).toBe("Arrived. · step 34 · 0.8 px left · full picture");
   });
 
-  test("forgets why the last drag ended when the edit changes or the next one starts", () => {
+  test("no longer tells why the last drag ended once the edit changes or the next drag starts", () => {
     expect(statusText(run(live, started, arrived, { type: "edited" }), 1)).toBe("1 point: press Start.");
     expect(statusText(run(live, started, arrived, started), 1)).toBe("Running …");
   });
 
-  test("shows that a wish is on its way", () => {
+  test("shows that a wish is not answered yet", () => {
     expect(statusText(run(live, { type: "asked", asked: "start" }), 1)).toBe("Starting …");
     expect(statusText(run(live, started, { type: "asked", asked: "stop" }), 1)).toBe("Stopping …");
   });
@@ -54,11 +54,11 @@ describe("the status line", () => {
 });
 
 describe("the run", () => {
-  test("ends with the kernel, and is not believed to run when it comes back", () => {
+  test("ends with the connection, and does not count as running when the connection is back", () => {
     expect(run(live, started, { type: "link", link: "gone" }, live).running).toBe(false);
   });
 
-  test("goes on when only one wish has failed, and ends when the drag has", () => {
+  test("continues if only a wish has failed, and ends if the drag has", () => {
     expect(run(live, started, { type: "failed", message: "no", ends: false })).toMatchObject({
       running: true,
       error: "no",
@@ -66,7 +66,7 @@ describe("the run", () => {
     expect(run(live, started, { type: "failed", message: "no", ends: true }).running).toBe(false);
   });
 
-  test("keeps the seed when a frame does not name one", () => {
+  test("keeps the seed if a frame has none", () => {
     expect(run(drawn({ seed: null })).seed).toBe(7);
     expect(run(drawn()).seed).toBe(42);
   });
@@ -95,25 +95,25 @@ describe("the controls", () => {
   const one = update(empty, { type: "fact", fact });
   const enabled = (editor: typeof empty, state: RunState): string[] => [...panelView(editor, state).enabled].sort();
 
-  test("are all off without a kernel", () => {
+  test("are all disabled without a kernel", () => {
     for (const link of ["waiting", "silent", "gone", "closed"] as const) {
       expect(enabled(one, run({ type: "link", link }))).toEqual([]);
     }
   });
 
-  test("offer what can be done", () => {
+  test("are enabled if their action is possible", () => {
     expect(enabled(empty, run(live))).toEqual(["erase", "mask", "reset", "seed"]);
     expect(enabled(one, run(live))).toEqual(["clear", "erase", "mask", "reset", "seed", "start", "step", "undo"]);
     expect(enabled({ ...one, selected: 0 }, run(live))).toEqual(expect.arrayContaining(["delete", "lock"]));
     expect(enabled({ ...one, canRedo: true }, run(live))).toContain("redo");
   });
 
-  test("always offer to stop a running drag", () => {
+  test("always let the user stop a running drag", () => {
     expect(enabled(empty, run(live, started))).toContain("start");
     expect(enabled(empty, run(live, started, { type: "asked", asked: "stop" }))).toContain("start");
   });
 
-  test("start once, not twice, while the kernel has not answered", () => {
+  test("let the user start only once until the kernel has answered", () => {
     expect(enabled(one, run(live, { type: "asked", asked: "start" }))).not.toContain("start");
   });
 });

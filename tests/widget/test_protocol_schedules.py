@@ -1,150 +1,138 @@
 """The edit protocol over bad lines: messages lost, doubled, late and out of order in both directions.
 
-The TypeScript twin, js/test/protocol.test.ts, has the real browser side and a model of the kernel; here it is the other
-way round. Nothing waits and no time passes but that of the test (`widget.world`).
+Both sides are the real ones: the kernel side of `widget.world`, and js/src in Node (`widget.front_end`). Nothing waits,
+and no time passes but that of the test. js/test/protocol.test.ts plays far more schedules of the browser side, with a
+model of the kernel; the recorded schedules of test_traces.py need no Node.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from widget.page import Drawing, Page
-from widget.world import SIDE, Fate, Kernel, Line, Times, no_waiting
+from widget.front_end import GOOD, JS, Fate, Network
+from widget.record_traces import Schedule, front_ends
+from widget.world import SIDE, no_waiting
 
-from draggan_widget.engine.edit import Edit
-from draggan_widget.session.session import controller_of
-
-LATE = 20.0  # s, the longest delay
-DOUBT = 130.0  # s until the page has asked twice for what never came
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (JS / "node_modules" / "esbuild").exists(), reason="needs `npm ci` in js/"),
+]
+LATE = 20_000  # ms, the longest delay
+DOUBT = 130_000  # ms until the page has asked twice for what never came
 
 fates = st.builds(
     Fate,
     st.sampled_from([1, 1, 1, 1, 0, 2]),
-    st.sampled_from([0.001, 0.01, 0.05, 0.05, 0.1, 0.1, 0.2, 0.4, 3.0, LATE / 2]),
+    st.sampled_from([1, 10, 50, 50, 100, 100, 200, 400, 3000, LATE // 2]),
 )
-place = st.tuples(st.integers(0, SIDE - 1), st.integers(0, SIDE - 1)).map(lambda p: (float(p[0]), float(p[1])))
-outside = st.just((float(SIDE + 8), 3.0))
+place = st.tuples(st.integers(0, SIDE - 1), st.integers(0, SIDE - 1))
 
 
 @dataclass(frozen=True)
 class Act:
     """Something done after a pause, by the user of one of the pages or by Python."""
 
-    pause: float
+    pause: int  # ms
     page: int
     what: str
-    at: tuple[float, float]
-    to: tuple[float, float]
+    at: tuple[int, int]
+    to: tuple[int, int]
 
 
-WHATS = ("add and start",) * 4 + ("add",) * 2 + ("move",) * 3 + ("delete", "lock", "mask", "no mask", "start", "stop")
-WHATS += ("step", "undo", "redo", "reset", "seed", "hide", "cell", "python edit", "python undo", "python seed")
+WHATS = ("add and start",) * 4 + ("add",) * 2 + ("move",) * 2 + ("slow move",) * 2
+WHATS += ("delete", "lock", "mask", "clear-mask", "start", "stop", "step", "undo", "redo", "reset", "seed")
+WHATS += ("hide", "cell", "python edit", "python undo", "python seed")
 acts = st.builds(
-    Act,
-    st.sampled_from([0.0, 0.02, 0.1, 0.5, 3.0, 8.0]),
-    st.integers(0, 1),
-    st.sampled_from(WHATS),
-    place,
-    st.one_of(*[place] * 7, outside),
+    Act, st.sampled_from([0, 20, 100, 500, 3000, 8000]), st.integers(0, 1), st.sampled_from(WHATS), place, place
 )
 
 
-def draw(page: Page, act: Act) -> None:
-    """The user changes the draft."""
-    points, mask = list(page.shown.points), page.shown.mask
-    index = int(act.at[0]) % max(1, len(points))
+def plan(s: Schedule, ms: int, act: Act, page: int) -> None:
+    """What the act does, and when."""
+    index, end = act.at[0] % 4, "handle" if act.at[1] % 3 == 0 else "target"
     match act.what:
         case "add" | "add and start":
-            points.append((act.at, act.to, False))
-        case "move" if points:
-            points[index] = (points[index][0], act.to, points[index][2])
-        case "lock" if points:
-            points[index] = (*points[index][:2], not points[index][2])
-        case "delete" if points:
-            del points[index]
+            s.user(ms, page, edit={"type": "tool", "tool": "points"})
+            s.draws(ms, act.at, act.to, page=page, every=0)
+            if act.what == "add and start":
+                s.clicks(ms, "start", page)
+        case "move" | "slow move":
+            s.user(ms, page, edit={"type": "tool", "tool": "points"})
+            s.moves(ms, index, end, act.at, act.to, page=page, every=150 if act.what == "slow move" else 0)
+        case "delete" | "lock":
+            s.user(ms, page, edit={"type": act.what, "index": index})
         case "mask":
-            mask = (np.arange(SIDE * SIDE, dtype=np.int64) % (2 + int(act.at[0])) == 0).astype(np.uint8).tobytes()
-        case "no mask":
-            mask = None
-    page.draw(replace(page.shown, points=tuple(points), mask=mask))
-
-
-def perform(act: Act, kernel: Kernel, page: Page) -> None:
-    match act.what:
-        case "start" | "stop" | "undo" | "redo" | "reset":
-            page.click(act.what)
-        case "step":
-            page.click("step", n=2)
+            s.user(ms, page, edit={"type": "tool", "tool": "brush" if act.at[0] % 4 else "erase"})
+            s.draws(ms, act.at, act.to, page=page, every=0)
         case "seed":
-            page.click("seed", seed=int(act.at[0]), truncation_psi=None)
+            s.user(ms, page, enter={"field": "seed", "value": str(act.at[0])})
         case "hide":
-            page.hide(8.0)
+            s.user(ms, page, hidden=True)
+            s.user(ms + 8000, page, hidden=False)
+        case "stop":  # the start button says Stop while a drag runs
+            s.clicks(ms, "start", page)
         case "cell":
-            kernel.run_cell(4.0)
+            s.python(ms, cell=4000)
         case "python edit":
-            kernel.session.edit = Edit([act.at], [act.at[::-1]])
+            s.python(ms, edit=[act.at, act.at[::-1]])
         case "python undo":
-            kernel.session.undo()
+            s.python(ms, undo=True)
         case "python seed":
-            kernel.session.new_seed(int(act.at[1]))
-        case "add and start":
-            draw(page, act)
-            page.click("start")
+            s.python(ms, seed=act.at[1])
         case _:
-            draw(page, act)
+            s.clicks(ms, act.what, page)
 
 
-def play(script: Sequence[Act], down: Sequence[Fate], up: Sequence[Fate], pages: int, colab: bool):
-    """Act over bad lines, mend them, and let everything come to rest."""
-    times = Times()
-    with no_waiting(times):
-        kernel = Kernel(times)
-        views = [Page(f"page{number}", times, colab) for number in range(pages)]
-        lines = [(Line(times, down[n:] + down[:n]), Line(times, up[n:] + up[:n])) for n in range(pages)]
-        for view, (to_page, to_kernel) in zip(views, lines, strict=True):
-            view.open(kernel.connect(view.hear, to_page, to_kernel))
-        pause = 1.0
+def play(
+    script: Sequence[Act], down: Sequence[Fate], up: Sequence[Fate], pages: int, colab: bool, network: Network
+) -> None:
+    """Act over bad lines, mend them, let everything come to rest, and compare."""
+    schedule = Schedule(network)
+    with no_waiting(network.times):
+        for n in range(pages):
+            schedule.at(0, partial(network.open, colab, down[n:] + down[:n], up[n:] + up[:n]))
+        ms = 1000
         for act in script:
-            pause += act.pause
-            times.after(pause, lambda act=act: perform(act, kernel, views[act.page % pages]))
-        kernel.runner.run_until(times.now + pause + 2 * LATE)  # two copies are twice as late
-        for line in (line for pair in lines for line in pair):
-            line.heal()
-        kernel.runner.run_until(times.now + DOUBT)
-        kernel.session.edit = Edit([(1.0, 2.0)], [(3.0, 4.0)], kernel.session.edit.mask)
-        kernel.runner.run_until(times.now + 1.0)
-        check_edits(kernel, views)
-        for view in views:
-            view.hello()  # as when the page is shown again: frames stopped where nobody was heard
-        kernel.runner.run_until(times.now + 10.0)
-    return kernel, views
+            ms += act.pause
+            plan(schedule, ms, act, act.page % pages)
+        ms += 2 * LATE  # two copies are twice as late
+        for n in range(pages):
+            schedule.line(ms, GOOD, page=n)
+        ms += DOUBT
+        schedule.python(ms, edit=[[1, 2], [3, 4]])
+        schedule.at(ms + 1000, lambda: check_edits(network))
+        for n in range(pages):  # frames stopped where nobody was heard
+            schedule.user(ms + 1000, n, hidden=False)
+        schedule.at(ms + 11_000, lambda: check_agreement(network))
+        network.kernel.runner.run_until(ms + 11_001)
 
 
-def drawing(edit: Edit) -> Drawing:
-    points = tuple(zip(edit.handles, edit.targets, edit.locked, strict=True))
-    return Drawing(points, None if edit.mask is None else edit.mask.tobytes())
+def check_edits(network: Network) -> None:
+    held, shown = network.look()
+    for page in shown:
+        assert page["settled"]
+        for field in ("revision", "points", "mask"):
+            assert page[field] == held[field], field
 
 
-def check_edits(kernel: Kernel, views: Sequence[Page]) -> None:
-    for view in views:
-        assert (view.pending, view.unsent, view.lost) == (None, False, None)
-        assert view.revision == controller_of(kernel.session).revision
-        assert view.shown == view.base == drawing(kernel.session.edit)
-
-
-def check_agreement(kernel: Kernel, views: Sequence[Page]) -> None:
-    session = kernel.session
+def check_agreement(network: Network) -> None:
+    kernel, session = network.kernel, network.kernel.session
     assert kernel.faults == []
     assert (session.status, session.last_error, len(kernel.runner.jobs)) == ("idle", None, 0)
-    check_edits(kernel, views)
-    for view in views:
-        assert view.newest is not None
-        seen = [view.newest[name] for name in ("kind", "step", "revision", "handles")]
-        handles = [list(handle) for handle in session.handles]
-        assert seen == ["final", session.current.index, controller_of(session).revision, handles]
+    check_edits(network)
+    held, shown = network.look()
+    for page in shown:
+        assert page["picture"][1:] == ["final", str(held["step"])]
+        assert page["handles"] == held["handles"]
+
+
+@pytest.fixture(scope="module")
+def nodes():
+    with front_ends(2) as opened:
+        yield opened
 
 
 schedules = given(
@@ -156,8 +144,8 @@ schedules = given(
 )
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 @settings(deadline=None, max_examples=25)
 @schedules
-def test_pages_and_kernel_agree_after_whatever_the_lines_did(script, down, up, pages, colab):
-    check_agreement(*play(script, down, up, pages, colab))
+def test_pages_and_kernel_agree_after_whatever_the_lines_did(nodes, script, down, up, pages, colab):
+    play(script, down, up, pages, colab, Network(nodes))

@@ -1,7 +1,8 @@
-"""A widget without threads and without real time: a kernel's worker, its lines to the browsers, and their pages.
+"""The kernel side of the widget without threads and without real time.
 
 The session, its controller, `Dispatch`, `Frames` and `Credit` are the real ones. Time passes only while the worker
-computes and between events; a message that comes in meanwhile is handled there and then, as on another thread.
+computes and between events; a message that arrives meanwhile is handled at that moment, as on another thread. Times are
+whole milliseconds, so that two runs of the same events are the same run.
 """
 
 import heapq
@@ -10,14 +11,14 @@ import types
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import count, cycle
+from itertools import count
 from typing import Any
 from unittest.mock import patch
 
 import jaxtyping
 from analytic import BlobGenerator
 
+from draggan_widget.engine.edit import Edit
 from draggan_widget.session import controller, events
 from draggan_widget.session.session import DragSession, controller_of
 from draggan_widget.session.worker import Job, Worker
@@ -26,51 +27,58 @@ from draggan_widget.widget.dispatch import Dispatch
 from draggan_widget.widget.frames import Frames
 from draggan_widget.widget.kernel import BLOCKED_AFTER
 
-STEP, PICTURE = 0.1, 0.3  # seconds the worker takes for one step, and for one full picture
+STEP, PICTURE = 100, 300  # ms the worker takes for one step, and for one full picture
 SIDE = 32  # px
+NEVER = 2**62  # ms
 Buffers = Sequence[bytes]
 
 
 class Times:
-    """The clock and everything that is due."""
+    """The clock, and what falls due."""
 
     def __init__(self) -> None:
-        self.now = 1000.0
-        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self.ms = 0
+        self._due: list[tuple[int, int, Callable[[], None]]] = []
         self._order = count()
 
     def __call__(self) -> float:
-        return self.now
+        """Seconds."""
+        return self.ms / 1000
 
-    def after(self, seconds: float, then: Callable[[], None]) -> None:
-        heapq.heappush(self._due, (self.now + seconds, next(self._order), then))
+    def at(self, ms: int, then: Callable[[], None]) -> None:
+        heapq.heappush(self._due, (max(ms, self.ms), next(self._order), then))
 
-    def next(self) -> float:
-        return self._due[0][0] if self._due else float("inf")
+    def next(self) -> int:
+        return self._due[0][0] if self._due else NEVER
 
-    def go_to(self, moment: float) -> None:
-        while self.next() <= moment:
+    def last(self) -> int:
+        """When the last of what is known now falls due."""
+        return max(due for due, _, _ in self._due)
+
+    def go_to(self, ms: int) -> None:
+        while self.next() <= ms:
             due, _, then = heapq.heappop(self._due)
-            self.now = max(self.now, due)
+            self.ms = max(self.ms, due)
             then()
-        self.now = max(self.now, moment)
+        self.ms = max(self.ms, ms)
 
 
 class SlowBlob(BlobGenerator):
-    """Its work takes time, in which messages come in."""
+    """Its work takes time, in which messages arrive."""
 
     def __init__(self, times: Times):
         super().__init__(side=SIDE)
         self._times = times
-        self.steps_at: list[float] = []
+        self.broken = False
 
     def features(self, ws, block, windows=None):
-        self._times.go_to(self._times.now + STEP)
-        self.steps_at.append(self._times.now)
+        self._times.go_to(self._times.ms + STEP)
+        if self.broken:
+            raise RuntimeError("out of memory")
         return super().features(ws, block, windows)
 
     def image(self, ws, features=None, cancelled=None):
-        self._times.go_to(self._times.now + PICTURE)
+        self._times.go_to(self._times.ms + PICTURE)
         return super().image(ws, features, cancelled)
 
 
@@ -81,7 +89,8 @@ class HandWorker(Worker):
         super().__init__("draggan-test")
         self._times = times
         self.jobs: deque[Job] = deque()
-        self._rest: tuple[float, Job] | None = None
+        self._rest: tuple[int, Job] | None = None
+        self._idle_since = 0
 
     def submit(self, job: Job) -> None:
         self.jobs.append(job)
@@ -91,102 +100,93 @@ class HandWorker(Worker):
             self.jobs.popleft()()
 
     def after_rest(self, seconds: float, job: Job) -> None:
-        self._rest = (seconds, job)
+        self._rest = (round(seconds * 1000), job)
 
-    def run_until(self, end: float) -> None:
-        while self._times.now < end:
+    def run_until(self, end: int) -> None:
+        while self._times.ms < end:
             if self.jobs:
-                self.jobs.popleft()()
+                self._perform(self.jobs.popleft())
                 continue
-            rest_due = float("inf") if self._rest is None else self._times.now + self._rest[0]
-            while not self.jobs and self._times.next() <= min(rest_due, end):
-                self._times.go_to(self._times.next())
-            if self.jobs:
-                continue
-            self._times.go_to(min(rest_due, end))
-            if self._rest is not None and rest_due <= end and not self.jobs:
+            rest_due = NEVER if self._rest is None else self._idle_since + self._rest[0]
+            moment = min(self._times.next(), rest_due, end)
+            self._times.go_to(moment)
+            if self._rest is not None and rest_due <= moment and not self.jobs:
                 (_, job), self._rest = self._rest, None
-                job()
+                self._perform(job)
 
-
-@dataclass(frozen=True)
-class Fate:
-    """What a bad line does with a message."""
-
-    copies: int
-    delay: float  # s; between two copies as well
-
-
-class Line:
-    """Loses, doubles, delays and reorders; `heal` makes it a good one."""
-
-    def __init__(self, times: Times, fates: Sequence[Fate]):
-        self._times, self._fates = times, cycle(fates)
-
-    def heal(self) -> None:
-        self._fates = cycle([Fate(1, 0.001)])
-
-    def put(self, deliver: Callable[[], None]) -> None:
-        fate = next(self._fates)
-        for copy in range(fate.copies):
-            self._times.after(fate.delay * (copy + 1), deliver)
+    def _perform(self, job: Job) -> None:
+        job()
+        self._idle_since = self._times.ms
 
 
 class Kernel:
-    """The real kernel side behind lines of its own to and from every browser; it watches its own bounds."""
+    """The real kernel side; it watches its own bounds.
 
-    def __init__(self, times: Times):
-        self._times = times
+    Args:
+        times: the clock.
+        tell: takes each message to the browsers.
+    """
+
+    def __init__(self, times: Times, tell: Callable[[dict[str, Any], list[bytes]], None]):
+        self._times, self._tell_browsers = times, tell
         self.generator = SlowBlob(times)
         self.session = DragSession(self.generator, ws=self.generator.ws_at(15.0, 15.0))
         self.runner = HandWorker(times)
         controller_of(self.session).worker = self.runner
-        self.session.config = self.session.config.replace(learning_rate=1e-4, max_steps=12, lost_factor=1e9)
+        self.session.config = self.session.config.replace(learning_rate=4e-3, max_steps=12, lost_factor=1e9)
         self.frames = Frames(self.session, self._tell, self.blocked, lambda jpeg: None, times)
         self.dispatch = Dispatch(self.session, self.frames, self._tell)
-        self.faults: list[object] = []
-        self.taken = 0  # edits of the pages
-        self._stepped: float | None = None
+        self.faults: list[object] = []  # what failed on the worker, and steps that came late
+        self._stepped: int | None = None
         self.session.subscribe(self._watch)
         self.session.subscribe(self.dispatch.handle)
         self.session.subscribe(self.frames.handle)
-        self.browsers: list[tuple[Callable[[dict[str, Any], Buffers], None], Line, Line]] = []
-        self._cell: tuple[float, float] = (0.0, 0.0)  # from when to when a cell keeps the main thread
-        self._flying: dict[str, dict[int, float]] = {}
+        self._cell = (0, 0)  # ms from and until which a cell keeps the main thread
+        self._flying: dict[str, dict[int, int]] = {}  # client -> frame -> ms when it was sent
         self._asked = 0  # jobs that messages may have asked for since the worker had none
 
-    def connect(self, hear: Callable[[dict[str, Any], Buffers], None], down: Line, up: Line) -> Callable[..., None]:
-        self.browsers.append((hear, down, up))
-        return lambda content, buffers=(): up.put(lambda: self._receive(content, buffers))
-
-    def run_cell(self, seconds: float) -> None:
-        self._cell = (self._times.now, self._times.now + seconds)
+    @property
+    def deaf_until(self) -> int:
+        """Until when no message can be read, in ms: a cell keeps the main thread."""
+        return self._cell[1]
 
     def blocked(self) -> bool:
         began, ends = self._cell
-        return began + BLOCKED_AFTER < self._times.now < ends
+        return began + BLOCKED_AFTER * 1000 < self._times.ms < ends
 
-    def _receive(self, content: dict[str, Any], buffers: Buffers) -> None:
-        if self._times.now < self._cell[1]:  # it waits for the cell to end
-            self._times.after(self._cell[1] - self._times.now, lambda: self._receive(content, buffers))
-            return
+    def perform(self, act: dict[str, Any]) -> None:
+        """What Python does, one key each: a cell in ms, an edit, an undo, a seed, or a generator that breaks."""
+        match act:
+            case {"cell": int(ms)}:
+                self._cell = (self._times.ms, self._times.ms + ms)
+            case {"edit": [handle, target]}:
+                self.session.edit = Edit([tuple(handle)], [tuple(target)], self.session.edit.mask)
+            case {"undo": True}:
+                self.session.undo()
+            case {"seed": int(seed)}:
+                self.session.new_seed(seed)
+            case {"break": bool(broken)}:
+                self.generator.broken = broken
+            case _:
+                raise ValueError(f"act is {act!r}; expected cell, edit, undo, seed or break")
+
+    def receive(self, content: dict[str, Any], buffers: Buffers) -> None:
         self._note(content)
         self._asked = self._asked + 1 if self.runner.jobs else 1
         own = controller_of(self.session)
         before = own.revision
         self.dispatch.receive(content, buffers)
-        if content["type"] == "edit" and own.revision != before:  # taken: it was drawn on what held
-            assert content["revision"] == before
-            self.taken += 1
+        if content["type"] == "edit" and own.revision != before:  # accepted
+            assert content["revision"] == before, "an edit was accepted that was drawn on another revision"
         self.check()
 
     def _watch(self, event: events.Event) -> None:
         """A drag makes its steps at its own speed, whatever becomes of its frames; nothing fails on the worker."""
         if isinstance(event, events.Failed):
             self.faults.append(event.error)
-        last, self._stepped = self._stepped, self._times.now if isinstance(event, events.Stepped) else None
-        if last is not None and self._stepped is not None and self._stepped - last > STEP + PICTURE + 1e-6:
-            self.faults.append(f"{self._stepped - last:.2f} s between two steps")
+        last, self._stepped = self._stepped, self._times.ms if isinstance(event, events.Stepped) else None
+        if last is not None and self._stepped is not None and self._stepped - last > STEP + PICTURE:
+            self.faults.append(f"{self._stepped - last} ms between two steps")
 
     def _note(self, content: dict[str, Any]) -> None:
         client, kind = content["client"], content["type"]
@@ -199,31 +199,30 @@ class Kernel:
     def _tell(self, content: dict[str, Any], buffers: list[bytes]) -> None:
         if content["type"] == "frame":
             self._count_frame(content["seq"])
-        for hear, line, _ in self.browsers:
-            line.put(lambda hear=hear: hear(content, buffers))
+        self._tell_browsers(content, buffers)
         self.check()
 
     def _count_frame(self, seq: int) -> None:
         """Without credit no more than the probes: one a second, or four while no credit can be heard."""
-        pause = BLOCKED_SECONDS if self.blocked() else PROBE_SECONDS
+        pause = 1000 * (BLOCKED_SECONDS if self.blocked() else PROBE_SECONDS)
         for client in self.frames._credit._clients:
             flying = self._flying[client]
-            flying[seq] = self._times.now
-            assert sum(self._times.now - sent < pause - 1e-6 for sent in flying.values()) <= IN_FLIGHT
+            flying[seq] = self._times.ms
+            assert sum(self._times.ms - sent < pause for sent in flying.values()) <= IN_FLIGHT
 
     def check(self) -> None:
         """What holds at every moment."""
         frames, credit = self.frames, self.frames._credit
         assert credit.unconfirmed <= IN_FLIGHT
         assert all(len(client.flying) <= client.limit for client in credit._clients.values())
-        assert credit.clients <= len(self.browsers)
+        assert credit.clients <= len(self._flying)
         assert sum(job == frames._deliver for job in self.runner.jobs) <= 1
         assert len(self.runner.jobs) <= 2 + self._asked
 
 
 @contextmanager
 def no_waiting(times: Times) -> Iterator[None]:
-    """Whoever waits on the worker, or asks for the real time, is told so."""
+    """Whoever waits on the worker, or asks for the real time, fails."""
 
     def wait(*_: object) -> None:
         raise AssertionError("the worker waited")
