@@ -19,7 +19,7 @@ from draggan_widget.checkpoints.checkpoint import Checkpoint
 from draggan_widget.checkpoints.json_config import as_json
 from draggan_widget.checkpoints.nvidia import NETWORKS, StoredNetwork, find_network
 from draggan_widget.checkpoints.own_file import LICENCE, is_safetensors, read_safetensors
-from draggan_widget.checkpoints.stylegan2 import infer_config
+from draggan_widget.checkpoints.stylegan2.infer_config import FAMILY, infer_config, infer_config_beside
 from draggan_widget.checkpoints.torch_file import is_torch_file, loader, read_torch
 from draggan_widget.checkpoints.unpickling.byte_source import Source
 from draggan_widget.checkpoints.unpickling.lazy_tensors import read_tensors
@@ -105,13 +105,13 @@ def _read_stored(stored: StoredNetwork, path: Path, network: str) -> Checkpoint:
             raise CheckpointError(f"{path} cannot be read ({error}); expected a file; check the path") from error
     if network == "D":
         return _discriminator(stored, tensors, meta, str(path))
-    return Checkpoint(infer_config.FAMILY, _config(stored, tensors, str(path)), tensors, meta)
+    return Checkpoint(FAMILY, _config(stored, tensors, str(path)), tensors, meta)
 
 
 def _config(stored: StoredNetwork, tensors: dict[str, Tensor], name: str) -> dict[str, Any]:
     if stored.config:
-        return infer_config.config_beside(tensors, stored.config, stored.init_kwargs, name)
-    return infer_config.config_of(tensors, stored.init_kwargs, stored.attributes, name)
+        return infer_config_beside(tensors, stored.config, stored.init_kwargs, name)
+    return infer_config(tensors, stored.init_kwargs, stored.attributes, name)
 
 
 def _meta(path: Path, source_format: str, network: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ import torch
 from generators.tiny_stylegan2 import random_tensors
 from torch import nn
 
-from draggan_widget.generators.stylegan2.config import StyleGAN2Config
+from draggan_widget.checkpoints.stylegan2.config import StyleGAN2Config
 
 BUFFERS = (".w_avg", ".resample_filter", ".noise_const")
 

@@ -3,7 +3,7 @@
 import numpy as np
 from torch import Tensor
 
-from draggan_widget.generators.stylegan2.config import StyleGAN2Config
+from draggan_widget.checkpoints.stylegan2.config import StyleGAN2Config
 
 Array = np.ndarray
 

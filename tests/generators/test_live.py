@@ -8,9 +8,9 @@ from generators.tiny_stylegan2 import random_tensors, tiny_checkpoint
 from torch import nn
 
 from draggan_widget import DragSession, Edit, load_generator
+from draggan_widget.checkpoints.stylegan2.config import StyleGAN2Config
 from draggan_widget.errors import CheckpointError, ConfigError
 from draggan_widget.generators.live import LiveStyleGAN2
-from draggan_widget.generators.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.stylegan2.generator import StyleGAN2
 from tests.checkpoints import nvidia_writer
 

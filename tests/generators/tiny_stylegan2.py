@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from draggan_widget.checkpoints.checkpoint import Checkpoint
-from draggan_widget.generators.stylegan2.config import StyleGAN2Config
+from draggan_widget.checkpoints.stylegan2.config import StyleGAN2Config
 
 TINY = StyleGAN2Config(channels=(8, 8, 6, 4), z_dim=8, w_dim=8, mapping_layers=2)  # 32 px
 
