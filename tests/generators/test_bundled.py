@@ -81,6 +81,7 @@ def test_a_drag_on_it_takes_steps_without_a_network(offline: Path):
     assert not torch.equal(steps[-1].ws, steps[0].ws)
 
 
+@pytest.mark.slow
 def test_loading_it_does_not_import_torch_s_compiler():
     code = "import sys; from draggan_widget import load_generator; load_generator(device='cpu')"
     report = "; print([name for name in ('torch._dynamo', 'sympy') if name in sys.modules])"

@@ -176,7 +176,8 @@ def check_equal(generator: StyleGAN2, block: int, windows: tuple[Window, ...], l
     steps = next(way for way in plans(pyramid, block, windows) if way.lowest == lowest)
     ws = random_ws(generator, 1)
     one, other = ws.clone().requires_grad_(), ws.clone().requires_grad_()
-    found = generator.network.synthesis.windows(one, generator._noises, steps, windows)
+    synthesis, noises = generator.network.synthesis, generator._noises
+    found = synthesis.windows(one, noises, steps, windows)
     due = generator.features(other, block).cut(windows)
     assert (found.block, found.size, found.windows, found.picture) == (block, due.size, windows, None)
     source = torch.Generator().manual_seed(2)
@@ -189,7 +190,7 @@ def check_equal(generator: StyleGAN2, block: int, windows: tuple[Window, ...], l
     ]
     torch.testing.assert_close(*gradients, atol=bound * max(1.0, float(gradients[1].abs().max())), rtol=0)
     with torch.no_grad():
-        again = generator.network.synthesis.windows(ws, generator._noises, steps, windows)
+        again = synthesis.windows(ws, noises, steps, windows)
     for mine, right in zip(again.values, due.values, strict=True):
         torch.testing.assert_close(
             mine, right.detach(), atol=bound * max(1.0, float(right.detach().abs().max())), rtol=0
@@ -233,6 +234,7 @@ def generator_of(kind: str, dtype: torch.dtype) -> StyleGAN2:
     return _generators[kind, dtype]
 
 
+@pytest.mark.slow
 @given(st.sampled_from(sorted(KINDS)), st.integers(1, 4), st.integers(1, 4), draws_of_windows, st.booleans())
 @settings(deadline=None, max_examples=60)
 def test_windows_equal_the_whole_map(kind: str, block: int, depth: int, draws, double: bool):
