@@ -38,7 +38,7 @@ def live_module(config: StyleGAN2Config, seed: int = 0, **init_kwargs: Any) -> G
 
 
 def photograph(module: nn.Module) -> dict[str, Any]:
-    """Everything of a module, and of torch, that loading it must leave alone."""
+    """The state of a module and of torch that loading the module must not change."""
     tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     return {
         "values": {name: tensor.detach().clone() for name, tensor in tensors.items()},

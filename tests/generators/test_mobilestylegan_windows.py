@@ -101,7 +101,7 @@ def test_for_the_published_widths_one_and_five_points_pay_and_very_many_do_not()
 
 
 class Whole(MobileStyleGAN):
-    """Never by windows."""
+    """A generator that always computes the whole map."""
 
     def windows_pay(self, block, windows):
         return False

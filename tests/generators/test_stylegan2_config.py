@@ -1,3 +1,5 @@
+"""The numbers of a StyleGAN2 and their bounds."""
+
 import json
 
 import pytest

@@ -1,4 +1,4 @@
-"""What a StyleGAN2's file of ours says about drags: settings, rows, mean feature maps."""
+"""Drag settings, rows and mean feature maps in our checkpoint files of a StyleGAN2."""
 
 import dataclasses
 from pathlib import Path

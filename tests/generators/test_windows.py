@@ -37,7 +37,7 @@ Numbers = st.integers(0, 10_000)
 
 
 def window_in(height: int, width: int, draws: tuple[int, int, int, int]) -> Window:
-    """Some window inside a map, borders and corners among them."""
+    """A window inside a map, drawn so that borders and corners occur."""
     tall, wide = 1 + draws[0] % min(height, 14), 1 + draws[1] % min(width, 14)
     return Window(draws[2] % (height - tall + 1), draws[3] % (width - wide + 1), tall, wide)
 
@@ -141,7 +141,7 @@ def test_merged_windows_cover_the_same_at_no_more_work(draws):
 
 
 def planned(points: int, side: int = 11, block: int = 5) -> Plan | None:
-    """For so many points spread over the map of an official generator."""
+    """The plan for that many points, spread over the map of an official generator."""
     across = 8
     corners = [(2 + 15 * (n // across), 2 + 14 * (n % across)) for n in range(points)]
     return plan(Pyramid((4, 4), (512,) * 5 + (256,), 4), block, tuple(Window(*yx, side, side) for yx in corners))

@@ -56,7 +56,7 @@ def _check_names(config: StyleGAN2Config, tensors: Mapping[str, Tensor], name: s
 
 def _problem(config: StyleGAN2Config, key: str, tensor: Tensor) -> str | None:
     shape = tuple(tensor.shape)
-    expected = {**config.tensor_shapes, **config.mean_shapes}.get(key, shape)
+    expected = config.tensor_shapes.get(key, config.mean_shapes.get(key, shape))
     if shape != expected:
         return f"has shape {shape}; expected {expected}"
     return None if tensor.is_floating_point() else f"is {tensor.dtype}; expected real numbers"

@@ -47,10 +47,10 @@ def is_filter(stored: Tensor, taps: Sequence[float]) -> bool:
 def taps_of(filters: Iterable[Tensor]) -> list[float] | None:
     """The taps of stored filters, as small whole numbers where they are such.
 
-    None where these are no filters of sum 1, differ, or are not the outer product of taps.
+    None where these are not filters of sum 1, differ, or are not the outer product of taps.
     """
     filters = list(filters)
-    if not filters or not all(map(has_filter_shape, filters)):
+    if not filters or not all(has_filter_shape(stored) and stored.is_floating_point() for stored in filters):
         return None
     line = _on_cpu(filters[0]).sum(0)
     if not bool(line.isfinite().all()) or abs(float(line.sum()) - 1) > TOLERANCE:
