@@ -19,7 +19,7 @@ import torch
 from draggan_widget.checkpoints import own_file
 from draggan_widget.checkpoints.checkpoint import Checkpoint
 from draggan_widget.checkpoints.read import read_checkpoint
-from draggan_widget.generators.stylegan2.config import StyleGAN2Config
+from draggan_widget.checkpoints.stylegan2.config import StyleGAN2Config
 from tests.checkpoints import nvidia_writer
 from tests.checkpoints.cage import memory
 from tests.generators.tiny_stylegan2 import random_tensors

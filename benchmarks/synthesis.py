@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from draggan_widget.checkpoints.checkpoint import Checkpoint
-from draggan_widget.generators.stylegan2.config import StyleGAN2Config
+from draggan_widget.checkpoints.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.stylegan2.generator import Network, StyleGAN2
 from draggan_widget.generators.stylegan2.layers import StyledConv, ToRGB
 from draggan_widget.generators.stylegan2.synthesis import Block

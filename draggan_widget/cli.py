@@ -15,9 +15,9 @@ import draggan_widget
 from draggan_widget import cli_drag
 from draggan_widget.checkpoints.hub import cache
 from draggan_widget.checkpoints.hub.catalog import UNKNOWN_LICENCE
+from draggan_widget.checkpoints.stylegan2.config import StyleGAN2Config
 from draggan_widget.errors import CheckpointError, ConfigError, DragganError
 from draggan_widget.files import sha256
-from draggan_widget.generators.stylegan2.config import StyleGAN2Config
 
 if TYPE_CHECKING:
     from draggan_widget.checkpoints.checkpoint import Checkpoint

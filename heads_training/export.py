@@ -10,7 +10,7 @@ import torch
 from draggan_widget.checkpoints import own_file
 from draggan_widget.checkpoints.checkpoint import Checkpoint
 from draggan_widget.checkpoints.hub.catalog import HEADS
-from draggan_widget.generators.stylegan2.config import StyleGAN2Config
+from draggan_widget.checkpoints.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.stylegan2.generator import Network, StyleGAN2
 from heads_training.stretch import stretch
 

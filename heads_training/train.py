@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from draggan_widget.generators.stylegan2.config import StyleGAN2Config
+from draggan_widget.checkpoints.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.stylegan2.generator import Network
 from heads_training.adversary import Adversary, add_critic_gradient
 from heads_training.data import Pictures

@@ -21,9 +21,8 @@ import safetensors.torch
 
 from draggan_widget.checkpoints.checkpoint import Checkpoint
 from draggan_widget.checkpoints.hub.catalog import UNKNOWN_LICENCE
-from draggan_widget.checkpoints.stylegan2 import infer_config
-from draggan_widget.checkpoints.stylegan2.config import check_config
-from draggan_widget.checkpoints.stylegan2.tensor_shapes import check_tensors
+from draggan_widget.checkpoints.stylegan2.check_tensors import checked_config
+from draggan_widget.checkpoints.stylegan2.infer_config import FAMILY, infer_config_beside
 from draggan_widget.errors import CheckpointError
 from draggan_widget.files import sha256, write_atomically
 
@@ -110,19 +109,17 @@ def read_safetensors(path: Path, head: bytes, network: str) -> Checkpoint:
             f"{path} cannot be read ({error}); expected a whole .safetensors file; download it again"
         ) from error
     if ours:
-        checkpoint = load(path)
-        _check_tensors(checkpoint, str(path))
-        return checkpoint
+        return _checked(load(path), str(path))
     if network == "D":
         raise CheckpointError(f"{path} is a .safetensors file; expected NVIDIA's .pkl for 'D'; ask for 'G_ema'")
-    config = infer_config.config_beside(tensors, _stated_config(metadata, str(path)), {}, str(path))
+    config = infer_config_beside(tensors, _stated_config(metadata, str(path)), {}, str(path))
     meta = {
         "licence": UNKNOWN_LICENCE,
         "provenance": f"{path.name}, safetensors",
         "source_format": "safetensors",
         "source_sha256": sha256(path),
     }
-    return Checkpoint(infer_config.FAMILY, config, tensors, meta)
+    return Checkpoint(FAMILY, config, tensors, meta)
 
 
 def _encode(checkpoint: Checkpoint, path: Path) -> tuple[bytes, memoryview]:
@@ -201,8 +198,8 @@ def _stated_config(metadata: dict[str, str], name: str) -> dict:
     return config if isinstance(config, dict) else {}
 
 
-def _check_tensors(checkpoint: Checkpoint, name: str) -> None:
-    """Refuse a StyleGAN2 whose config does not fit its tensors: a network of any size would be built from it."""
-    if checkpoint.family == infer_config.FAMILY:
-        check_config(checkpoint.config, name)
-        check_tensors(checkpoint.config, checkpoint.tensors, name)
+def _checked(checkpoint: Checkpoint, name: str) -> Checkpoint:
+    """A StyleGAN2 of ours, once its config is known to fit its tensors: a network is built of it."""
+    if checkpoint.family == FAMILY:
+        checked_config(checkpoint.config, checkpoint.tensors, name)
+    return checkpoint

@@ -22,7 +22,7 @@ from draggan_widget.checkpoints.hub.catalog import UNKNOWN_LICENCE
 from draggan_widget.checkpoints.json_config import as_json
 from draggan_widget.checkpoints.nvidia import NETWORKS, StoredNetwork, find_network
 from draggan_widget.checkpoints.own_file import is_safetensors, read_safetensors
-from draggan_widget.checkpoints.stylegan2 import infer_config
+from draggan_widget.checkpoints.stylegan2.infer_config import FAMILY, infer_config, infer_config_beside
 from draggan_widget.checkpoints.torch_file import is_torch_file, plain_pickle_globals, read_torch
 from draggan_widget.checkpoints.unpickling.byte_source import ByteSource
 from draggan_widget.checkpoints.unpickling.lazy_tensors import read_tensors
@@ -113,13 +113,13 @@ def _read_stored_network(stored: StoredNetwork, path: Path, network: str) -> Che
             raise CheckpointError(f"{path} cannot be read ({error}); expected a file; check the path") from error
     if network == "D":
         return _make_discriminator(stored, tensors, meta, str(path))
-    return Checkpoint(infer_config.FAMILY, _infer_config(stored, tensors, str(path)), tensors, meta)
+    return Checkpoint(FAMILY, _infer_config(stored, tensors, str(path)), tensors, meta)
 
 
 def _infer_config(stored: StoredNetwork, tensors: dict[str, Tensor], name: str) -> dict[str, Any]:
     if stored.config:
-        return infer_config.config_beside(tensors, stored.config, stored.init_kwargs, name)
-    return infer_config.config_of(tensors, stored.init_kwargs, stored.attributes, name)
+        return infer_config_beside(tensors, stored.config, stored.init_kwargs, name)
+    return infer_config(tensors, stored.init_kwargs, stored.attributes, name)
 
 
 def _make_meta(path: Path, source_format: str, network: str) -> dict[str, str]:

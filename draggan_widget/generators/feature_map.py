@@ -1,8 +1,8 @@
 """Read a feature map at image positions as if it had been upsampled to image size (bilinear, align_corners=False).
 
 The official engine upsamples the whole map to the picture's side and samples that bilinearly. Both are linear and
-separable, so the value on any grid of positions is A_y F A_x^T with a few nonzero weights a row: only the crop under
-the positions is touched, and the result is exact (Pan et al. 2023, section 3.2; see docs/architecture.md).
+separable, so the values on a grid of positions are A_y F A_x^T with a few nonzero weights in each row of A: only the
+crop under the positions is read, and the result is exact (Pan et al. 2023, section 3.2; see docs/architecture.md).
 """
 
 import dataclasses
@@ -23,12 +23,12 @@ class FeatureMap:
     """Synthesis activations of one block: the whole map, or some windows of it.
 
     Attributes:
-        block: counted from 0, the smallest.
+        block: index of the block; block 0 is the smallest.
         size: (height, width) of the whole map, feature px.
-        windows: which part each of `values` covers.
-        values: one (channels, window height, window width) tensor a window.
-        picture: what the blocks up to this one have drawn, without a graph, where every block adds to the picture and
-            the whole map was computed.
+        windows: the part of the map that each of `values` covers.
+        values: one (channels, window height, window width) tensor for each window.
+        picture: the picture that the blocks up to this one have drawn, without a graph; None unless every block adds to
+            the picture and the whole map was computed.
     """
 
     block: int
@@ -41,13 +41,13 @@ class FeatureMap:
     def of(
         cls, block: int, values: Float[Tensor, "channels height width"], picture: Tensor | None = None
     ) -> "FeatureMap":
-        """A whole map."""
+        """The feature map that holds all values of a block."""
         height, width = values.shape[1:]
         return cls(block, (height, width), (Window(0, 0, height, width),), (values,), picture)
 
     @property
     def is_whole(self) -> bool:
-        """Whether the whole map is held, as one."""
+        """Whether the whole map is held, as one window."""
         return self.windows == (Window(0, 0, *self.size),)
 
     @property
@@ -56,7 +56,7 @@ class FeatureMap:
         return self.read(Window(0, 0, *self.size))
 
     def read(self, window: Window) -> Float[Tensor, "channels height width"]:
-        """The values of `window`, from whichever held window covers it."""
+        """The values of `window`, from a held window that covers it; ValueError when none does."""
         for held, values in zip(self.windows, self.values, strict=True):
             if held == window:
                 return values
@@ -65,11 +65,11 @@ class FeatureMap:
                 rows, columns = slice(y, y + window.height), slice(x, x + window.width)
                 if values.stride(0) != 1:
                     return values[:, rows, columns]
-                return values.permute(1, 2, 0)[rows, columns].permute(2, 0, 1)  # so the gradient keeps this order, too
+                return values.permute(1, 2, 0)[rows, columns].permute(2, 0, 1)  # its gradient keeps this order
         raise ValueError(f"{window} of block {self.block} is not held; held are {self.windows}")
 
     def padded(self, window: Window) -> Float[Tensor, "channels height width"]:
-        """The values of a window that may stick out of the map, where they are zero."""
+        """The values of a window that may extend beyond the map; values outside the map are zero."""
         held = window.inside(self.size)
         top, left = held.y - window.y, held.x - window.x
         below, right = window.height - held.height - top, window.width - held.width - left
@@ -77,7 +77,7 @@ class FeatureMap:
         return F.pad(batch_of(values), (left, right, top, below))[0] if any((top, left, below, right)) else values
 
     def cut(self, windows: Sequence[Window]) -> "FeatureMap":
-        """The same map reduced to `windows`."""
+        """The same map reduced to `windows`, each inside a held one."""
         return dataclasses.replace(self, windows=tuple(windows), values=tuple(self.read(w) for w in windows))
 
     def detach(self) -> "FeatureMap":
@@ -86,15 +86,15 @@ class FeatureMap:
 
 
 def batch_of(x: Float[Tensor, "channels height width"]) -> Float[Tensor, "1 channels height width"]:
-    """The map as the layers had it, down to the stride of the batch, by which PyTorch tells the order in memory."""
+    """The map as a batch of one whose strides tell PyTorch the order in memory (channels first or last)."""
     return x[None] if x.stride(0) != 1 else x.permute(1, 2, 0)[None].permute(0, 3, 1, 2)
 
 
 def taps(position: float, feature_side: int, image_side: int) -> dict[int, float]:
     """Weight of each feature cell in the value at `position` (image px) along one axis.
 
-    First the two upsampled pixels around the position, then the two cells around each of those; positions outside the
-    picture read its edge.
+    The value mixes the two upsampled pixels around the position; each of these mixes the two cells around it. Positions
+    outside the picture read its edge.
     """
     inside = min(max(position, 0.0), image_side - 1.0)
     low = math.floor(inside)
@@ -111,7 +111,7 @@ def taps(position: float, feature_side: int, image_side: int) -> dict[int, float
 
 
 def _weights(positions: Sequence[float], feature_side: int, image_side: int) -> tuple[int, list[list[float]]]:
-    """First cell used and the dense weight matrix (positions x cells from there)."""
+    """The first cell used, and the dense weight matrix (positions x cells from the first one used)."""
     rows = [taps(position, feature_side, image_side) for position in positions]
     first = min(min(row) for row in rows)
     count = max(max(row) for row in rows) - first + 1
@@ -124,13 +124,16 @@ def read_grid(
     """Values at every (x, y) of the grid xs x ys.
 
     Args:
-        features: a map, or windows of it that hold the cells under the grid.
-        xs: columns in image px; ascending is not needed.
-        ys: rows in image px.
+        features: a map, or windows of it of which one covers all cells under the grid.
+        xs: x of the columns, image px, in any order.
+        ys: y of the rows, image px, in any order.
         image_size: (height, width) of the picture in px.
 
     Returns:
-        channels x len(ys) x len(xs).
+        The values, channels x len(ys) x len(xs).
+
+    Raises:
+        ValueError: no held window covers the grid.
     """
     height, width = features.size
     first_row, row_weights = _weights(ys, height, image_size[0])

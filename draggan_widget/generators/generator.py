@@ -1,4 +1,4 @@
-"""The abstract generator that every family implements, and the sha256 of its weights."""
+"""The abstract generator that every family implements, and the sha256 of a generator's weights."""
 
 import hashlib
 import threading
@@ -15,7 +15,7 @@ from draggan_widget.errors import ConfigError
 from draggan_widget.generators.feature_map import FeatureMap
 from draggan_widget.geometry import Window
 
-MEAN_SEEDS = range(100_000, 100_100)  # pictures whose features make `Generator.mean_features`
+MEAN_SEEDS = range(100_000, 100_100)  # seeds of the pictures that `Generator.mean_features` averages
 MEAN_PSI = 0.7
 _means: "weakref.WeakKeyDictionary[Generator, dict[int, FeatureMap]]" = weakref.WeakKeyDictionary()
 _mean_lock = threading.Lock()
@@ -27,19 +27,19 @@ class Generator(ABC):
     """A trained generator, read-only after construction, so that threads and sessions may share it.
 
     Attributes:
-        name: what the user called it, for texts and records.
-        family: "mobilestylegan", ...
+        name: its name in texts and records, as the user gave it.
+        family: "stylegan2", "mobilestylegan".
         image_size: (height, width) of the picture, px.
         num_ws: rows of `ws`.
         w_dim: columns of `ws`.
         z_dim: length of `z`.
-        c_dim: classes of a conditional generator, else 0.
-        num_blocks: synthesis blocks, counted from 0, the smallest.
-        latent_spaces: the spaces a drag may optimise in, the preferred one first.
-        drag_rows: rows of `ws` a drag may move.
+        c_dim: number of classes of a conditional generator, else 0.
+        num_blocks: number of synthesis blocks; block 0 is the smallest.
+        latent_spaces: the latent spaces a drag may optimise in, the preferred one first.
+        drag_rows: the rows of `ws` that a drag may move.
         drag_defaults: this generator's own `DragConfig` values (lengths in px of its picture).
-        device: where the weights are.
-        dtype: of weights and latents.
+        device: device of the weights.
+        dtype: dtype of weights and latents.
     """
 
     name: str
@@ -73,19 +73,29 @@ class Generator(ABC):
         truncation_cutoff: int | None = None,
         c: Float[Tensor, "batch c_dim"] | None = None,
     ) -> Float[Tensor, "batch num_ws w_dim"]:
-        """Map z to ws, pulled toward the mean latent by `truncation_psi` in the first `truncation_cutoff` rows.
+        """Map z to ws.
 
-        `c` is the class of a conditional generator, one-hot.
+        Args:
+            z: normally distributed.
+            truncation_psi: factor of the distance to the mean latent; 1 leaves ws as they are.
+            truncation_cutoff: number of rows, from the first, that are truncated; None for all.
+            c: the class of a conditional generator, one-hot.
         """
 
     @abstractmethod
     def features(
         self, ws: Float[Tensor, "1 num_ws w_dim"], block: int, windows: Sequence[Window] | None = None
     ) -> FeatureMap:
-        """Synthesise up to `block` and stop there: the whole map, or `windows` of it. Differentiable in `ws`."""
+        """Synthesise up to `block` and stop there; differentiable in `ws`.
+
+        Args:
+            ws: the latent.
+            block: the block whose feature map is wanted.
+            windows: the parts of the map that are wanted, feature px; None for the whole map.
+        """
 
     def windows_pay(self, block: int, windows: Sequence[Window]) -> bool:
-        """Whether `features` of these windows cost less than the whole map; never, where they are cut from it."""
+        """Whether computing these windows costs less than the whole map; False where windows are cut from it."""
         return False
 
     @abstractmethod
@@ -99,11 +109,11 @@ class Generator(ABC):
 
         Args:
             ws: the latent.
-            features: the whole map of some block at this very `ws`: the blocks up to it are not computed again.
-            cancelled: asked between blocks; when it answers True the picture is dropped.
+            features: the whole map of some block at the same `ws`; the blocks up to it are not computed again.
+            cancelled: called between blocks; when it returns True the picture is dropped.
 
         Raises:
-            Cancelled: `cancelled` answered True.
+            Cancelled: `cancelled` returned True.
         """
 
     @abstractmethod
@@ -114,16 +124,16 @@ class Generator(ABC):
 
         Args:
             features: the whole map of some block.
-            ws: the latent they belong to: with it the generator may go on to a block that shows more.
+            ws: the latent of these features; with it the generator may compute further blocks, which show more.
 
         Raises:
             ConfigError: this generator has no preview for that block.
         """
 
     def mean_features(self, block: int) -> FeatureMap:
-        """The mean map of a block over `MEAN_SEEDS` at psi 0.7: what every picture has at a place.
+        """The mean feature map of a block over the pictures of `MEAN_SEEDS` at psi 0.7.
 
-        A generator that stores it answers at once; else it is computed on the first call (seconds) and kept.
+        It is read where the generator stores it; else it is computed on the first call (seconds) and kept.
 
         Raises:
             ConfigError: there is no such block.
@@ -144,7 +154,7 @@ class Generator(ABC):
         return total / len(MEAN_SEEDS)
 
     def z_from_seed(self, seed: int) -> Float[Tensor, "1 z_dim"]:
-        """The z that the official tools draw for `seed`."""
+        """The z of `seed`, drawn as the official tools draw it."""
         if not 0 <= seed < 2**32:
             raise ConfigError(f"seed is {seed}; expected a whole number from 0 to 2**32 - 1")
         z = np.random.RandomState(seed).randn(1, self.z_dim)
@@ -153,23 +163,36 @@ class Generator(ABC):
     def ws_from_seed(
         self, seed: int, truncation_psi: float = 1.0, label: int | None = None
     ) -> Float[Tensor, "1 num_ws w_dim"]:
-        """The latent of a seed; `label` is the class for a conditional generator."""
+        """The latent of a seed.
+
+        Args:
+            seed: a whole number from 0 to 2**32 - 1.
+            truncation_psi: factor of the distance to the mean latent (`mapping`).
+            label: index of the class, for a conditional generator only.
+
+        Raises:
+            ConfigError: there is no such seed or class.
+
+        Example:
+            >>> from draggan_widget import load_generator
+            >>> ws = load_generator("heads", "cpu").ws_from_seed(0, truncation_psi=0.7)
+        """
         with torch.no_grad():
-            return self.mapping(self.z_from_seed(seed), truncation_psi, c=self._class(label))
+            return self.mapping(self.z_from_seed(seed), truncation_psi, c=self._one_hot(label))
 
     def refreshed(self) -> "Generator":
-        """This generator with its weights read again; itself where nobody else can change them."""
+        """This generator with its weights read again; itself where no other code can change them."""
         return self
 
     def weights(self) -> Mapping[str, Tensor]:
-        """The weights by name, for `sha256`; none where a generator does not say."""
+        """The weights by name, for `sha256`; empty where a generator does not tell them."""
         return {}
 
     @property
     def sha256(self) -> str | None:
-        """Of names, types, shapes and values of the weights, whatever file they came from; None where not known.
+        """sha256 of the names, dtypes, shapes and values of the weights; None where `weights` is empty.
 
-        Computed once; what is changed in place later shows in `refreshed` alone.
+        It does not depend on the file format. It is computed once: later changes in place show in `refreshed` only.
         """
         with _identity_lock:
             if self not in _identities:
@@ -177,11 +200,11 @@ class Generator(ABC):
             return _identities[self]
 
     def free_memory(self) -> None:
-        """Give cached device memory back after an allocation failed."""
+        """Release PyTorch's cached device memory, after an allocation failed."""
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _class(self, label: int | None) -> Float[Tensor, "1 c_dim"] | None:
+    def _one_hot(self, label: int | None) -> Float[Tensor, "1 c_dim"] | None:
         if label is None and self.c_dim == 0:
             return None
         if not isinstance(label, int) or isinstance(label, bool) or not 0 <= label < self.c_dim:
@@ -193,7 +216,7 @@ class Generator(ABC):
 
 
 def weights_sha256(weights: Mapping[str, Tensor]) -> str | None:
-    """sha256 over names, types, shapes and values, in the order of the names; None without weights."""
+    """sha256 over names, dtypes, shapes and values, in the order of the names; None without weights."""
     if not weights:
         return None
     digest = hashlib.sha256()

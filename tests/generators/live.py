@@ -6,7 +6,7 @@ import torch
 from generators.tiny_stylegan2 import random_tensors
 from torch import nn
 
-from draggan_widget.generators.stylegan2.config import StyleGAN2Config
+from draggan_widget.checkpoints.stylegan2.config import StyleGAN2Config
 
 BUFFERS = (".w_avg", ".resample_filter", ".noise_const")
 
@@ -38,7 +38,7 @@ def live_module(config: StyleGAN2Config, seed: int = 0, **init_kwargs: Any) -> G
 
 
 def photograph(module: nn.Module) -> dict[str, Any]:
-    """Everything of a module, and of torch, that loading it must leave alone."""
+    """The state of a module and of torch that loading the module must not change."""
     tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     return {
         "values": {name: tensor.detach().clone() for name, tensor in tensors.items()},

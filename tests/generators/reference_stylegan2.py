@@ -3,13 +3,13 @@
 import numpy as np
 from torch import Tensor
 
-from draggan_widget.generators.stylegan2.config import StyleGAN2Config
+from draggan_widget.checkpoints.stylegan2.config import StyleGAN2Config
 
 Array = np.ndarray
 
 
 def correlate(x: Array, weight: Array) -> Array:
-    """(in, h, w) and (out, in, k, k): windows times weights, no padding."""
+    """Cross-correlation of (in, h, w) with weights (out, in, k, k), without padding."""
     size = weight.shape[2]
     height, width = x.shape[1] - size + 1, x.shape[2] - size + 1
     out = np.zeros((len(weight), height, width))
@@ -22,7 +22,7 @@ def correlate(x: Array, weight: Array) -> Array:
 
 
 def convolve(x: Array, weight: Array) -> Array:
-    """The same with the kernel turned round: a convolution in the strict sense."""
+    """The same with the kernel flipped: a true convolution."""
     return correlate(x, weight[:, :, ::-1, ::-1])
 
 
@@ -52,9 +52,9 @@ class Reference:
     """One generator.
 
     Args:
-        config: its numbers.
-        tensors: its tensors by name.
-        noises: for mode "random", the noise of every convolution; None takes the tensors', [] none at all.
+        config: the numbers of the generator.
+        tensors: the tensors by name; their filters are not read.
+        noises: the noise of every convolution; None for the noise among the tensors, [] for no noise.
     """
 
     def __init__(self, config: StyleGAN2Config, tensors: dict[str, Tensor], noises: list[Array] | None = None):
@@ -106,7 +106,7 @@ class Reference:
         return y if clamp is None else np.clip(y, -clamp, clamp)
 
     def draw(self, ws: Array) -> tuple[list[Array], list[Array | None]]:
-        """Of one latent: every block's features, and the picture as it is after every block."""
+        """Every block's features of one latent, and the picture after every block (None before the first)."""
         x, picture, row = np.zeros(0), None, 0
         features, pictures = [], []
         last = len(self.config.channels) - 1

@@ -1,4 +1,4 @@
-"""The generator that comes with the package: there without a network, held to its sha256, with its drag defaults."""
+"""The bundled generator: it loads without a network, its sha256 is checked, and it has its drag defaults."""
 
 import dataclasses
 import json
@@ -26,7 +26,7 @@ REMEDY = "install draggan-widget again, or pass load_generator(PATH)"
 
 @pytest.fixture
 def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No network, no program, and an empty cache, whose folder is given."""
+    """Forbid network and programs; return the folder of an empty cache."""
 
     def refused(*arguments, **named):
         raise AssertionError(f"used without need: {arguments}")
@@ -44,7 +44,7 @@ def heads() -> Generator:
 
 
 def altered(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
-    """As if the package's file lay there."""
+    """Let the package's file be the one at `path`."""
     monkeypatch.setitem(NAMED, HEADS.name, dataclasses.replace(HEADS, path=path))
 
 

@@ -49,8 +49,13 @@ def test_a_file_of_ours_is_loaded(stored: Path, kind):
     due = tiny_generator()
     ws = random_ws(due)
     assert (generator.name, generator.family, generator.image_size) == ("tiny.safetensors", "mobilestylegan", (64, 64))
-    assert torch.equal(generator.image(ws), due.image(ws))
-    assert torch.equal(generator.preview(generator.features(ws, 2)), due.preview(due.features(ws, 2)))
+    assert generator.sha256 == due.sha256
+    # Up to rounding: tensors mapped from a file lie at other addresses, for which PyTorch may compute otherwise.
+    for found, expected in (
+        (generator.image(ws), due.image(ws)),
+        (generator.preview(generator.features(ws, 2)), due.preview(due.features(ws, 2))),
+    ):
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 
 def test_a_path_in_the_home_folder_is_found(stored: Path, monkeypatch: pytest.MonkeyPatch):

@@ -50,6 +50,7 @@ def check_equal(block: int, windows: tuple[Window, ...], lowest: int, double: bo
     torch.testing.assert_close(*gradients, atol=bound * max(1.0, float(gradients[1].abs().max())), rtol=0)
 
 
+@pytest.mark.slow
 @given(st.integers(1, 4), st.integers(1, 4), draws_of_windows, st.booleans())
 @settings(deadline=None, max_examples=80)
 def test_windows_equal_the_whole_map(block: int, depth: int, draws, double: bool):
@@ -100,7 +101,7 @@ def test_for_the_published_widths_one_and_five_points_pay_and_very_many_do_not()
 
 
 class Whole(MobileStyleGAN):
-    """Never by windows."""
+    """A generator that always computes the whole map."""
 
     def windows_pay(self, block, windows):
         return False
@@ -116,11 +117,12 @@ def first_steps(generator: MobileStyleGAN, edit: Edit, count: int) -> list[DragS
     return list(itertools.islice(drag(generator, random_ws(generator, 5), edit, config), count))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("points", [1, 2, 5])
 @pytest.mark.usefixtures("always")
 def test_with_windows_a_drag_takes_the_same_steps(points: int, monkeypatch: pytest.MonkeyPatch):
     generator = tiny_generator(WIDE)
-    whole = Whole(generator.network, generator._heads, {}, "whole")
+    whole = Whole(generator.network, {}, {}, "whole")
     computed, windowed = [], Network.windows
     monkeypatch.setattr(Network, "windows", lambda *args: (computed.append(args[-1]), windowed(*args))[1])
     mine, due = (first_steps(way, edit_of(points), 20) for way in (generator, whole))

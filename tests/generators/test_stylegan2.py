@@ -12,10 +12,10 @@ from generators.reference_stylegan2 import Reference
 from generators.tiny_stylegan2 import TINY, plain_config, random_tensors, tiny_checkpoint
 
 from draggan_widget import DragConfig, Edit, drag
+from draggan_widget.checkpoints.stylegan2.config import StyleGAN2Config
 from draggan_widget.errors import Cancelled, ConfigError
 from draggan_widget.generators.feature_map import FeatureMap
 from draggan_widget.generators.stylegan2 import layers, synthesis
-from draggan_widget.generators.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.stylegan2.generator import StyleGAN2
 from draggan_widget.geometry import Window
 
@@ -36,6 +36,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "lopsided taps": {"resample_filter": [1, 4, 2, -1]},
     "five taps": {"resample_filter": [1, 4, 6, 4, 1]},
     "six taps": {"resample_filter": [1, 5, 10, 10, 5, 2]},
+    "eight taps": {"resample_filter": [1, 2, 3, 4, 4, 3, 2, -1]},
     "upright": {"start_size": [4, 2]},
     "upright resnet": {"start_size": [4, 2], "architecture": "resnet"},
     "across": {"start_size": [3, 5]},
@@ -327,6 +328,16 @@ def test_a_grey_generator_s_pictures_have_three_equal_channels():
         assert len(picture) == 3
         assert torch.equal(picture[0], picture[1])
         assert torch.equal(picture[0], picture[2])
+
+
+def test_a_grey_generator_is_dragged_and_drawn_in_eight_bits():
+    generator = made(plain_config(img_channels=1))
+    config = DragConfig.for_generator(generator).replace(max_steps=2)
+    *_, last = drag(generator, generator.ws_from_seed(3, 0.7), Edit([(16, 14)], [(19, 14)]), config)
+    pixels = last.pixels()
+    assert pixels.shape == (32, 32, 3)
+    assert np.array_equal(pixels[..., 0], pixels[..., 2])
+    assert pixels.std() > 1
 
 
 @pytest.mark.parametrize("kind", ["resnet", "orig"])

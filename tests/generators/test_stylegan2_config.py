@@ -1,11 +1,14 @@
+"""The numbers of a StyleGAN2 and their bounds."""
+
 import json
 
 import pytest
 from generators.tiny_stylegan2 import TINY, plain_config
 
+from draggan_widget.checkpoints.stylegan2.config import BOUNDS, StyleGAN2Config
 from draggan_widget.errors import ConfigError
-from draggan_widget.generators.stylegan2.config import StyleGAN2Config
 
+NOT_NEAR_0 = "expected taps whose sum is not near 0"
 FULL = StyleGAN2Config(
     channels=(64, 32, 16),
     z_dim=0,
@@ -32,7 +35,7 @@ def test_a_configuration_survives_json(config: StyleGAN2Config):
 
 def test_the_keys_are_those_every_reader_writes():
     assert list(TINY.to_dict()) == [
-        *("channels", "z_dim", "c_dim", "w_dim", "start_size", "img_channels", "architecture", "mapping_layers"),
+        *("z_dim", "c_dim", "w_dim", "start_size", "channels", "img_channels", "architecture", "mapping_layers"),
         *("mapping_features", "embed_features", "mapping_lr_multiplier", "activation", "resample_filter"),
         *("conv_clamp", "num_fp16_res", "use_noise"),
     ]
@@ -77,33 +80,38 @@ def test_widths_that_are_not_stated_are_those_of_w():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"channels": []}, "channels is (); expected 1 to 11 whole numbers, one a block"),
-        ({"channels": [8] * 12}, f"channels is {(8,) * 12}; expected 1 to 11 whole numbers, one a block"),
-        ({"channels": 8}, "channels is 8; expected 1 to 11 whole numbers, one a block"),
-        ({"channels": [8, 10**12]}, "an entry of channels is 1000000000000; expected a whole number from 1 to 65536"),
-        ({"channels": [8, 2.0]}, "an entry of channels is 2.0; expected a whole number from 1 to 65536"),
-        ({"channels": [8, True]}, "an entry of channels is True; expected a whole number from 1 to 65536"),
-        ({"start_size": [4]}, "start_size is (4,); expected (height, width)"),
-        ({"start_size": 4}, "start_size is 4; expected (height, width)"),
-        ({"start_size": [4, 0]}, "a side of start_size is 0; expected a whole number from 1 to 64"),
+        ({"channels": []}, "channels is a tuple of 0; expected a list of 1 to 11 numbers"),
+        ({"channels": [8] * 12}, "channels is a tuple of 12; expected a list of 1 to 11 numbers"),
+        ({"channels": 8}, "channels is 8; expected a list of 1 to 11 numbers"),
+        ({"channels": [8, 10**12]}, "channels[1] is 1000000000000; expected a whole number from 1 to 65536"),
+        ({"channels": [8, 2.0]}, "channels[1] is 2.0; expected a whole number from 1 to 65536"),
+        ({"channels": [8, True]}, "channels[1] is True; expected a whole number from 1 to 65536"),
+        ({"start_size": [4]}, "start_size is a tuple of 1; expected a list of 2 numbers"),
+        ({"start_size": 4}, "start_size is 4; expected a list of 2 numbers"),
+        ({"start_size": [4, 0]}, "start_size[1] is 0; expected a whole number from 1 to 64"),
         ({"z_dim": -1}, "z_dim is -1; expected a whole number from 0 to 65536"),
         ({"z_dim": 0}, "z_dim and c_dim are both 0; expected one of them above 0"),
         ({"w_dim": None}, "w_dim is None; expected a whole number from 1 to 65536"),
         ({"mapping_features": 0}, "mapping_features is 0; expected a whole number from 1 to 65536"),
         ({"mapping_layers": 0}, "mapping_layers is 0; expected a whole number from 1 to 64"),
-        ({"architecture": "plain"}, "architecture is 'plain'; only 'skip' or 'resnet' or 'orig' can be computed"),
-        ({"architecture": ["skip"]}, "architecture is ('skip',); only 'skip' or 'resnet' or 'orig' can be computed"),
-        ({"activation": "relu"}, "activation is 'relu'; only 'lrelu' can be computed"),
-        ({"img_channels": 4}, "img_channels is 4; only 3 or 1 can be computed"),
-        ({"img_channels": True}, "img_channels is True; only 3 or 1 can be computed"),
+        ({"architecture": "plain"}, "architecture is 'plain'; expected 'skip' or 'resnet' or 'orig'"),
+        ({"architecture": ["skip"]}, "architecture is a tuple of 1; expected 'skip' or 'resnet' or 'orig'"),
+        ({"activation": "relu"}, "activation is 'relu'; expected 'lrelu'"),
+        ({"img_channels": 4}, "img_channels is 4; expected 3 or 1"),
+        ({"img_channels": True}, "img_channels is True; expected 3 or 1"),
         ({"use_noise": 1}, "use_noise is 1; expected True or False"),
         ({"mapping_lr_multiplier": 0}, "mapping_lr_multiplier is 0; expected a number above 0"),
         ({"mapping_lr_multiplier": None}, "mapping_lr_multiplier is None; expected a number above 0"),
         ({"conv_clamp": float("nan")}, "conv_clamp is nan; expected a number above 0"),
         ({"conv_clamp": "256"}, "conv_clamp is '256'; expected a number above 0"),
-        ({"resample_filter": []}, "resample_filter is (); expected 1 to 32 numbers whose sum is not 0"),
-        ({"resample_filter": [1, -1]}, "resample_filter is (1, -1); expected 1 to 32 numbers whose sum is not 0"),
-        ({"resample_filter": ["a"]}, "resample_filter is ('a',); expected 1 to 32 numbers whose sum is not 0"),
+        ({"conv_clamp": 1e30}, "conv_clamp is 1e+30; expected a number above 0"),
+        ({"conv_clamp": 10**400}, "conv_clamp is a number of 1329 bits; expected a number above 0"),
+        ({"resample_filter": []}, "resample_filter is a tuple of 0; expected a list of 1 to 32 numbers"),
+        ({"resample_filter": [1] * 33}, "resample_filter is a tuple of 33; expected a list of 1 to 32 numbers"),
+        ({"resample_filter": ["a"]}, "resample_filter[0] is 'a'; expected a number"),
+        ({"resample_filter": [1, -1]}, f"resample_filter is [1, -1], whose sum is 0; {NOT_NEAR_0}"),
+        ({"resample_filter": [1e-300]}, f"resample_filter is [1e-300], whose sum is 1e-300; {NOT_NEAR_0}"),
+        ({"resample_filter": [0, 0]}, f"resample_filter is [0, 0], whose sum is 0; {NOT_NEAR_0}"),
     ],
 )
 @pytest.mark.usefixtures("unchecked")
@@ -116,10 +124,27 @@ def test_what_cannot_be_is_refused(changes: dict, words: str):
 def test_an_unknown_key_is_refused():
     with pytest.raises(ConfigError) as caught:
         plain_config(depth=3)
-    assert str(caught.value) == f"a StyleGAN2 has no setting 'depth'; known are {', '.join(TINY.to_dict())}"
+    assert str(caught.value) == f"the config has the key 'depth'; expected only {', '.join(TINY.to_dict())}"
 
 
-def test_the_channels_must_be_there():
+@pytest.mark.parametrize("key", TINY.to_dict())
+def test_every_key_must_be_there(key: str):
+    # A default in place of a number that the file does not state would draw a wrong picture without a word.
+    without = {name: value for name, value in TINY.to_dict().items() if name != key}
     with pytest.raises(ConfigError) as caught:
-        StyleGAN2Config.from_dict({"z_dim": 8})
-    assert str(caught.value) == "the configuration lacks 'channels'; expected the channels of every block"
+        StyleGAN2Config.from_dict(without)
+    assert str(caught.value) == f"the config lacks {key!r}; expected {', '.join(TINY.to_dict())}"
+
+
+def test_every_number_has_its_bounds():
+    assert [*BOUNDS] == [*TINY.to_dict()]
+
+
+def test_filters_that_are_computed_with():
+    def used(**changes: object) -> set[str]:
+        return {name.removesuffix(".resample_filter") for name in plain_config(channels=[8, 8], **changes).used_filters}
+
+    assert used() == {"synthesis.b8.conv0", "synthesis.b8"}
+    assert used(architecture="resnet") == {"synthesis.b8.conv0", "synthesis.b8.skip"}
+    assert used(architecture="orig") == {"synthesis.b8.conv0"}
+    assert plain_config(channels=[8]).used_filters == set()

@@ -1,4 +1,4 @@
-"""Convolutions with frozen weights, by products and by convolutions, against PyTorch's own gradient."""
+"""Convolutions with fixed weights, by matrix products and by PyTorch's convolution, against PyTorch's own gradient."""
 
 import itertools
 
@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from draggan_widget.generators.stylegan2 import fixed_weight_conv
-from draggan_widget.generators.stylegan2.fixed_weight_conv import Convolution, Frozen
+from draggan_widget.generators.stylegan2.fixed_weight_conv import Convolution, FixedWeights
 from draggan_widget.generators.stylegan2.resample import upsampled_conv
 
 TAPS = {1: [1], 2: [1, 1], 3: [1, 2, 1], 4: [1, 3, 3, 1], 5: [1, 4, 6, 4, 1], 6: [1, 5, 10, 10, 5, 2]}
@@ -20,22 +20,22 @@ def drawn(seed: int, *shape: int) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def layer(up: bool, taps: list[int]) -> Frozen:
+def layer(up: bool, taps: list[int]) -> FixedWeights:
     line = torch.tensor(taps, dtype=torch.float64)
-    return Frozen(drawn(0, 3, 2, 3, 3), torch.outer(line, line) / line.sum() ** 2, up)
+    return FixedWeights(drawn(0, 3, 2, 3, 3), torch.outer(line, line) / line.sum() ** 2, up)
 
 
-def plain(by: Convolution, x: Tensor) -> Tensor:
+def plain(convolution: Convolution, x: Tensor) -> Tensor:
     """The convolution, by PyTorch alone."""
-    if not by.frozen.up:
-        return F.conv2d(x, by.frozen.weight, padding=by.margin)
-    return upsampled_conv(x, by.frozen.weight.transpose(0, 1), by.frozen.kernel, None, by.size)
+    if not convolution.fixed.up:
+        return F.conv2d(x, convolution.fixed.weight, padding=convolution.margin)
+    return upsampled_conv(x, convolution.fixed.weight.transpose(0, 1), convolution.fixed.kernel, None, convolution.size)
 
 
-def check(by: Convolution, x: Tensor) -> None:
+def check(convolution: Convolution, x: Tensor) -> None:
     """Values and adjoint, also of maps that are zero but for a part, or all over."""
-    due = plain(by, x.requires_grad_())
-    torch.testing.assert_close(by.forth(x.detach()), due, atol=1e-12, rtol=1e-9)
+    due = plain(convolution, x.requires_grad_())
+    torch.testing.assert_close(convolution.forward(x.detach()), due, atol=1e-12, rtol=1e-9)
     height, width = due.shape[2:]
     for top, left in itertools.product(range(0, height + 1, 2), range(0, width + 1, 3)):
         for tall, wide in ((height, width), (1, 2), (3, 1), (0, 0)):
@@ -43,13 +43,13 @@ def check(by: Convolution, x: Tensor) -> None:
             lit[:, :, top : top + tall, left : left + wide] = 1
             y = drawn(1, *due.shape) * lit
             (gradient,) = torch.autograd.grad(due, x, y, retain_graph=True)
-            torch.testing.assert_close(by.back(y, x), gradient, atol=1e-12, rtol=1e-9)
+            torch.testing.assert_close(convolution.adjoint(y, x), gradient, atol=1e-12, rtol=1e-9)
 
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("way", BELOW)
 def test_a_convolution_and_its_adjoint_are_pytorch_s(way: str, size: tuple[int, int], monkeypatch):
-    monkeypatch.setattr(fixed_weight_conv, "PRODUCTS_BELOW", BELOW[way])
+    monkeypatch.setattr(fixed_weight_conv, "MATMUL_UP_TO", BELOW[way])
     for margin in (0, 1):
         check(Convolution(layer(False, TAPS[4]), margin, None), drawn(2, 2, 2, *size))
 
@@ -58,7 +58,7 @@ def test_a_convolution_and_its_adjoint_are_pytorch_s(way: str, size: tuple[int, 
 @pytest.mark.parametrize("taps", TAPS)
 @pytest.mark.parametrize("way", BELOW)
 def test_a_doubling_convolution_and_its_adjoint_are_pytorch_s(way: str, taps: int, size: tuple[int, int], monkeypatch):
-    monkeypatch.setattr(fixed_weight_conv, "PRODUCTS_BELOW", BELOW[way])
+    monkeypatch.setattr(fixed_weight_conv, "MATMUL_UP_TO", BELOW[way])
     height, width = size
     for framed in (None, (2 * height - 6, 2 * width - 4)):
         if framed is None or min(framed) > 0:
@@ -73,9 +73,9 @@ def inputs() -> tuple[Tensor, ...]:
 
 @pytest.mark.parametrize("way", BELOW)
 def test_a_styled_convolution_has_the_gradient_of_all_it_is_given(way: str, monkeypatch):
-    monkeypatch.setattr(fixed_weight_conv, "PRODUCTS_BELOW", BELOW[way])
-    by = Convolution(layer(True, TAPS[4]), 0, None)
-    assert torch.autograd.gradcheck(by.styled, inputs())
+    monkeypatch.setattr(fixed_weight_conv, "MATMUL_UP_TO", BELOW[way])
+    convolution = Convolution(layer(True, TAPS[4]), 0, None)
+    assert torch.autograd.gradcheck(convolution.styled, inputs())
 
 
 def test_second_derivatives_are_refused():
@@ -87,9 +87,9 @@ def test_second_derivatives_are_refused():
 
 
 def test_what_was_made_in_inference_mode_takes_part_in_a_graph():
-    by = Convolution(layer(True, TAPS[4]), 0, None)
+    convolution = Convolution(layer(True, TAPS[4]), 0, None)
     with torch.inference_mode():
-        by.forth(torch.ones(1, 2, 4, 4, dtype=torch.float64))
+        convolution.forward(torch.ones(1, 2, 4, 4, dtype=torch.float64))
     x, *others = inputs()
-    by.styled(x, *others).sum().backward()
+    convolution.styled(x, *others).sum().backward()
     assert x.grad is not None

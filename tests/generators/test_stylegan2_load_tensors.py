@@ -9,12 +9,13 @@ from generators.tiny_stylegan2 import TINY, plain_config, random_tensors, tiny_c
 from torch import Tensor
 
 from draggan_widget.checkpoints.checkpoint import Checkpoint
+from draggan_widget.checkpoints.stylegan2.check_tensors import REMEDY
+from draggan_widget.checkpoints.stylegan2.config import StyleGAN2Config
 from draggan_widget.errors import CheckpointError
-from draggan_widget.generators.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.stylegan2.generator import StyleGAN2
 
 CPU = torch.device("cpu")
-IS_NOT = "it is not the 'skip' StyleGAN2 of 32 x 32 px that its configuration describes: "
+TENSORS = "expected the tensors of a 'skip' StyleGAN2 of 32 x 32 px"
 CONV = "synthesis.b8.conv0"
 
 
@@ -97,26 +98,38 @@ def given(**changes: Tensor) -> Callable[[dict[str, Tensor]], object]:
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (without("mapping.w_avg"), "it lacks 'mapping.w_avg'"),
-        (without(f"{CONV}.noise_strength"), f"it lacks '{CONV}.noise_strength'"),
+        (without("mapping.w_avg"), f"lacks 'mapping.w_avg'; {TENSORS}"),
+        (without(f"{CONV}.noise_strength"), f"lacks '{CONV}.noise_strength'; {TENSORS}"),
         (
             lambda tensors: [tensors.pop(f"{CONV}.weight"), tensors.pop(f"{CONV}.bias")],
-            f"it lacks '{CONV}.weight' (and 1 more)",
+            f"lacks '{CONV}.weight' and 1 more; {TENSORS}",
         ),
-        (given(synthesis__b64__const=torch.zeros(1)), "it holds 'synthesis.b64.const', which has no place there"),
-        (given(mapping__w_avg=torch.zeros(9)), "'mapping.w_avg' has shape (9,), expected (8,)"),
+        (given(synthesis__b64__const=torch.zeros(1)), f"has, beyond a StyleGAN2, 'synthesis.b64.const'; {TENSORS}"),
+        (given(mapping__w_avg=torch.zeros(9)), "'mapping.w_avg' has shape (9,); expected (8,)"),
         (
             given(mapping__w_avg=torch.zeros(8, dtype=torch.int64)),
-            "'mapping.w_avg' holds torch.int64, expected real numbers",
+            "'mapping.w_avg' is torch.int64; expected real numbers",
         ),
-        (given(mapping__w_avg=torch.zeros(8) * 1j), "'mapping.w_avg' holds torch.complex64, expected real numbers"),
+        (given(mapping__w_avg=torch.zeros(8) * 1j), "'mapping.w_avg' is torch.complex64; expected real numbers"),
         (
             given(synthesis__b8__resample_filter=torch.ones(4, 4) / 16),
-            "'synthesis.b8.resample_filter' is not the filter of its configuration",
+            "'synthesis.b8.resample_filter' is another filter; expected that of the taps [1, 3, 3, 1]",
         ),
         (
             given(synthesis__b8__resample_filter=torch.ones(3, 3) / 9),
-            "'synthesis.b8.resample_filter' has shape (3, 3), expected (4, 4)",
+            "'synthesis.b8.resample_filter' has shape (3, 3); expected (4, 4)",
+        ),
+        (
+            given(synthesis__b8__noise_strength=torch.zeros(()), synthesis__b8__conv1__noise_strength=torch.zeros(1)),
+            "'synthesis.b8.conv1.noise_strength' has shape (1,); expected ()",
+        ),
+        (
+            given(synthesis__b8__conv1__resample_filter=torch.ones(33)),
+            "'synthesis.b8.conv1.resample_filter' has shape (33,); expected (4, 4)",
+        ),
+        (
+            given(synthesis__b8__conv1__resample_filter=torch.ones(4, dtype=torch.int64)),
+            "'synthesis.b8.conv1.resample_filter' is torch.int64; expected real numbers",
         ),
     ],
 )
@@ -125,7 +138,7 @@ def test_tensors_that_do_not_fit_are_named(spoil: Callable[[dict[str, Tensor]], 
     spoil(tensors)
     with pytest.raises(CheckpointError) as caught:
         made(tensors)
-    assert str(caught.value) == f"{IS_NOT}{words}; convert or fetch it again"
+    assert str(caught.value) == f"it: {words}; {REMEDY}"
 
 
 def test_another_architecture_s_tensors_are_refused():
@@ -134,16 +147,16 @@ def test_another_architecture_s_tensors_are_refused():
 
 
 def test_numbers_that_cannot_be_are_refused():
-    checkpoint = dataclasses.replace(tiny_checkpoint(), config={"channels": [10**12]})
+    checkpoint = dataclasses.replace(tiny_checkpoint(), config=TINY.to_dict() | {"channels": [10**12]})
     with pytest.raises(CheckpointError) as caught:
         StyleGAN2.from_checkpoint(checkpoint, "it", CPU)
     assert str(caught.value) == (
-        "it is not a StyleGAN2 that can be read: an entry of channels is 1000000000000; expected a whole number from "
-        "1 to 65536; convert it again"
+        "it: channels[0] is 1000000000000; expected a whole number from 1 to 65536; convert the model again, or pass "
+        "its config as it was trained"
     )
 
 
 def test_the_largest_numbers_are_compared_before_anything_is_allocated():
     config = plain_config(channels=[65536] * 11, w_dim=65536)
-    with pytest.raises(CheckpointError, match=r"\(and \d+ more\)"):
+    with pytest.raises(CheckpointError, match=r"^it: lacks '[\w.]+' and 111 more; "):
         made(random_tensors(TINY), config)

@@ -37,7 +37,7 @@ Numbers = st.integers(0, 10_000)
 
 
 def window_in(height: int, width: int, draws: tuple[int, int, int, int]) -> Window:
-    """Some window inside a map, borders and corners among them."""
+    """A window inside a map, drawn so that borders and corners occur."""
     tall, wide = 1 + draws[0] % min(height, 14), 1 + draws[1] % min(width, 14)
     return Window(draws[2] % (height - tall + 1), draws[3] % (width - wide + 1), tall, wide)
 
@@ -141,7 +141,7 @@ def test_merged_windows_cover_the_same_at_no_more_work(draws):
 
 
 def planned(points: int, side: int = 11, block: int = 5) -> Plan | None:
-    """For so many points spread over the map of an official generator."""
+    """The plan for that many points, spread over the map of an official generator."""
     across = 8
     corners = [(2 + 15 * (n // across), 2 + 14 * (n % across)) for n in range(points)]
     return plan(Pyramid((4, 4), (512,) * 5 + (256,), 4), block, tuple(Window(*yx, side, side) for yx in corners))
@@ -176,7 +176,8 @@ def check_equal(generator: StyleGAN2, block: int, windows: tuple[Window, ...], l
     steps = next(way for way in plans(pyramid, block, windows) if way.lowest == lowest)
     ws = random_ws(generator, 1)
     one, other = ws.clone().requires_grad_(), ws.clone().requires_grad_()
-    found = generator.network.synthesis.windows(one, generator._noises, steps, windows)
+    synthesis, noises = generator.network.synthesis, generator._noises
+    found = synthesis.windows(one, noises, steps, windows)
     due = generator.features(other, block).cut(windows)
     assert (found.block, found.size, found.windows, found.picture) == (block, due.size, windows, None)
     source = torch.Generator().manual_seed(2)
@@ -189,7 +190,7 @@ def check_equal(generator: StyleGAN2, block: int, windows: tuple[Window, ...], l
     ]
     torch.testing.assert_close(*gradients, atol=bound * max(1.0, float(gradients[1].abs().max())), rtol=0)
     with torch.no_grad():
-        again = generator.network.synthesis.windows(ws, generator._noises, steps, windows)
+        again = synthesis.windows(ws, noises, steps, windows)
     for mine, right in zip(again.values, due.values, strict=True):
         torch.testing.assert_close(
             mine, right.detach(), atol=bound * max(1.0, float(right.detach().abs().max())), rtol=0
@@ -233,6 +234,7 @@ def generator_of(kind: str, dtype: torch.dtype) -> StyleGAN2:
     return _generators[kind, dtype]
 
 
+@pytest.mark.slow
 @given(st.sampled_from(sorted(KINDS)), st.integers(1, 4), st.integers(1, 4), draws_of_windows, st.booleans())
 @settings(deadline=None, max_examples=60)
 def test_windows_equal_the_whole_map(kind: str, block: int, depth: int, draws, double: bool):

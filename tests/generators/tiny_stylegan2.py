@@ -1,4 +1,4 @@
-"""StyleGAN2 generators with few channels and random weights; names and shapes are written out here, not asked for."""
+"""StyleGAN2 generators with few channels and random weights; names and shapes are written out here, as an oracle."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from draggan_widget.checkpoints.checkpoint import Checkpoint
-from draggan_widget.generators.stylegan2.config import StyleGAN2Config
+from draggan_widget.checkpoints.stylegan2.config import StyleGAN2Config
 
 TINY = StyleGAN2Config(channels=(8, 8, 6, 4), z_dim=8, w_dim=8, mapping_layers=2)  # 32 px
 
@@ -89,7 +89,7 @@ def random_tensors(config: StyleGAN2Config, seed: int = 0) -> dict[str, Tensor]:
 
 
 def tiny_checkpoint(config: StyleGAN2Config = TINY, seed: int = 0) -> Checkpoint:
-    """What a reader would return."""
+    """A checkpoint as a reader returns it."""
     return Checkpoint("stylegan2", config.to_dict(), random_tensors(config, seed), {"licence": "none"})
 
 

@@ -4,7 +4,7 @@ import copy
 
 import torch
 
-from draggan_widget.generators.stylegan2.config import StyleGAN2Config
+from draggan_widget.checkpoints.stylegan2.config import StyleGAN2Config
 from heads_training.network import initial_network, synthesise
 from heads_training.render.vector import NAMES
 from heads_training.stretch import GROUPS, MOVES, coordinate_groups, stretch

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 
 from draggan_widget.checkpoints import own_file
+from draggan_widget.checkpoints.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.load import load_generator
-from draggan_widget.generators.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.stylegan2.generator import Network, StyleGAN2
 from heads_training.adversary import Adversary
 from heads_training.data import Pictures

@@ -1,1 +1,1 @@
-"""What a StyleGAN2 is: its config, the names and shapes of its tensors, and the config inferred from them."""
+"""What a StyleGAN2 is (`config`), whether tensors are those of one, and its config inferred from tensors."""

@@ -1,26 +1,27 @@
-"""A StyleGAN2's config, from its tensors first and from what its file says beside them where shapes cannot tell.
+"""The config of a StyleGAN2, from its tensors first and from what its file states beside them where shapes cannot tell.
 
-Source: StyleGAN2-ADA and StyleGAN3 (their ``training.networks`` state dicts); StyleGAN-Human for 2:1 pictures.
+Source: StyleGAN2-ADA and StyleGAN3 (their `training.networks` state dicts); StyleGAN-Human for 2:1 pictures.
 
-Half precision: tensors are kept in the type they are stored in; a generator computes in the type it likes, so it makes
-them wider itself. ``num_fp16_res`` only says what the model was trained with.
+Half precision: tensors keep the dtype they are stored in; a generator converts them to the dtype it computes in.
+`num_fp16_res` only says what the model was trained with.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from draggan_widget.checkpoints.stylegan2.config import CHECKS, MOST_BLOCKS, MOST_LAYERS, MOST_TAPS, check_config
-from draggan_widget.checkpoints.stylegan2.tensor_shapes import FILTER, REMEDY, check_tensors
+from draggan_widget.checkpoints.stylegan2.check_tensors import REMEDY, checked_config
+from draggan_widget.checkpoints.stylegan2.config import MAX_BLOCKS, MAX_LAYERS, MAX_TAPS, StyleGAN2Config, used_filters
+from draggan_widget.checkpoints.stylegan2.resample_filter import taps_of
 from draggan_widget.checkpoints.unpickling.byte_source import brief
 from draggan_widget.errors import CheckpointError
 
 FAMILY = "stylegan2"
 ATTRIBUTES = ("activation", "architecture", "bias_gain", "conv_clamp", "use_fp16", "use_noise")
-SEEN = (
+DEFAULTS = StyleGAN2Config(channels=(1,)).to_dict()  # where neither tensors nor file tell; `channels` is always told
+TOLD_BY_TENSORS = (
     "architecture",
     "z_dim",
     "c_dim",
@@ -29,61 +30,56 @@ SEEN = (
     "channels",
     "img_channels",
     "mapping_layers",
-)  # in the tensors
+)
 
 
-def config_of(
+def infer_config(
     tensors: Mapping[str, Tensor],
     init_kwargs: Mapping[str, Any],
     attributes: Mapping[str, Any] | None = None,
     name: str = "the network",
 ) -> dict[str, Any]:
-    """The generator's config as plain JSON values.
+    """The generator's config as plain JSON values: those of `StyleGAN2Config.to_dict`.
 
     Args:
         tensors: its state dict, by NVIDIA's names.
-        init_kwargs: what it was constructed with; {} when not known.
-        attributes: "synthesis.b4.conv1.conv_clamp" -> value, for module attributes named in ``ATTRIBUTES``.
-        name: what to call it in errors.
-
-    Returns:
-        z_dim, c_dim, w_dim, start_size ([height, width], px), channels (a block each, from the first upward),
-        img_channels, architecture, mapping_layers, mapping_features, embed_features, mapping_lr_multiplier,
-        activation, resample_filter (taps), conv_clamp, num_fp16_res and use_noise.
+        init_kwargs: the arguments it was constructed with; {} when not known.
+        attributes: "synthesis.b4.conv1.conv_clamp" -> value, for module attributes named in `ATTRIBUTES`.
+        name: what to call the network in errors.
 
     Raises:
         CheckpointError: the tensors are not those of a StyleGAN2 generator.
     """
-    said = _Said(init_kwargs, attributes or {}, name)
-    blocks = _blocks(tensors, name)
-    config = _mapping_sizes(tensors, name) | _synthesis_sizes(tensors, blocks, said, name)
+    stated = _StatedSettings(init_kwargs, attributes or {}, name)
+    blocks = _block_names(tensors, name)
+    config = _mapping_sizes(tensors, name) | _synthesis_sizes(tensors, blocks, stated, name)
     config |= {
-        "architecture": _architecture(tensors, blocks, said),
-        "mapping_lr_multiplier": said.one(r"mapping\.fc\d+\.bias_gain", "lr_multiplier", 0.01),
-        "activation": said.one(r"(mapping\.fc\d+|synthesis\.b\d+\.conv\d)\.activation", "activation", "lrelu"),
-        "resample_filter": _taps(tensors, said, name),
-        "conv_clamp": said.one(r"synthesis\.b\d+\.(conv\d|torgb)\.conv_clamp", "conv_clamp", None),
-        "num_fp16_res": _fp16_blocks(said),
+        "architecture": _architecture(tensors, blocks, stated),
+        "mapping_lr_multiplier": stated.setting(
+            "mapping_lr_multiplier", r"mapping\.fc\d+\.bias_gain", argument="lr_multiplier"
+        ),
+        "activation": stated.setting("activation", r"(mapping\.fc\d+|synthesis\.b\d+\.conv\d)\.activation"),
+        "conv_clamp": stated.setting("conv_clamp", r"synthesis\.b\d+\.(conv\d|torgb)\.conv_clamp"),
+        "num_fp16_res": _fp16_blocks(stated),
     }
-    check_config(config, name)
-    check_tensors(config, tensors, name)
-    return {key: config[key] for key in CHECKS}
+    config["resample_filter"] = _taps(tensors, used_filters(config["architecture"], len(blocks)), stated, name)
+    return checked_config(config, tensors, name).to_dict()
 
 
-def config_beside(
-    tensors: Mapping[str, Tensor], own: Mapping[Any, Any], init_kwargs: Mapping[Any, Any], name: str
+def infer_config_beside(
+    tensors: Mapping[str, Tensor], stated: Mapping[Any, Any], init_kwargs: Mapping[Any, Any], name: str
 ) -> dict[str, Any]:
-    """The config of tensors that came with one of somebody's own: it fills what they cannot tell, and must not differ.
+    """The config of tensors whose file states one in its own words: it fills what they cannot tell.
 
     Raises:
-        CheckpointError: the tensors are not those of a StyleGAN2 generator, or of another than the config says.
+        CheckpointError: the tensors are not those of a StyleGAN2 generator, or differ from what the file states.
     """
-    said = {**own, **init_kwargs}
-    if "mapping_lr_multiplier" in own:
-        said["lr_multiplier"] = own["mapping_lr_multiplier"]
-    config = config_of(tensors, said, None, name)
-    for key in SEEN:
-        claimed = [*own[key]] if key in own and type(own[key]) is tuple else own.get(key, config[key])
+    arguments = {**stated, **init_kwargs}
+    if "mapping_lr_multiplier" in stated:
+        arguments["lr_multiplier"] = stated["mapping_lr_multiplier"]
+    config = infer_config(tensors, arguments, None, name)
+    for key in TOLD_BY_TENSORS:
+        claimed = [*stated[key]] if key in stated and type(stated[key]) is tuple else stated.get(key, config[key])
         if claimed != config[key]:
             raise CheckpointError(
                 f"{name}: its config says {key} {brief(claimed)}, its tensors {config[key]}; expected the same; save "
@@ -92,27 +88,27 @@ def config_beside(
     return config
 
 
-class _Said:
-    """What a file says beside its tensors: module attributes, else the arguments of its construction."""
+class _StatedSettings:
+    """What a file states beside its tensors: module attributes, else the arguments of the construction."""
 
     def __init__(self, kwargs: Mapping[str, Any], attributes: Mapping[str, Any], name: str) -> None:
         self.attributes, self.name = attributes, name
         parts = [kwargs.get("synthesis_kwargs"), kwargs.get("mapping_kwargs"), kwargs]
-        self.kwargs = [part for part in parts if isinstance(part, Mapping)]
+        self.arguments = [part for part in parts if isinstance(part, Mapping)]
 
     def values(self, pattern: str) -> list[Any]:
-        """The attributes whose path fits."""
+        """The values of the attributes whose path matches."""
         found = [value for path, value in self.attributes.items() if re.fullmatch(pattern, path)]
         return [value for value in found if value is None or type(value) in (bool, int, float, str)]
 
-    def one(self, pattern: str, key: str, default: Any) -> Any:
-        """The value all those attributes agree on, else the argument ``key``, else the default."""
-        values = self.values(pattern)
+    def setting(self, key: str, pattern: str = "", argument: str | None = None) -> Any:
+        """The value that all attributes whose path matches agree on, else the argument's, else the default."""
+        values, argument = self.values(pattern), argument or key
         if values and any(type(value) is not type(values[0]) or value != values[0] for value in values):
-            raise CheckpointError(f"{self.name}: its layers differ in {key}; expected one for all; {REMEDY}")
+            raise CheckpointError(f"{self.name}: its layers differ in {argument}; expected one for all; {REMEDY}")
         if values:
             return values[0]
-        return next((part[key] for part in self.kwargs if key in part), default)
+        return next((part[argument] for part in self.arguments if argument in part), DEFAULTS[key])
 
 
 def _shape(tensors: Mapping[str, Tensor], key: str, axes: int, name: str) -> tuple[int, ...]:
@@ -123,19 +119,19 @@ def _shape(tensors: Mapping[str, Tensor], key: str, axes: int, name: str) -> tup
     return tuple(tensor.shape)
 
 
-def _blocks(tensors: Mapping[str, Tensor], name: str) -> list[str]:
-    """The blocks' names, from the smallest up."""
+def _block_names(tensors: Mapping[str, Tensor], name: str) -> list[str]:
+    """The names of the blocks' tensors, the smallest block first."""
     found = {match[1] for key in tensors if (match := re.match(r"synthesis\.b(\d{1,5})\.", key))}
     expected = [f"synthesis.b{4 << index}" for index in range(len(found))]
-    if not 1 <= len(found) <= MOST_BLOCKS or {f"synthesis.b{size}" for size in found} != {*expected}:
-        sizes = ", ".join(sorted(found, key=int)[: MOST_BLOCKS + 1]) or "none"
+    if not 1 <= len(found) <= MAX_BLOCKS or {f"synthesis.b{size}" for size in found} != {*expected}:
+        sizes = ", ".join(sorted(found, key=int)[: MAX_BLOCKS + 1]) or "none"
         raise CheckpointError(f"{name}: has blocks {sizes}; expected 4, 8, 16 and so on; {REMEDY}")
     return expected
 
 
 def _mapping_sizes(tensors: Mapping[str, Tensor], name: str) -> dict[str, Any]:
     layers = 1
-    while f"mapping.fc{layers}.weight" in tensors and layers < MOST_LAYERS:
+    while f"mapping.fc{layers}.weight" in tensors and layers < MAX_LAYERS:
         layers += 1
     width, inputs = _shape(tensors, "mapping.fc0.weight", 2, name)
     w_dim = _shape(tensors, f"mapping.fc{layers - 1}.weight", 2, name)[0]
@@ -150,8 +146,10 @@ def _mapping_sizes(tensors: Mapping[str, Tensor], name: str) -> dict[str, Any]:
     }
 
 
-def _synthesis_sizes(tensors: Mapping[str, Tensor], blocks: list[str], said: _Said, name: str) -> dict[str, Any]:
-    use_noise = said.one(r"synthesis\.b\d+\.conv\d\.use_noise", "use_noise", True)
+def _synthesis_sizes(
+    tensors: Mapping[str, Tensor], blocks: list[str], stated: _StatedSettings, name: str
+) -> dict[str, Any]:
+    use_noise = stated.setting("use_noise", r"synthesis\.b\d+\.conv\d\.use_noise")
     return {
         "start_size": [*_shape(tensors, f"{blocks[0]}.const", 3, name)[1:]],
         "channels": [_shape(tensors, f"{block}.conv1.weight", 4, name)[0] for block in blocks],
@@ -160,40 +158,29 @@ def _synthesis_sizes(tensors: Mapping[str, Tensor], blocks: list[str], said: _Sa
     }
 
 
-def _architecture(tensors: Mapping[str, Tensor], blocks: list[str], said: _Said) -> Any:
+def _architecture(tensors: Mapping[str, Tensor], blocks: list[str], stated: _StatedSettings) -> Any:
     if len(blocks) == 1:
-        return said.one(r"synthesis\.b\d+\.architecture", "architecture", "skip")
+        return stated.setting("architecture", r"synthesis\.b\d+\.architecture")
     if f"{blocks[0]}.torgb.weight" in tensors:
         return "skip"
     return "resnet" if f"{blocks[-1]}.skip.weight" in tensors else "orig"
 
 
-def _fp16_blocks(said: _Said) -> Any:
-    used = said.values(r"synthesis\.b\d+\.use_fp16")
-    return sum(value is True for value in used) if used else said.one("", "num_fp16_res", 0)
+def _fp16_blocks(stated: _StatedSettings) -> Any:
+    used = stated.values(r"synthesis\.b\d+\.use_fp16")
+    return sum(value is True for value in used) if used else stated.setting("num_fp16_res")
 
 
-def _taps(tensors: Mapping[str, Tensor], said: _Said, name: str) -> list[float]:
-    """The taps along one axis, as small whole numbers where they are such."""
-    filters = [tensor for key, tensor in tensors.items() if key.endswith(FILTER)]
+def _taps(tensors: Mapping[str, Tensor], used: Iterable[str], stated: _StatedSettings, name: str) -> Any:
+    """The taps of the filters that are computed with, else those that the file states."""
+    filters = {key: tensors[key] for key in used if key in tensors}
     if not filters:
-        taps = said.one("", "resample_filter", [1, 3, 3, 1])
-        return [*taps] if isinstance(taps, (list, tuple)) else taps
-    first = filters[0].detach()
-    if not 1 <= first.ndim <= 2 or not 1 <= len(first) <= MOST_TAPS or first.shape[0] != first.shape[-1]:
-        raise CheckpointError(f"{name}: {FILTER[1:]} has shape {tuple(first.shape)}; expected a small square; {REMEDY}")
-    first = first.cpu().double()  # on MPS there are no doubles
-    line = first if first.ndim == 1 else first.sum(0)
-    same = all(f.shape == first.shape and torch.allclose(f.detach().cpu().double(), first, atol=1e-3) for f in filters)
-    separable = first.ndim == 1 or torch.allclose(torch.outer(line, line), first * line.sum(), atol=1e-3)
-    if not (same and separable and bool(line.isfinite().all()) and float(line.abs().max()) > 1e-6):
-        raise CheckpointError(f"{name}: its filters are not one and the same; expected separable taps; {REMEDY}")
-    return _whole(line.tolist())
-
-
-def _whole(taps: list[float]) -> list[float]:
-    least = min(abs(tap) for tap in taps if abs(tap) > 1e-6)
-    scaled = [tap / least for tap in taps]
-    whole = [round(tap) for tap in scaled]
-    near = all(abs(tap - number) <= 1e-2 for tap, number in zip(scaled, whole, strict=True))
-    return [*whole] if near and max(map(abs, whole)) <= 1000 else taps
+        return stated.setting("resample_filter")
+    taps = taps_of(filters.values())
+    if taps is None:
+        shapes = ", ".join(sorted({str(tuple(tensor.shape)) for tensor in filters.values()})[:4])
+        raise CheckpointError(
+            f"{name}: its filters, of shape {shapes}, are not one and the same up-sampling filter; expected the outer "
+            f"product of at most {MAX_TAPS} taps, of sum 1; {REMEDY}"
+        )
+    return taps

@@ -15,7 +15,7 @@ from draggan_widget.generators.mobilestylegan.network import MobileStyleGANConfi
 from draggan_widget.generators.windows import Plan, check_inside, plan
 from draggan_widget.geometry import Window
 
-# Found by dragging faces of the FFHQ checkpoint; lengths in px of its 1024 x 1024 picture (docs/accuracy.md).
+# Chosen by dragging faces of the FFHQ checkpoint; lengths in px of its 1024 x 1024 picture (docs/accuracy.md).
 DRAG_DEFAULTS: dict[str, float | int | str] = {
     "block": 4,
     "learning_rate": 8e-3,
@@ -26,12 +26,12 @@ DRAG_DEFAULTS: dict[str, float | int | str] = {
     "confidence_gate": 0.55,
     "mean_removal": 0.4,
 }
-PREVIEW_BLOCK = 5  # 128 px: its head draws a face one can judge
-DRAG_BLOCKS = 4  # the drag moves the styles of blocks 4 x 4 .. 32 x 32; freeing more fogs the picture
+PREVIEW_BLOCK = 5  # 128 px: its head draws a face that a person can judge
+DRAG_BLOCKS = 4  # a drag moves the styles of blocks 4 x 4 to 32 x 32; moving more of them fogs the picture
 
 
 class MobileStyleGAN(Generator):
-    """The generator behind `load_generator("mobilestylegan-ffhq")`."""
+    """A generator of the MobileStyleGAN family, such as `load_generator("mobilestylegan-ffhq")`."""
 
     family = "mobilestylegan"
     latent_spaces = ("W", "W+")
@@ -41,10 +41,10 @@ class MobileStyleGAN(Generator):
         """Wrap a network.
 
         Args:
-            network: with weights loaded.
-            heads: for some blocks the linear head of `preview`, (3 * factor ** 2, channels + 1), bias last.
-            means: for some blocks the mean feature map, (channels, height, width).
-            name: for texts and records.
+            network: the network, its weights loaded.
+            heads: block -> linear head of `preview`, (3 * factor ** 2, channels + 1), bias last; of some blocks.
+            means: block -> mean feature map, (channels, height, width); of some blocks.
+            name: its name in texts and records.
         """
         config = network.config
         self.network = network.eval()
@@ -60,10 +60,10 @@ class MobileStyleGAN(Generator):
 
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint, name: str, device: torch.device) -> "MobileStyleGAN":
-        """Build it from a read checkpoint.
+        """Build it from a checkpoint.
 
         Raises:
-            CheckpointError: numbers or tensors are missing, or shapes disagree with the configuration.
+            CheckpointError: a number or tensor is missing, or a tensor has another shape than the config tells.
         """
         missing = [key for key in ("channels", "z_dim", "w_dim") if key not in checkpoint.config]
         if missing:
@@ -78,7 +78,7 @@ class MobileStyleGAN(Generator):
         )
         with torch.device("meta"):
             network = Network(config)
-        heads, means = (_by_block(checkpoint, kind) for kind in ("preview", "mean"))
+        heads, means = (_tensors_by_block(checkpoint, kind) for kind in ("preview", "mean"))
         weights = {k: v for k, v in checkpoint.tensors.items() if k.split(".")[0] not in ("preview", "mean")}
         try:
             network.load_state_dict(weights, assign=True)
@@ -91,7 +91,7 @@ class MobileStyleGAN(Generator):
         return cls(network.to(device), heads, means, name)
 
     def weights(self) -> Mapping[str, Tensor]:
-        """The network's tensors by the names of a checkpoint."""
+        """The network's tensors, by their names in a checkpoint."""
         return self.network.state_dict()
 
     def block_size(self, block: int) -> tuple[int, int]:
@@ -118,7 +118,9 @@ class MobileStyleGAN(Generator):
     def features(
         self, ws: Float[Tensor, "1 num_ws w_dim"], block: int, windows: Sequence[Window] | None = None
     ) -> FeatureMap:
-        """Synthesise up to `block` (`Generator.features`): of higher blocks only what `windows` need, where that pays.
+        """Synthesise up to `block` (`Generator.features`).
+
+        With `windows` only the parts of the upper blocks that the windows need are computed, where that costs less.
 
         Raises:
             ValueError: a window sticks out of the map.
@@ -131,7 +133,7 @@ class MobileStyleGAN(Generator):
         return whole if windows is None else whole.cut(windows)
 
     def windows_pay(self, block: int, windows: Sequence[Window]) -> bool:
-        """By the multiplications of either way (`Generator.windows_pay`)."""
+        """Whether the windows take fewer multiplications than the whole map (`Generator.windows_pay`)."""
         return self._plan(block, windows) is not None
 
     def _plan(self, block: int, windows: Sequence[Window]) -> Plan | None:
@@ -139,7 +141,7 @@ class MobileStyleGAN(Generator):
         return plan(self.network.pyramid, block, tuple(windows)) if windows else None
 
     def mean_features(self, block: int) -> FeatureMap:
-        """The mean map of a block (`Generator.mean_features`), stored for the drag's own block."""
+        """The mean map of a block (`Generator.mean_features`); the checkpoint stores that of the drag's block."""
         return self._means[block] if block in self._means else super().mean_features(block)
 
     @torch.no_grad()
@@ -157,7 +159,7 @@ class MobileStyleGAN(Generator):
     def preview(
         self, features: FeatureMap, ws: Float[Tensor, "1 num_ws w_dim"] | None = None
     ) -> Float[Tensor, "3 height width"]:
-        """A small picture by a linear head fitted when the checkpoint was made (`Generator.preview`).
+        """A small picture drawn by a linear head that was fitted when the checkpoint was made (`Generator.preview`).
 
         Raises:
             ConfigError: no head was fitted for this block.
@@ -173,6 +175,6 @@ class MobileStyleGAN(Generator):
         return F.pixel_shuffle(small, round((head.shape[0] // 3) ** 0.5))[0]
 
 
-def _by_block(checkpoint: Checkpoint, kind: str) -> dict[int, Tensor]:
-    """The tensors named kind.BLOCK.something."""
+def _tensors_by_block(checkpoint: Checkpoint, kind: str) -> dict[int, Tensor]:
+    """Block -> tensor, of the tensors named KIND.BLOCK.anything."""
     return {int(k.split(".")[1]): v for k, v in checkpoint.tensors.items() if k.startswith(f"{kind}.")}

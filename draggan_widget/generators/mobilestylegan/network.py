@@ -3,7 +3,7 @@
 Source: Belousov 2021, "MobileStyleGAN: A Lightweight Convolutional Neural Network for High-Fidelity Image Synthesis".
 Differs from the published graphs: 1. demodulation and the constant factors behind the style affines are folded into
 the weights, as the file already does for demodulation; 2. the inverse Haar transform is a butterfly and a pixel
-shuffle instead of eight transposed convolutions; 3. every style affine takes its own row of `ws`.
+shuffle instead of eight transposed convolutions; 3. every style affine has its own row of `ws`.
 """
 
 import itertools
@@ -25,7 +25,7 @@ SLOPE = 0.2  # of every leaky ReLU
 MAPPING_GAIN = 2**0.5  # after every leaky ReLU of the mapping
 MAPPING_LAYERS = 8
 STRIP_BLOCKS = 2  # blocks at the top that `picture` draws in strips
-STRIP_ROWS = 16  # feature rows a strip, counted below the strips; measured on two cores
+STRIP_ROWS = 16  # rows of a strip, counted in the map that the strips start from; measured on two cores
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class MobileStyleGANConfig:
     """Sizes of one network.
 
     Attributes:
-        channels: of each block's features, from 4 x 4 upward.
+        channels: channels of each block's features, from 4 x 4 upward.
         z_dim: length of z.
         w_dim: length of one row of ws.
     """
@@ -44,12 +44,12 @@ class MobileStyleGANConfig:
 
     @property
     def num_ws(self) -> int:
-        """One row for each style affine: the first convolution, three a further block, the output."""
+        """Rows of ws, one for each style affine: first convolution, three in each further block, output."""
         return 3 * len(self.channels) - 1
 
     @property
     def resolution(self) -> int:
-        """Side of the picture, px: twice the last block's."""
+        """Side of the picture, px: twice that of the last block's map."""
         return 2 ** (len(self.channels) + 2)
 
 
@@ -64,8 +64,8 @@ def style_channels(config: MobileStyleGANConfig) -> list[int]:
 def inverse_haar(x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch c4 height2 width2"]:
     """Inverse 2-D Haar transform, at twice its orthonormal amplitude: callers halve their input.
 
-    The first quarter of the channels are averages; of the three details that follow for each of them the first
-    changes sign down a column, the second along a row, the third both ways.
+    The first quarter of the channels are averages. Three details follow for each average: the first changes sign down
+    a column, the second along a row, the third in both directions.
     """
     count = x.shape[1] // 4
     average = x[:, :count]
@@ -98,7 +98,7 @@ class StyledConv(nn.Module):
     ) -> Float[Tensor, "parts channels_out _ _"]:
         """One layer, differentiable in `x` and `style`.
 
-        With `windows` it computes those of its map, one for each of `x`, which then holds all that they read.
+        With `windows` it computes these windows of its map, each from one sample of `x`, which holds all that it reads.
         """
         x, padding = x * style, 1 if windows is None else 0
         if self.separable:
@@ -113,7 +113,7 @@ class StyledConv(nn.Module):
 
 
 class Network(nn.Module):
-    """z to w, ws to features, features to the picture. Parameters carry the names of our checkpoint files."""
+    """The mapping and the synthesis network; the parameters have the names of our checkpoint files."""
 
     w_avg: Tensor
 
@@ -136,22 +136,22 @@ class Network(nn.Module):
         self.requires_grad_(False)
 
     def map(self, z: Float[Tensor, "batch z_dim"]) -> Float[Tensor, "batch w_dim"]:
-        """Z to w: pixel norm and eight leaky linear layers."""
+        """Map z to w: normalisation and eight leaky linear layers."""
         x = z * (z.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
         for layer in self.mapping:
             x = F.leaky_relu(layer(x), SLOPE) * MAPPING_GAIN
         return x
 
     def style(self, row: int, ws: Float[Tensor, "batch num_ws w_dim"]) -> Float[Tensor, "batch channels 1 1"]:
-        """The channel scales that one row of ws asks for."""
+        """The factors of the channels that one row of ws gives."""
         return self.affine[row](ws[:, row])[:, :, None, None]
 
     def block(
         self, block: int, x: Tensor | None, ws: Float[Tensor, "batch num_ws w_dim"], part: Part | None = None
     ) -> Tensor:
-        """One block's features from those of the block before (None for the first).
+        """One block's features from those of the block before (None for the first block).
 
-        With `part` its outputs, one a sample of the batch, from the frames it needs of the block before.
+        With `part`, the features in its outputs, each one sample of the batch; `x` then holds its frames.
         """
         if x is None:
             return self.conv[0](self.input.expand(ws.shape[0], -1, -1, -1), self.style(0, ws))
@@ -160,18 +160,18 @@ class Network(nn.Module):
         first, second = self.conv[2 * block - 1], self.conv[2 * block]
         if part is None:
             return second(first(x, self.style(row + 1, ws)), self.style(row + 2, ws))
-        x = x[:, :, 1:-1, 1:-1]  # frames are whole cells, of which the convolution reads the nearer half
+        x = x[:, :, 1:-1, 1:-1]  # frames hold whole cells; the convolution reads the nearer half of the outermost
         inner: Tensor = first(x, self.style(row + 1, ws), part.inner)
         rings = reread(inner, part, part.rings, self.pyramid.size(block))
         return second(rings, self.style(row + 2, ws), part.outputs)
 
     def windows(self, ws: Float[Tensor, "1 num_ws w_dim"], plan: Plan, wanted: Sequence[Window]) -> FeatureMap:
-        """`wanted` windows of a block as planned: exact, values and gradient, up to rounding."""
+        """The `wanted` windows of a block, computed as planned; values and gradient are exact up to rounding."""
         below = plan.lowest - 1
-        return self._last(FeatureMap.of(below, self.run(ws, below)[0]), ws, plan.stages).cut(wanted)
+        return self._run_parts(FeatureMap.of(below, self.run(ws, below)[0]), ws, plan.stages).cut(wanted)
 
-    def _last(self, held: FeatureMap, ws: Tensor, stages: Sequence[Sequence[Part]]) -> FeatureMap:
-        """What parts of the blocks above the held one come to."""
+    def _run_parts(self, held: FeatureMap, ws: Tensor, stages: Sequence[Sequence[Part]]) -> FeatureMap:
+        """The feature map of the last stage, computed by parts from the held block."""
         *_, last = by_parts(held, stages, lambda block, frames, part: self.block(block, frames, ws, part))
         return last
 
@@ -182,7 +182,7 @@ class Network(nn.Module):
         start: tuple[int, Tensor] | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> Tensor:
-        """Features of block `last`, from the beginning or from (block, features) computed before."""
+        """Features of block `last`, computed from the first block or from `start`, (block, features)."""
         block, x = (-1, None) if start is None else start
         while block < last:
             if cancelled is not None and cancelled():
@@ -198,7 +198,7 @@ class Network(nn.Module):
         start: tuple[int, Tensor] | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> Float[Tensor, "1 3 height width"]:
-        """The picture; the two largest blocks are drawn in strips that stay small enough to be kept in cache."""
+        """The picture; the two largest blocks are drawn in strips small enough for the processor's cache."""
         last = len(self.config.channels) - 1
         whole = max(last - STRIP_BLOCKS, 0 if start is None else start[0])
         held = FeatureMap.of(whole, self.run(ws, whole, start, cancelled)[0])
@@ -211,9 +211,9 @@ class Network(nn.Module):
         return torch.cat(strips, dim=2)
 
     def _strip(self, held: FeatureMap, window: Window, ws: Tensor) -> Tensor:
-        """The picture over a window of the last block's map."""
+        """The part of the picture that shows a window of the last block's map."""
         stages = chain(self.pyramid, held.block, window)
-        found = self._last(held, ws, stages) if stages else held
+        found = self._run_parts(held, ws, stages) if stages else held
         scaled = found.read(window)[None] * (0.5 * self.style(self.config.num_ws - 1, ws))
         rgb = F.conv2d(scaled, self.to_rgb.weight[:, :, None, None], 0.5 * self.to_rgb.bias)
         return inverse_haar(rgb)

@@ -1,4 +1,4 @@
-"""What a MobileStyleGAN file lacks and a drag wants: mean latent, mean features, linear heads of the preview."""
+"""Tensors that a drag needs and a MobileStyleGAN file lacks: mean latent, mean features, heads of the preview."""
 
 import dataclasses
 
@@ -13,14 +13,14 @@ from draggan_widget.generators.feature_map import FeatureMap
 from draggan_widget.generators.mobilestylegan.generator import DRAG_DEFAULTS, MobileStyleGAN
 
 MEAN_SAMPLES = 10_000  # z of RandomState(0), as the official tools take them
-FIT_SEEDS = range(1, 17)  # pictures the heads are fitted on
+FIT_SEEDS = range(1, 17)  # seeds of the pictures that the heads are fitted to
 FIT_PSI = 0.7
-PREVIEW_FACTORS = {3: 2, 4: 2, 5: 2, 6: 1}  # block -> picture px a cell: more shows a grid, fewer a blur
-RIDGE = 1e-4  # of the mean square feature, for blocks whose channels nearly depend on each other
+PREVIEW_FACTORS = {3: 2, 4: 2, 5: 2, 6: 1}  # block -> px of the preview per cell: more px show a grid, fewer a blur
+RIDGE = 1e-4  # relative to the mean square feature; the channels of some blocks nearly depend on each other
 
 
 def prepare(checkpoint: Checkpoint, name: str) -> Checkpoint:
-    """The checkpoint with `w_avg`, `preview.*.weight` and `mean.*.features` added; some twenty seconds, once."""
+    """The checkpoint with `w_avg`, `preview.*.weight` and `mean.*.features` added; takes about twenty seconds."""
     bare = dataclasses.replace(
         checkpoint, tensors={**checkpoint.tensors, "w_avg": torch.zeros(checkpoint.config["w_dim"])}
     )
@@ -37,7 +37,7 @@ def prepare(checkpoint: Checkpoint, name: str) -> Checkpoint:
 
 @torch.no_grad()
 def fit_heads(generator: MobileStyleGAN) -> dict[int, Float[Tensor, "outputs channels_and_bias"]]:
-    """Least squares from a block's features to a small picture: a few px a cell, one linear map."""
+    """For each block the linear map from its features to a few px of a small picture, by least squares."""
     blocks = [block for block in PREVIEW_FACTORS if block < generator.num_blocks]
     sums: dict[int, tuple[Tensor, Tensor]] = {}
     for seed in FIT_SEEDS:

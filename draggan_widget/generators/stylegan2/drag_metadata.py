@@ -1,8 +1,7 @@
-"""What a checkpoint of ours may carry for drags, beside a StyleGAN2's weights.
+"""Settings and mean features for drags that a checkpoint of ours may hold beside a StyleGAN2's weights.
 
-In its metadata, as text: `drag_defaults`, a JSON object of plain numbers and text, and `drag_rows`, a whole number.
-Among its tensors: `mean.BLOCK.features`, of any block. What a setting means, and between which bounds, `DragConfig`
-says.
+Its metadata may hold, as text, `drag_defaults`, a JSON object of plain numbers and text, and `drag_rows`, a whole
+number; its tensors may include `mean.BLOCK.features` of any block. `DragConfig` explains and bounds the settings.
 """
 
 import dataclasses
@@ -14,23 +13,22 @@ from jaxtyping import Float
 from torch import Tensor
 
 from draggan_widget.checkpoints.checkpoint import Checkpoint
-from draggan_widget.checkpoints.stylegan2.config import real
+from draggan_widget.checkpoints.json_config import is_number
+from draggan_widget.checkpoints.stylegan2.config import StyleGAN2Config
 from draggan_widget.checkpoints.unpickling.byte_source import brief
 from draggan_widget.errors import CheckpointError
-from draggan_widget.generators.stylegan2.config import StyleGAN2Config
 
 DRAG_ROWS = 6  # official
-MEAN = "mean."
 REMEDY = "convert or fetch it again"
 
 
 @dataclass(frozen=True)
-class Carried:
-    """What is said about drags; what is not said takes the family's default.
+class DragMetadata:
+    """Settings and mean features for drags; where the checkpoint holds none, the family's defaults.
 
     Attributes:
         drag_defaults: the generator's own `DragConfig` values (lengths in px of its picture).
-        drag_rows: how many first rows of ws a drag may move.
+        drag_rows: number of rows of ws, from the first, that a drag may move.
         means: block -> mean feature map (`Generator.mean_features`).
     """
 
@@ -39,70 +37,51 @@ class Carried:
     means: Mapping[int, Float[Tensor, "_ _ _"]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, checkpoint: Checkpoint, config: StyleGAN2Config, name: str) -> "Carried":
-        """Read it.
+    def from_checkpoint(cls, checkpoint: Checkpoint, config: StyleGAN2Config, name: str) -> "DragMetadata":
+        """Read it from a checkpoint whose tensors fit the config.
 
         Raises:
-            CheckpointError: a text is of another form, or a map has another shape than its block.
+            CheckpointError: a text has another form.
         """
-        meta, said = checkpoint.meta, cls()
+        meta, held = checkpoint.meta, enumerate(config.mean_shapes)
+        found = cls(means={block: checkpoint.tensors[key] for block, key in held if key in checkpoint.tensors})
         if "drag_defaults" in meta:
-            said = dataclasses.replace(said, drag_defaults=_defaults(meta["drag_defaults"], name))
+            found = dataclasses.replace(found, drag_defaults=_parse_defaults(meta["drag_defaults"], name))
         if "drag_rows" in meta:
-            said = dataclasses.replace(said, drag_rows=_rows(meta["drag_rows"], config.num_ws, name))
-        return dataclasses.replace(said, means=_means(checkpoint.tensors, config, name))
+            found = dataclasses.replace(found, drag_rows=_parse_rows(meta["drag_rows"], config.num_ws, name))
+        return found
 
-    def to(self, like: Tensor) -> "Carried":
-        """The same with the maps on the device and in the dtype of a tensor."""
+    def to(self, like: Tensor) -> "DragMetadata":
+        """The same, the maps on the device and in the dtype of the tensor `like`."""
         return dataclasses.replace(self, means={block: mean.to(like) for block, mean in self.means.items()})
 
 
-NOTHING = Carried()
+NO_METADATA = DragMetadata()
 
 
-def is_carried(tensor: str) -> bool:
-    """Whether a tensor of this name is no weight."""
-    return tensor.startswith(MEAN)
-
-
-def _defaults(text: str, name: str) -> dict[str, float | int | str]:
+def _parse_defaults(text: str, name: str) -> dict[str, float | int | str]:
     try:
-        said = json.loads(text)
+        defaults = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(
-            f"{name}: its drag_defaults are no JSON ({error}); expected an object of numbers and text; {REMEDY}"
+            f"{name}: its drag_defaults are not JSON ({error}); expected an object of numbers and text; {REMEDY}"
         ) from error
-    if not isinstance(said, dict):
+    if not isinstance(defaults, dict):
         raise CheckpointError(
-            f"{name}: its drag_defaults are {brief(said)}; expected an object of numbers and text; {REMEDY}"
+            f"{name}: its drag_defaults are {brief(defaults)}; expected an object of numbers and text; {REMEDY}"
         )
-    for key, value in said.items():
-        if not (real(value) or isinstance(value, str)):
+    for key, value in defaults.items():
+        if not (is_number(value) or isinstance(value, str)):
             raise CheckpointError(
                 f"{name}: {brief(key)} of its drag_defaults is {brief(value)}; expected a number or text; {REMEDY}"
             )
-    return said
+    return defaults
 
 
-def _rows(text: str, num_ws: int, name: str) -> int:
+def _parse_rows(text: str, num_ws: int, name: str) -> int:
     allowed = {str(count): count for count in range(1, num_ws + 1)}
     if text not in allowed:
         raise CheckpointError(
             f"{name}: its drag_rows are {brief(text)}; expected a whole number from 1 to {num_ws}; {REMEDY}"
         )
     return allowed[text]
-
-
-def _means(tensors: Mapping[str, Tensor], config: StyleGAN2Config, name: str) -> dict[int, Tensor]:
-    blocks = {f"{MEAN}{block}.features": block for block in range(config.num_blocks)}
-    for key in filter(is_carried, tensors):
-        shape, real_numbers = tuple(tensors[key].shape), tensors[key].is_floating_point()
-        due = (config.channels[blocks[key]], *config.block_size(blocks[key])) if key in blocks else None
-        if shape != due or not real_numbers:
-            expected = (
-                f"real numbers of shape {due}" if due else f"{MEAN}BLOCK.features of block 0 to {len(blocks) - 1}"
-            )
-            raise CheckpointError(
-                f"{name}: {brief(key)} holds {tensors[key].dtype} of shape {shape}; expected {expected}; {REMEDY}"
-            )
-    return {block: tensors[key] for key, block in blocks.items() if key in tensors}

@@ -8,14 +8,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from draggan_widget.checkpoints.checkpoint import Checkpoint
-from draggan_widget.errors import CheckpointError, ConfigError
+from draggan_widget.checkpoints.stylegan2.check_tensors import checked_config
+from draggan_widget.checkpoints.stylegan2.config import StyleGAN2Config
+from draggan_widget.errors import ConfigError
 from draggan_widget.generators.feature_map import FeatureMap, batch_of
 from draggan_widget.generators.generator import Generator
-from draggan_widget.generators.stylegan2.config import StyleGAN2Config
-from draggan_widget.generators.stylegan2.drag_metadata import NOTHING, Carried, is_carried
-from draggan_widget.generators.stylegan2.load_tensors import fitted
+from draggan_widget.generators.stylegan2.drag_metadata import NO_METADATA, DragMetadata
+from draggan_widget.generators.stylegan2.load_tensors import network_tensors
 from draggan_widget.generators.stylegan2.mapping import MappingNetwork
-from draggan_widget.generators.stylegan2.synthesis import Drawn, Noises, Synthesis
+from draggan_widget.generators.stylegan2.synthesis import Noises, PartialSynthesis, Synthesis
 from draggan_widget.generators.windows import Plan, check_inside, plan
 from draggan_widget.geometry import Window
 
@@ -24,7 +25,7 @@ PREVIEW_SIDE = 128  # px: a smaller picture cannot be judged
 
 
 class Network(nn.Module):
-    """Both networks, so that their tensors bear the names of a checkpoint."""
+    """The mapping and the synthesis network, with the tensor names of a checkpoint."""
 
     def __init__(self, config: StyleGAN2Config):
         super().__init__()
@@ -38,11 +39,11 @@ class StyleGAN2(Generator):
     """A generator of the StyleGAN2 family.
 
     Attributes:
-        config: its numbers.
-        network: its weights, by the names of the checkpoint.
-        noise_mode: "const" (the noise trained with it), "random" (drawn once for this object, so that a step's picture
+        config: the numbers of the generator.
+        network: the weights, by the tensor names of the checkpoint.
+        noise_mode: "const" (the noise that was trained), "random" (drawn once for this object, so that a step's picture
             stays the same) or "none".
-        picture_dtype: in which pictures are drawn above 128 px; None for that of the weights.
+        picture_dtype: dtype in which pictures are drawn above 128 px; None for that of the weights.
     """
 
     family = "stylegan2"
@@ -50,19 +51,24 @@ class StyleGAN2(Generator):
     picture_dtype: torch.dtype | None = None
 
     def __init__(
-        self, network: Network, name: str, noise_mode: str = "const", noise_seed: int = 0, carried: Carried = NOTHING
+        self,
+        network: Network,
+        name: str,
+        noise_mode: str = "const",
+        noise_seed: int = 0,
+        metadata: DragMetadata = NO_METADATA,
     ):
         """Wrap a network.
 
         Args:
-            network: with weights loaded.
-            name: for texts and records.
+            network: the network, its weights loaded.
+            name: its name in texts and records.
             noise_mode: one of `NOISE_MODES`.
-            noise_seed: of the noise in mode "random".
-            carried: what the checkpoint says about drags.
+            noise_seed: seed of the noise in mode "random".
+            metadata: the checkpoint's settings for drags.
 
         Raises:
-            ConfigError: no such noise mode.
+            ConfigError: there is no such noise mode.
         """
         if noise_mode not in NOISE_MODES:
             raise ConfigError(f"noise_mode is {noise_mode!r}; expected one of {', '.join(NOISE_MODES)}")
@@ -72,50 +78,47 @@ class StyleGAN2(Generator):
         self.num_ws, self.w_dim = config.num_ws, config.w_dim
         self.z_dim, self.c_dim = config.z_dim, config.c_dim
         self.num_blocks = config.num_blocks
-        self.drag_rows = tuple(range(min(carried.drag_rows, self.num_ws)))
-        self.drag_defaults = carried.drag_defaults
+        self.drag_rows = tuple(range(min(metadata.drag_rows, self.num_ws)))
+        self.drag_defaults = metadata.drag_defaults
         self.device, self.dtype = network.mapping.w_avg.device, network.mapping.w_avg.dtype
         self.noise_mode = noise_mode
-        self._noises = _noises(network, noise_mode, noise_seed)
-        self._carried = carried
+        self._noises = _choose_noises(network, noise_mode, noise_seed)
+        self._metadata = metadata
 
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint, name: str, device: torch.device) -> "StyleGAN2":
-        """Build it from a read checkpoint; on the same device its tensors are shared, not copied.
+        """Build it from a checkpoint; on the same device its tensors are shared, not copied.
 
-        Half precision weights are taken as float32. Filters may be absent; they follow from the configuration. What
-        the checkpoint says about drags is taken too (`carried`).
+        Half-precision weights are converted to float32. Filters may be absent; they follow from the config. The
+        checkpoint's settings for drags are used, too (`drag_metadata`).
 
         Raises:
-            CheckpointError: numbers or tensors are missing, shapes disagree with the configuration, or what is said
-                about drags cannot be.
+            CheckpointError: a number or tensor is missing, out of its bounds or of another shape (`checked_config`), or
+                a setting for drags has another form.
         """
-        try:
-            config = StyleGAN2Config.from_dict(checkpoint.config)
-        except ConfigError as error:
-            raise CheckpointError(f"{name} is not a StyleGAN2 that can be read: {error}; convert it again") from error
+        config = checked_config(checkpoint.config, checkpoint.tensors, name)
+        metadata = DragMetadata.from_checkpoint(checkpoint, config, name)
         with torch.device("meta"):
             network = Network(config)
-        weights = {key: tensor for key, tensor in checkpoint.tensors.items() if not is_carried(key)}
-        network.load_state_dict(fitted(network, config, weights, name), assign=True)
+        network.load_state_dict(network_tensors(config, checkpoint.tensors), assign=True)
         network.requires_grad_(False).to(device)
-        return cls(network, name, carried=Carried.of(checkpoint, config, name).to(network.mapping.w_avg))
+        return cls(network, name, metadata=metadata.to(network.mapping.w_avg))
 
     def with_noise(self, noise_mode: str, noise_seed: int = 0) -> "StyleGAN2":
         """The same generator with other noise; the weights are shared.
 
         Raises:
-            ConfigError: no such noise mode.
+            ConfigError: there is no such noise mode.
         """
-        other = StyleGAN2(self.network, self.name, noise_mode, noise_seed, self._carried)
+        other = StyleGAN2(self.network, self.name, noise_mode, noise_seed, self._metadata)
         other.picture_dtype = self.picture_dtype
         return other
 
     def with_half_pictures(self, half: bool = True) -> "StyleGAN2":
-        """The same generator drawing what is above 128 px in bfloat16 on a CPU, in float16 elsewhere.
+        """The same generator; it draws the blocks above 128 px in bfloat16 on a CPU, in float16 elsewhere.
 
-        Features, drags and previews stay in the dtype of the weights. Faster only where the processor computes
-        bfloat16 (`docs/benchmarks.md`); `half` False takes it back.
+        Features, drags and previews stay in the dtype of the weights. It is faster only where the processor computes
+        bfloat16 (`docs/benchmarks.md`); with `half` False, pictures are drawn in the dtype of the weights again.
         """
         other = copy.copy(self)
         kind = torch.bfloat16 if self.device.type == "cpu" else torch.float16
@@ -123,7 +126,7 @@ class StyleGAN2(Generator):
         return other
 
     def weights(self) -> Mapping[str, Tensor]:
-        """The network's tensors by the names of a checkpoint."""
+        """The network's tensors, by their names in a checkpoint."""
         return self.network.state_dict()
 
     def block_size(self, block: int) -> tuple[int, int]:
@@ -155,9 +158,10 @@ class StyleGAN2(Generator):
     def features(
         self, ws: Float[Tensor, "1 num_ws w_dim"], block: int, windows: Sequence[Window] | None = None
     ) -> FeatureMap:
-        """Synthesise up to `block` (`Generator.features`): of higher blocks only what `windows` need, where that pays.
+        """Synthesise up to `block` (`Generator.features`).
 
-        Windows are equal to those cut from the whole map up to rounding; they come without a picture.
+        With `windows` only the parts of the upper blocks that the windows need are computed, where that costs less. The
+        windows equal those cut from the whole map up to rounding; the map then has no picture.
 
         Raises:
             ValueError: a window sticks out of the map.
@@ -170,12 +174,12 @@ class StyleGAN2(Generator):
         return whole if windows is None else whole.cut(windows)
 
     def mean_features(self, block: int) -> FeatureMap:
-        """The mean map of a block (`Generator.mean_features`), where the checkpoint carries it."""
-        means = self._carried.means
+        """The mean map of a block (`Generator.mean_features`), read from the checkpoint where it holds one."""
+        means = self._metadata.means
         return FeatureMap.of(block, means[block]) if block in means else super().mean_features(block)
 
     def windows_pay(self, block: int, windows: Sequence[Window]) -> bool:
-        """By the multiplications of either way (`Generator.windows_pay`)."""
+        """Whether the windows take fewer multiplications than the whole map (`Generator.windows_pay`)."""
         return self._plan(block, windows) is not None
 
     def _plan(self, block: int, windows: Sequence[Window]) -> Plan | None:
@@ -189,11 +193,11 @@ class StyleGAN2(Generator):
         features: FeatureMap | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> Float[Tensor, "batch 3 height width"]:
-        """The picture (`Generator.image`); drawn from `ws` alone when `features` lack what was drawn up to them."""
-        start = None if features is None else self._resumed(features)
-        return torch.cat([_coloured(self._draw(ws[i : i + 1], start, cancelled)) for i in range(len(ws))])
+        """The picture (`Generator.image`); drawn from `ws` alone when `features` lack the picture of their block."""
+        start = None if features is None else self._resume_from(features)
+        return torch.cat([_as_rgb(self._draw(ws[i : i + 1], start, cancelled)) for i in range(len(ws))])
 
-    def _draw(self, ws: Tensor, start: Drawn | None, cancelled: Callable[[], bool] | None) -> Tensor:
+    def _draw(self, ws: Tensor, start: PartialSynthesis | None, cancelled: Callable[[], bool] | None) -> Tensor:
         synthesis = self.network.synthesis
         if self.picture_dtype is not None:
             start = synthesis.halved(ws, self._noises, start, self.picture_dtype, cancelled)
@@ -203,12 +207,14 @@ class StyleGAN2(Generator):
     def preview(
         self, features: FeatureMap, ws: Float[Tensor, "1 num_ws w_dim"] | None = None
     ) -> Float[Tensor, "3 height width"]:
-        """What the blocks up to the features' have drawn, with `ws` up to 128 px at least (`Generator.preview`).
+        """The picture that the blocks up to the features' block have drawn (`Generator.preview`).
+
+        With `ws`, further blocks are computed until the picture has at least 128 px.
 
         Raises:
-            ConfigError: only the last block of this generator draws, or `features` come without what was drawn.
+            ConfigError: only the last block of this generator draws, or `features` have no picture.
         """
-        start = self._resumed(features)
+        start = self._resume_from(features)
         if start is None or start.picture is None:
             raise ConfigError(
                 f"block {features.block} has no preview: {self.name} draws in its last block only, or the features "
@@ -218,33 +224,33 @@ class StyleGAN2(Generator):
         while ws is not None and last < self.num_blocks - 1 and max(self.block_size(last)) < PREVIEW_SIDE:
             last += 1
         drawn = start if ws is None else self._run(ws, last, start)
-        return _coloured(drawn.picture)[0]
+        return _as_rgb(drawn.picture)[0]
 
     def _run(
-        self, ws: Tensor, last: int, start: Drawn | None = None, cancelled: Callable[[], bool] | None = None
-    ) -> Drawn:
+        self, ws: Tensor, last: int, start: PartialSynthesis | None = None, cancelled: Callable[[], bool] | None = None
+    ) -> PartialSynthesis:
         return self.network.synthesis.run(ws, self._noises, last, start, cancelled)
 
-    def _resumed(self, features: FeatureMap) -> Drawn | None:
-        """Where a synthesis may go on; None when the features are not whole or their picture is missing."""
+    def _resume_from(self, features: FeatureMap) -> PartialSynthesis | None:
+        """The start of a synthesis that resumes from features; None where they are not whole or lack their picture."""
         draws = self.config.architecture == "skip" or features.block == self.num_blocks - 1
         if not features.is_whole or (draws and features.picture is None):
             return None
         picture = None if features.picture is None else features.picture[None]
-        return Drawn(features.block, batch_of(features.whole.detach()), picture)
+        return PartialSynthesis(features.block, batch_of(features.whole.detach()), picture)
 
 
-def _feature_map(drawn: Drawn) -> FeatureMap:
+def _feature_map(drawn: PartialSynthesis) -> FeatureMap:
     return FeatureMap.of(drawn.block, drawn.x.squeeze(0), None if drawn.picture is None else drawn.picture[0])
 
 
-def _coloured(picture: Tensor | None) -> Float[Tensor, "1 3 height width"]:
-    """A grey picture in three channels."""
+def _as_rgb(picture: Tensor | None) -> Float[Tensor, "1 3 height width"]:
+    """The picture in three channels; a grey one is repeated in each."""
     assert picture is not None
     return picture.expand(-1, 3, -1, -1)
 
 
-def _noises(network: Network, mode: str, seed: int) -> Noises:
+def _choose_noises(network: Network, mode: str, seed: int) -> Noises:
     convs, config = network.synthesis.convs(), network.config
     if mode == "none" or not config.use_noise:
         return [None] * len(convs)

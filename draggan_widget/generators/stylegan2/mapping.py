@@ -1,39 +1,37 @@
 """z and a class to w (Karras et al. 2019, section 2; conditional as in StyleGAN2-ADA)."""
 
-import itertools
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from draggan_widget.generators.stylegan2.config import StyleGAN2Config
+from draggan_widget.checkpoints.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.stylegan2.layers import Dense
 
 EPSILON = 1e-8  # keeps a vector of zeros from division by zero
 
 
 def normalise(x: Float[Tensor, "batch width"]) -> Float[Tensor, "batch width"]:
-    """Every row scaled to mean square 1."""
+    """The rows scaled to mean square 1."""
     return x * (x.square().mean(dim=1, keepdim=True) + EPSILON).rsqrt()
 
 
 class MappingNetwork(nn.Module):
-    """Normalised z, beside the normalised embedding of the class, through leaky layers."""
+    """Leaky layers of the normalised z and, where there are classes, the normalised embedding of the class."""
 
     w_avg: Tensor
 
     def __init__(self, config: StyleGAN2Config):
         super().__init__()
         self.z_dim = config.z_dim
-        self.embed = Dense(config.c_dim, config.embedding) if config.c_dim else None
-        for index, (before, after) in enumerate(itertools.pairwise(config.mapping_sizes)):
-            self.add_module(f"fc{index}", Dense(before, after, config.mapping_lr_multiplier))
-        self.register_buffer("w_avg", torch.zeros(config.w_dim))
+        self.embed = Dense(config, "mapping.embed") if config.c_dim else None
+        for layer in range(config.mapping_layers):
+            self.add_module(f"fc{layer}", Dense(config, f"mapping.fc{layer}", config.mapping_lr_multiplier))
+        self.register_buffer("w_avg", torch.zeros(config.tensor_shapes["mapping.w_avg"]))
 
     def forward(
         self, z: Float[Tensor, "batch z_dim"], c: Float[Tensor, "batch c_dim"] | None
     ) -> Float[Tensor, "batch w_dim"]:
-        """w; `c` must be given when there are classes, and is not looked at when there are none."""
+        """w; `c` must be given when there are classes, and is ignored when there are none."""
         inputs = [normalise(z)] if self.z_dim else []
         if self.embed is not None:
             assert c is not None

@@ -1,7 +1,7 @@
-"""3 x 3 convolutions of small maps as products with the weights as matrices, one for each cell of the kernel.
+"""3 x 3 convolutions of small maps as matrix products, with one matrix for each cell of the kernel.
 
-A convolution would copy its weights into another order at each call, which takes longer than a small map. Maps have
-their channels last.
+PyTorch's convolution copies its weights into another order at each call, which takes longer than the convolution of a
+small map. The maps here have their channels last.
 """
 
 from jaxtyping import Float
@@ -10,21 +10,21 @@ from torch import Tensor, matmul
 CELLS = tuple((row, column) for row in range(3) for column in range(3))  # of a kernel
 
 
-def gathered(
+def matmul_conv(
     x: Float[Tensor, "n h w before"], matrices: Float[Tensor, "9 before after"], step: int
 ) -> Float[Tensor, "n _ _ after"]:
-    """The convolution: of every 3 x 3 cells, each `step` apart."""
+    """The convolution with stride `step`, without padding."""
     cells = x.unfold(1, 3, step).unfold(2, 3, step).permute(0, 1, 2, 4, 5, 3)
     rows = cells.reshape(-1, 9 * x.shape[3])
     return (rows @ matrices.flatten(0, 1)).view(*cells.shape[:3], -1)
 
 
-def scattered(
+def matmul_conv_transpose(
     x: Float[Tensor, "n h w before"], matrices: Float[Tensor, "9 before after"], step: int
 ) -> Float[Tensor, "n _ _ after"]:
-    """The transposed convolution: each value adds to 3 x 3 cells, `step` from those of the next.
+    """The transposed convolution with stride `step`.
 
-    With transposed matrices the adjoint of `gathered`.
+    With transposed matrices it is the adjoint of `matmul_conv`.
     """
     n, height, width, channels = x.shape
     parts = matmul(x.reshape(-1, channels), matrices).view(9, n, height, width, -1)
@@ -36,10 +36,10 @@ def scattered(
 
 
 def channels_last(x: Float[Tensor, "n channels h w"]) -> Float[Tensor, "n h w channels"]:
-    """In this order in memory, too."""
+    """The map with its channels last, in memory too."""
     return x.permute(0, 2, 3, 1).contiguous()
 
 
 def channels_first(x: Float[Tensor, "n h w channels"]) -> Float[Tensor, "n channels h w"]:
-    """The same memory."""
+    """The map with its channels first; it shares the memory."""
     return x.permute(0, 3, 1, 2)

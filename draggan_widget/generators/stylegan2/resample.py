@@ -1,6 +1,6 @@
-"""Doubling the size of maps with a small filter (Karras et al. 2019, 2020: "blurred" up-sampling).
+"""Up-sampling of maps by two with a small filter (Karras et al. 2019, 2020: "blurred" up-sampling).
 
-Up-sampling by two sets a zero behind every value along both axes, pads, and convolves with the filter times 4, so that
+Up-sampling by two puts a zero after every value along both axes, pads, and convolves with the filter times 4, so that
 the mean is kept. Differs from that description: 1. no zeros are ever stored; 2. a 3 x 3 convolution of the doubled map
 becomes one transposed convolution, followed by the filter.
 """
@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-GAIN = 4.0  # three of four values of a map set apart by zeros are zero
+GAIN = 4.0  # three of four values are zeros before the filter
 
 
 def arranged(x: Float[Tensor, "batch channels h w"]) -> Float[Tensor, "batch channels h w"]:
@@ -18,17 +18,10 @@ def arranged(x: Float[Tensor, "batch channels h w"]) -> Float[Tensor, "batch cha
     return x.contiguous(memory_format=torch.channels_last) if x.device.type == "cpu" else x
 
 
-def filter_of(taps: tuple[float, ...]) -> Float[Tensor, "taps taps"]:
-    """The two-dimensional filter: the outer product of the taps, of sum 1."""
-    # Plain numbers: torch.outer of tensors without values ("meta") would import torch's compiler, two seconds of work.
-    total = sum(taps) ** 2
-    return torch.tensor([[along * down / total for along in taps] for down in taps], dtype=torch.float32)
-
-
 def upsample(
     x: Float[Tensor, "batch channels h w"], taps: Float[Tensor, "t t"], size: tuple[int, int] | None = None
 ) -> Float[Tensor, "batch channels _ _"]:
-    """A map of twice the size; with `size` what a frame of it gives (`upsampled_conv`)."""
+    """The map at twice its size; with `size`, `x` is a frame and the result has that size (`upsampled_conv`)."""
     channels, length = x.shape[1], len(taps)
     full = F.conv_transpose2d(arranged(x), depthwise(taps, channels), stride=2, groups=channels)
     if size is not None:
@@ -44,24 +37,29 @@ def upsampled_conv(
     bias: Float[Tensor, " out"] | None = None,
     size: tuple[int, int] | None = None,
 ) -> Float[Tensor, "batch out _ _"]:
-    """A 3 x 3 convolution, in the strict sense of the word, of the doubled map; nothing is cut off between the two.
+    """A true 3 x 3 convolution (flipped kernel) of the doubled map; nothing is cut off between the two.
 
-    `kernel` is `depthwise` of the flipped filter. With `size`, x are frames: all that `size` outputs from an even row
-    and column on read (`windows.reach`).
+    Args:
+        x: the map; with `size`, frames of it: all values that outputs of that size, starting at an even row and an even
+            column, read (`windows.reach`).
+        weight: of the convolution.
+        kernel: `depthwise` of the flipped filter.
+        bias: added to the result.
+        size: (height, width) of the result where `x` holds frames.
     """
     spread = F.conv_transpose2d(x, weight, stride=2)
     return filtered(spread, kernel, margins((x.shape[2], x.shape[3]), kernel.shape[2], size), bias)
 
 
 def margins(held: tuple[int, int], length: int, size: tuple[int, int] | None) -> tuple[int, int, int, int]:
-    """Rows of zeros around the transposed convolution of a map of size `held`: left, right, top, below.
+    """Zeros to add around the transposed convolution of a map of size `held`: left, right, top, below.
 
-    With `size` the map is a frame, which gives too much: what is left out counts as less than none.
+    With `size` the map is a frame, which gives more than `size`: rows and columns to leave out are negative numbers.
     """
     if size is None:
         before, after = (length - 1) // 2, length // 2 - 1
         return before, after, before, after
-    front = 1 + _first(length)  # the outermost lack a neighbour
+    front = 1 + _first(length)  # the outermost values lack a neighbour
     below, right = (side + length + front - 2 - 2 * had for side, had in zip(size, held, strict=True))
     return -front, right, -front, below
 
@@ -72,7 +70,7 @@ def filtered(
     around: tuple[int, int, int, int],
     bias: Float[Tensor, " channels"] | None = None,
 ) -> Float[Tensor, "batch channels _ _"]:
-    """The filter of a map with these margins."""
+    """The map with these margins, filtered."""
     channels, margin = spread.shape[1], around[0]
     if around == (margin,) * 4 and margin >= 0:
         return F.conv2d(spread, kernel, bias, padding=margin, groups=channels)
@@ -84,7 +82,7 @@ def filtered_back(
     mirrored: Float[Tensor, "channels 1 t t"],
     around: tuple[int, int, int, int],
 ) -> Float[Tensor, "batch channels _ _"]:
-    """The adjoint of `filtered`, `mirrored` being its kernel turned by half a turn."""
+    """The adjoint of `filtered`; `mirrored` is its kernel flipped along both axes."""
     channels, reach, margin = y.shape[1], mirrored.shape[2] - 1, around[0]
     if around == (margin,) * 4 and 0 <= margin <= reach:
         return F.conv2d(y, mirrored, padding=reach - margin, groups=channels)
@@ -93,16 +91,16 @@ def filtered_back(
 
 
 def _first(taps: int) -> int:
-    """Rows of a frame's spread values in front of the first that an even output reads."""
+    """Rows of a frame's transposed convolution before the first row that an even output reads."""
     return ((taps - 1) // 2 + 1) % 2
 
 
 def depthwise(taps: Float[Tensor, "t t"], channels: int) -> Float[Tensor, "channels 1 t t"]:
-    """The filter with the gain of up-sampling, one a channel."""
+    """The filter times the gain of up-sampling, repeated for each channel."""
     return (GAIN * taps).expand(channels, 1, -1, -1)
 
 
 def _cut(x: Tensor, before: int, size: tuple[int, int]) -> Tensor:
-    """`size` rows and columns from `before` on, with zeros where there are none."""
+    """`size` rows and columns from index `before` on, zeros outside the map."""
     below, right = (side + before - held for side, held in zip(size, x.shape[2:], strict=True))
     return F.pad(x, (-before, right, -before, below))
