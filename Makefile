@@ -3,17 +3,18 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints-ci.txt
+UNIT := $(PY) -m pytest -q -n auto --maxprocesses 4 --ignore=tests/kernel --ignore=tests/browser --ignore=tests/notebooks
 NODE_STAMP := js/node_modules/.package-lock.json
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test check lint unit js kernel browser notebooks notebooks-run real long wheel bundle docs pictures readme-animation study-landmarks bench fuzz heads-data heads-train heads-judge clean
+.PHONY: demo test check lint fast slow js kernel browser notebooks notebooks-run real long wheel bundle docs pictures readme-animation study-landmarks bench fuzz heads-data heads-train heads-judge clean
 
 demo: $(VENV)/.demo
 	$(PY) tools/demo.py $(if $(HEADLESS),--headless)
 
-test: check docs kernel real browser notebooks fuzz wheel
+test: check slow docs kernel real browser notebooks fuzz wheel
 
-check: lint unit js
+check: lint fast js
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
@@ -21,8 +22,11 @@ lint: $(VENV)/.dev
 	$(VENV)/bin/pyright
 	$(VENV)/bin/lint-imports --no-cache
 
-unit: $(VENV)/.dev
-	$(PY) -m pytest -q -n auto --maxprocesses 4 -m "not real" --ignore=tests/kernel --ignore=tests/browser --ignore=tests/notebooks
+fast: $(VENV)/.dev
+	$(UNIT) -m "not slow and not real"
+
+slow: $(VENV)/.dev
+	$(UNIT) -m "slow and not real"
 
 kernel: $(VENV)/.dev
 	$(PY) -m pytest -q tests/kernel

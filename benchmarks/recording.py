@@ -26,8 +26,9 @@ from draggan_widget import (
     drag,
     load_generator,
 )
-from draggan_widget.session.controller import Core
+from draggan_widget.session.controller import Controller
 from draggan_widget.session.run import Run
+from draggan_widget.session.session import controller_of
 
 LENGTHS = (10, 300, 3000)
 CPU = torch.device("cpu")
@@ -76,16 +77,16 @@ def session_rows(name: str, step_ms: float) -> list[dict[str, Any]]:
         side = session.generator.resolution
         session.edit = Edit([(0.5 * side, 0.55 * side)], [(0.9 * side, 0.55 * side)])
         step = session.step(1)
-        return [_session_row(name, session._core, [step] * length, step_ms) for length in LENGTHS]
+        return [_session_row(name, controller_of(session), [step] * length, step_ms) for length in LENGTHS]
 
 
-def _session_row(name: str, core: Core, steps: list[DragStep], step_ms: float) -> dict[str, Any]:
-    run = core._run = Run(iter(()), core.state.edit)  # pyright: ignore[reportArgumentType]  (nothing is pulled from it)
+def _session_row(name: str, controller: Controller, steps: list[DragStep], step_ms: float) -> dict[str, Any]:
+    run = controller._run = Run(iter(()), controller.state.edit)  # pyright: ignore[reportArgumentType]  (nothing is pulled from it)
     taken = []
     for _ in range(200):
-        core.record.steps[:] = steps
-        taken.append(timed(lambda: core._publish(run, steps[-1]), CPU).ms)
-    core._run = None
+        controller.record.steps[:] = steps
+        taken.append(timed(lambda: controller._publish(run, steps[-1]), CPU).ms)
+    controller._run = None
     publish = statistics.median(taken)
     return {"generator": name, "steps": len(steps), "publish_ms": publish, "share": publish / (step_ms + publish)}
 

@@ -1,4 +1,4 @@
-"""Arrays of .npz files, read within the bounds of what the file can hold; nothing pickled."""
+"""Reads arrays of .npz files; a file that claims more than it can hold is refused, and nothing is unpickled."""
 
 import io
 import math
@@ -9,7 +9,7 @@ from typing import IO
 
 import numpy as np
 
-SMALL = 64 << 20  # bytes that any file may unpack to; a larger one at most RATIO times its size
+SMALL = 64 << 20  # bytes that any file may unpack to; beyond that, at most RATIO times its size
 RATIO = 100
 DAMAGE = (
     OSError,
@@ -22,29 +22,29 @@ DAMAGE = (
     RecursionError,
     zipfile.BadZipFile,
     zlib.error,
-)  # what reading a damaged file raises
+)  # errors that reading a damaged file raises
 
 
-def is_too_large(unpacked: int, held: int) -> bool:
-    """Whether a file of `held` bytes unpacks to far more than that."""
-    return unpacked > max(SMALL, RATIO * held)
+def is_too_large(unpacked: int, size: int) -> bool:
+    """Whether a file of `size` bytes unpacks to far more than that."""
+    return unpacked > max(SMALL, RATIO * size)
 
 
 def unpacked_size(path: Path) -> int:
-    """What the entries of a .zip file say they unpack to, bytes.
+    """Size in bytes that the entries of a .zip file state to unpack to.
 
     Raises:
-        OSError, zipfile.BadZipFile: it cannot be read or is none.
+        OSError, zipfile.BadZipFile: the file cannot be read, or is no .zip file.
     """
     with zipfile.ZipFile(path) as archive:
         return sum(entry.file_size for entry in archive.infolist())
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of an .npz file.
+    """Read the arrays of an .npz file by name.
 
     Raises:
-        DAMAGE: it is none, is damaged, or claims more than it holds.
+        DAMAGE: the file is no .npz file, is damaged, or claims more than it holds.
     """
     unpacked = unpacked_size(path)
     if is_too_large(unpacked, path.stat().st_size):
@@ -58,14 +58,14 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
 
 
 def check_header(file: io.BufferedIOBase | IO[bytes], size: int) -> None:
-    """Refuse an .npy of `size` bytes whose header claims an array of another size.
+    """Read the header of an .npy file of `size` bytes, and refuse an array of another size.
 
     Raises:
-        ValueError: it does, or has no header.
+        ValueError: the header states another size, or there is no header.
     """
     version = np.lib.format.read_magic(file)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(file)
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read_header(file)
     held = size - file.tell()
     if math.prod(shape) * dtype.itemsize != held and not dtype.hasobject:
         raise ValueError(f"{held} bytes for shape {shape} of {dtype}")

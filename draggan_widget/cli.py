@@ -1,6 +1,6 @@
-"""The command ``draggan-widget``: drag and replay, and what a checkpoint file holds or becomes.
+"""The command `draggan-widget`: drag, replay, and two commands for checkpoint files, convert and info.
 
-Whatever goes wrong is one line on stderr and exit status 2. torch is imported only once a file is read.
+An error is one line on stderr and exit status 2. torch is imported only once a file is read.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import draggan_widget
 from draggan_widget import cli_drag
 from draggan_widget.checkpoints.hub import cache
+from draggan_widget.checkpoints.hub.catalog import UNKNOWN_LICENCE
 from draggan_widget.errors import CheckpointError, ConfigError, DragganError
 from draggan_widget.files import sha256
 from draggan_widget.generators.stylegan2.config import StyleGAN2Config
@@ -22,27 +23,26 @@ if TYPE_CHECKING:
     from draggan_widget.checkpoints.checkpoint import Checkpoint
 
 SUFFIX = ".safetensors"
-NOT_KNOWN = "not stated in the file; ask where it comes from"
-ABOUT = (
-    "Drag points of pictures that a GAN generates (DragGAN, Pan et al. 2023); COMMAND --help says more of each command."
+DESCRIPTION = (
+    "Drag points of pictures that a GAN generates (DragGAN, Pan et al. 2023); COMMAND --help describes each command."
 )
-WRONG, INTERRUPTED = 2, 130  # exit statuses
+ERROR, INTERRUPTED = 2, 130  # exit statuses
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; its exit status.
+    """Run the command and return its exit status.
 
     Args:
-        arguments: of the command line, without the program's name; None takes those of this process.
+        arguments: the command line without the program's name; None takes that of this process.
     """
-    parsed = _parsed(sys.argv[1:] if arguments is None else arguments)
+    parsed = _parse(sys.argv[1:] if arguments is None else arguments)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = cli_drag.warn_on_stderr
             status, lines = parsed.run(parsed)
     except (DragganError, OSError) as error:
         print(f"draggan-widget: {' '.join(str(error).split())}", file=sys.stderr)
-        return WRONG
+        return ERROR
     except KeyboardInterrupt:
         print("draggan-widget: interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -51,9 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     try:
-        return _parser().parse_args(arguments)
+        return _make_parser().parse_args(arguments)
     except SystemExit as error:
         hint = cli_drag.point_hint(arguments)
         if error.code and hint is not None:
@@ -61,22 +61,22 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
         raise
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="draggan-widget", description=ABOUT)
+def _make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="draggan-widget", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"draggan-widget {draggan_widget.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     cli_drag.add_commands(commands)
     convert = commands.add_parser(
         "convert", help=f"write a {SUFFIX} file that loads fast and runs no code", description=_convert.__doc__
     )
-    info = commands.add_parser("info", help="say what a checkpoint file holds", description=_info.__doc__)
+    info = commands.add_parser("info", help="show the contents of a checkpoint file", description=_info.__doc__)
     for command in (convert, info):
         command.add_argument("file", metavar="IN" if command is convert else "FILE", type=Path, help="a checkpoint")
         command.add_argument(
-            "--network", choices=("G_ema", "G", "D"), default="G_ema", help="which of its networks (default: G_ema)"
+            "--network", choices=("G_ema", "G", "D"), default="G_ema", help="the network to read (default: G_ema)"
         )
     convert.add_argument("out", metavar=f"OUT{SUFFIX}", type=Path, help="the file to write")
-    convert.add_argument("--force", action="store_true", help="overwrite it")
+    convert.add_argument("--force", action="store_true", help="overwrite an existing file")
     convert.set_defaults(run=_convert)
     info.set_defaults(run=_info)
     return parser
@@ -87,21 +87,21 @@ def _convert(parsed: argparse.Namespace) -> tuple[int, list[str]]:
     from draggan_widget.checkpoints import own_file
 
     source, out = parsed.file, parsed.out
-    _check_out(source, out, parsed.force)
+    _check_output(source, out, parsed.force)
     checkpoint = _with_origin(_read(source, parsed.network))
     own_file.save(checkpoint, out)
-    return 0, [f"{out}: {checkpoint.family}, {_amount(checkpoint)}", f"licence: {checkpoint.meta['licence']}"]
+    return 0, [f"{out}: {checkpoint.family}, {_describe_tensors(checkpoint)}", f"licence: {checkpoint.meta['licence']}"]
 
 
 def _info(parsed: argparse.Namespace) -> tuple[int, list[str]]:
-    """Say a checkpoint's family, sizes, configuration, licence and provenance."""
+    """Show a checkpoint's family, sizes, configuration, licence and provenance."""
     checkpoint = _with_origin(_read(parsed.file, parsed.network))
     rows = [
         ("file", str(parsed.file)),
         ("sha256", sha256(parsed.file)),
         ("family", checkpoint.family),
-        *_sizes(checkpoint),
-        ("tensors", _amount(checkpoint)),
+        *_describe_sizes(checkpoint),
+        ("tensors", _describe_tensors(checkpoint)),
         *((f"config.{key}", value) for key, value in sorted(checkpoint.config.items())),
         *sorted(checkpoint.meta.items()),
     ]
@@ -115,7 +115,7 @@ def _read(path: Path, network: str) -> "Checkpoint":
     return read_checkpoint(path, network)
 
 
-def _check_out(source: Path, out: Path, force: bool) -> None:
+def _check_output(source: Path, out: Path, force: bool) -> None:
     if out.suffix != SUFFIX:
         raise CheckpointError(f"OUT is {str(out)!r}; expected a name that ends in {SUFFIX}; add it")
     if out.exists() and source.exists() and out.samefile(source):
@@ -125,26 +125,26 @@ def _check_out(source: Path, out: Path, force: bool) -> None:
 
 
 def _with_origin(checkpoint: "Checkpoint") -> "Checkpoint":
-    """With the licence and the citation of the named checkpoint it came from, where it is one."""
-    meta = {"licence": NOT_KNOWN} | checkpoint.meta
+    """Add licence, citation and origin, where the source file is that of a named checkpoint."""
+    meta = {"licence": UNKNOWN_LICENCE} | checkpoint.meta
     named = cache.recognise(meta.get("source_sha256", ""))
     if named is not None:
         meta |= {"licence": named.licence, "citation": named.citation, "origin": named.origin}
     return dataclasses.replace(checkpoint, meta=meta)
 
 
-def _sizes(checkpoint: "Checkpoint") -> list[tuple[str, str]]:
+def _describe_sizes(checkpoint: "Checkpoint") -> list[tuple[str, str]]:
     if checkpoint.family != "stylegan2":
         side = checkpoint.config.get("resolution")
         return [] if side is None else [("picture", f"{side} x {side} px")]
     try:
         config = StyleGAN2Config.from_dict(checkpoint.config)
     except ConfigError as error:
-        return [("picture", f"not understood ({error})")]
+        return [("picture", f"unknown ({error})")]
     height, width = config.image_size
     return [("picture", f"{width} x {height} px"), ("num_ws", str(config.num_ws))]
 
 
-def _amount(checkpoint: "Checkpoint") -> str:
+def _describe_tensors(checkpoint: "Checkpoint") -> str:
     size = sum(tensor.numel() * tensor.element_size() for tensor in checkpoint.tensors.values())
     return f"{len(checkpoint.tensors)} tensors, {size} bytes"

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from draggan_widget.checkpoints.hub import cache
+from draggan_widget.checkpoints.hub.catalog import NAMED
 from draggan_widget.errors import DragganError, EditError, ExportError
 
 if TYPE_CHECKING:
@@ -280,7 +280,7 @@ def run_replay(parsed: argparse.Namespace) -> tuple[int, list[str]]:
 
 def _generator_name(path: Path, saved: "SavedEdit") -> str:
     name = saved.generator.name
-    if name not in cache.NAMED:
+    if name not in NAMED:
         raise ExportError(f"{path} was made with {name!r}, which is no known name; pass its file: --generator PATH")
     return name
 

@@ -1,4 +1,4 @@
-"""Every error the library raises on purpose: each says the thing, its value, what was expected and the remedy."""
+"""The errors that the library raises: each states the thing, its value, what was expected, and a remedy."""
 
 
 class DragganError(Exception):
@@ -6,7 +6,7 @@ class DragganError(Exception):
 
 
 class CheckpointError(DragganError):
-    """A checkpoint could not be fetched, read or trusted."""
+    """A checkpoint could not be downloaded, read or trusted."""
 
 
 class EditError(DragganError, ValueError):
@@ -26,8 +26,8 @@ class RecordError(DragganError):
 
 
 class ExportError(DragganError):
-    """Something of a drag could not be written to a file or read from one."""
+    """A file of a drag (pictures, latents, features and the like) could not be written or read."""
 
 
 class Cancelled(DragganError):
-    """A picture under way was dropped because nobody waits for it any more."""
+    """The computation of a picture was stopped, because nothing waits for it any more."""

@@ -1,4 +1,4 @@
-"""Writing files whole or not at all, and the sum that tells one from another."""
+"""Writes files and folders whole or not at all, and hashes files."""
 
 import contextlib
 import hashlib
@@ -11,7 +11,11 @@ from typing import BinaryIO
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Let `write` fill a temporary file beside `path`, then put it in its place; on failure the old file stays.
+    """Let `write` fill a temporary file, then move it to `path`; where that fails, the old file stays.
+
+    Args:
+        path: the file to write; its folder is made where it is missing.
+        write: writes the contents to the file that it gets.
 
     Raises:
         OSError: the folder cannot be written, or the disk is full.
@@ -23,12 +27,12 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a writer that wants a path one beside `path`; what it left there takes its place, or the old file stays.
+    """Yield a temporary path for a writer that needs one; its file then moves to `path`, or the old file stays.
 
     Raises:
         OSError: the folder cannot be written, or the disk is full.
     """
-    # The same folder: a rename is atomic only there. The same ending: writers go by it.
+    # In the same folder, because a rename is atomic only there; with the same ending, because writers go by it.
     temporary = path.with_name(f".{path.stem}.{secrets.token_hex(8)}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,10 +46,14 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_folder_atomically(path: Path, fill: Callable[[Path], object]) -> None:
-    """Let `fill` make a temporary folder beside `path`, then put it in its place; on failure the old folder stays.
+    """Let `fill` fill a temporary folder, then move it to `path`; where that fails, the old folder stays.
 
-    An old folder is moved aside and removed once the new one stands. Between these two renames the old one has a name
-    of its own for an instant: whoever is killed then finds it whole as `.NAME.old.*`.
+    The old folder is renamed before the new one takes its place, and removed after that. A process that is killed
+    between the two renames leaves it whole as `.NAME.old.*`.
+
+    Args:
+        path: the folder to write; its parent is made where it is missing.
+        fill: writes the contents into the empty folder that it gets.
 
     Raises:
         OSError: the folder cannot be written, or the disk is full.
@@ -71,7 +79,7 @@ def write_folder_atomically(path: Path, fill: Callable[[Path], object]) -> None:
 
 
 def _flush(folder: Path) -> None:
-    """Bring everything in a folder to the disk."""
+    """Flush every file of a folder to the disk."""
     for path in folder.rglob("*"):
         if path.is_file():
             with path.open("rb+") as file:
@@ -82,7 +90,7 @@ def sha256(path: Path) -> str:
     """The file's sha256 in hexadecimal.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -12,7 +12,14 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Window:
-    """A rectangle of a feature map, in feature px: rows y .. y + height - 1, columns x .. x + width - 1."""
+    """A rectangle of a feature map: rows y .. y + height - 1, columns x .. x + width - 1.
+
+    Attributes:
+        y: first row, feature px.
+        x: first column, feature px.
+        height: number of rows.
+        width: number of columns.
+    """
 
     y: int
     x: int
@@ -21,12 +28,12 @@ class Window:
 
     @property
     def rows(self) -> slice:
-        """The rows of the whole map it covers."""
+        """Its rows in the whole map."""
         return slice(self.y, self.y + self.height)
 
     @property
     def columns(self) -> slice:
-        """The columns of the whole map it covers."""
+        """Its columns in the whole map."""
         return slice(self.x, self.x + self.width)
 
     def contains(self, other: "Window") -> bool:
@@ -39,13 +46,13 @@ class Window:
         )
 
     def inside(self, size: tuple[int, int]) -> "Window":
-        """Its part inside a map of (height, width), where it has one."""
+        """The part of the window that lies in a map of (height, width); the two must overlap."""
         y, x = max(self.y, 0), max(self.x, 0)
         return Window(y, x, min(self.y + self.height, size[0]) - y, min(self.x + self.width, size[1]) - x)
 
 
 def distance(a: Point, b: Point) -> float:
-    """Euclidean distance in the points' own unit."""
+    """Euclidean distance of two points, in their unit."""
     return math.hypot(b[0] - a[0], b[1] - a[1])
 
 
@@ -58,12 +65,12 @@ def unit_vector(start: Point, end: Point) -> Point:
 
 
 def image_to_feature(position: float, feature_side: int, image_side: int) -> float:
-    """One coordinate from image px to feature px."""
+    """Convert one coordinate from image px to feature px."""
     return (position + 0.5) * feature_side / image_side - 0.5
 
 
 def steps_inside(centre: float, radius: int, side: int) -> range:
-    """Whole steps o with |o| <= radius and 0 <= centre + o <= side - 1, for a centre inside the picture."""
+    """Integer offsets o with |o| <= radius and 0 <= centre + o <= side - 1, for a centre inside the picture."""
     lowest = max(-radius, math.ceil(-centre))
     highest = min(radius, math.floor(side - 1 - centre))
     return range(lowest, highest + 1)

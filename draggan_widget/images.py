@@ -1,4 +1,4 @@
-"""Tensor <-> uint8 <-> JPEG and PNG."""
+"""Converts pictures from tensors to 8-bit arrays, and from those to JPEG and PNG."""
 
 import io
 
@@ -8,20 +8,30 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
-ENLARGED = 128  # px: a picture no larger is shown several times enlarged, and with it JPEG's blocks and blurred colours
+SMALL_SIDE = 128  # px; a picture up to this size is shown enlarged, which also shows JPEG's blocks and blurred colours
 
 
 def to_uint8(picture: Float[Tensor, "3 height width"]) -> UInt8[np.ndarray, "height width 3"]:
-    """A picture in [-1, 1] as 8-bit RGB; rounded on its device, then copied once at 3 bytes a pixel."""
+    """A picture with values in [-1, 1] as 8-bit RGB."""
+    # Rounded on the picture's device, so that the copy to the CPU takes only 3 bytes a pixel.
     scaled = picture.detach().float().mul(127.5).add_(127.5).round_().clamp_(0, 255)
     return scaled.to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
 
 
 def encode(pixels: UInt8[np.ndarray, "height width 3"], mime: str, quality: int = 85) -> bytes:
-    """Encode 8-bit RGB as "image/jpeg" (at `quality`; a small picture at 95) or "image/png" (lossless, fastest)."""
+    """Encode 8-bit RGB as a file.
+
+    Args:
+        pixels: the picture.
+        mime: "image/jpeg", or "image/png" (lossless, at the fastest compression).
+        quality: JPEG quality; a picture up to 128 px is always encoded at 95.
+
+    Raises:
+        ValueError: another `mime`.
+    """
     buffer = io.BytesIO()
     image = Image.fromarray(pixels)
-    if mime == "image/jpeg" and max(image.size) <= ENLARGED:
+    if mime == "image/jpeg" and max(image.size) <= SMALL_SIDE:
         image.save(buffer, "JPEG", quality=95, subsampling=0)
     elif mime == "image/jpeg":
         image.save(buffer, "JPEG", quality=quality)
@@ -33,7 +43,7 @@ def encode(pixels: UInt8[np.ndarray, "height width 3"], mime: str, quality: int 
 
 
 def poster(pixels: UInt8[np.ndarray, "height width 3"], limit: int = 32 * 1024) -> bytes:
-    """A small JPEG of at most `limit` bytes, for saved notebooks."""
+    """A small JPEG for saved notebooks: at most 384 px, and shrunk until it takes at most `limit` bytes or 32 px."""
     side = 384
     while True:
         image = Image.fromarray(pixels)

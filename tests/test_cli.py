@@ -13,8 +13,7 @@ from generators.tiny_stylegan2 import plain_config, random_tensors
 import draggan_widget
 from draggan_widget import cli
 from draggan_widget.checkpoints import own_file
-from draggan_widget.checkpoints.hub import cache as hub
-from draggan_widget.checkpoints.hub.catalog import HEADS, NAMED, NVIDIA_LICENCE
+from draggan_widget.checkpoints.hub.catalog import HEADS, NAMED, NVIDIA_LICENCE, UNKNOWN_LICENCE
 
 LIONS = NAMED["stylegan2-lions-512"]
 TINY = plain_config(channels=[4, 4], mapping_features=8)  # 8 px: the reader is slow under the type checks
@@ -75,7 +74,7 @@ def test_a_pickle_becomes_a_file_of_ours(pickle: Path, tmp_path: Path, capsys, n
     assert found.meta["source_format"] == "NVIDIA PyTorch pickle"
     size = sum(tensor.nbytes for tensor in found.tensors.values())
     assert capsys.readouterr().out == (
-        f"{out}: stylegan2, {len(found.tensors)} tensors, {size} bytes\nlicence: {cli.NOT_KNOWN}\n"
+        f"{out}: stylegan2, {len(found.tensors)} tensors, {size} bytes\nlicence: {UNKNOWN_LICENCE}\n"
     )
 
 
@@ -187,6 +186,7 @@ def test_an_interrupt_ends_without_a_traceback(pickle: Path, monkeypatch: pytest
     assert capsys.readouterr() == ("", "draggan-widget: interrupted\n")
 
 
+@pytest.mark.slow
 def test_the_module_runs_as_a_program(pickle: Path, tmp_path: Path):
     def program(*arguments: object) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "draggan_widget", *map(str, arguments)]
@@ -206,7 +206,7 @@ def test_asking_for_help_does_not_import_torch():
 
 
 def test_a_named_checkpoint_of_nvidia_is_for_non_commercial_use():
-    ngc = [named for named in hub.NAMED.values() if "api.ngc.nvidia.com" in named.origin]
+    ngc = [named for named in NAMED.values() if "api.ngc.nvidia.com" in named.origin]
     assert len(ngc) == 27
     assert {named.licence for named in ngc} == {NVIDIA_LICENCE}
 

@@ -29,7 +29,7 @@ def blob(monkeypatch: pytest.MonkeyPatch) -> BlobGenerator:
     """Whatever name is asked for is the analytic generator, its blob in the middle."""
     generator = BlobGenerator()
     monkeypatch.setattr(generator, "ws_from_seed", lambda seed, psi=1.0, label=None: generator.ws_at(31.0, 31.0))
-    for module in (load, session_module, sys.modules["draggan_widget.session.held"]):
+    for module in (load, session_module):
         monkeypatch.setattr(module, "load_generator", lambda source: generator)
     return generator
 
@@ -171,7 +171,7 @@ def test_a_folder_that_cannot_be_written_is_found_before_anything_is_loaded(
     with opened() as session:
         edit = session.save(tmp_path / "edit.json")
     loaded = []
-    for module in (load, session_module, sys.modules["draggan_widget.session.held"]):
+    for module in (load, session_module):
         monkeypatch.setattr(module, "load_generator", loaded.append)
     (tmp_path / "file").write_text("mine")
     out = tmp_path / "file" / "out"

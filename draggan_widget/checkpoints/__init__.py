@@ -1,1 +1,1 @@
-"""Files become a ``Checkpoint``: numbers and tensors only; no code found in a file is ever run."""
+"""Reads checkpoint files into a `Checkpoint` of numbers and tensors; no code in a file is ever run."""

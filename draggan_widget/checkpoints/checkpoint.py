@@ -1,4 +1,4 @@
-"""What every reader returns: the family, its numbers, its tensors and where they came from."""
+"""The result of every reader: a generator family, its config and tensors, and where they come from."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,13 +8,13 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The contents of a checkpoint file, whatever its format was.
+    """The contents of a checkpoint file of any format.
 
-    Args:
-        family: which generator the tensors belong to, e.g. "mobilestylegan".
-        config: the family's numbers, plain JSON values only (lists, not tuples), so that they survive a file unchanged.
-        tensors: our tensor name -> values; treat them as read-only, they may lie in a memory-mapped file.
-        meta: licence, provenance, sha256 of the source, and the like, as text.
+    Attributes:
+        family: the generator family that the tensors belong to, e.g. "mobilestylegan".
+        config: the family's settings, as plain JSON values (lists, not tuples), so that a file keeps them unchanged.
+        tensors: our tensor name -> values; read-only, because they may lie in a memory-mapped file.
+        meta: licence, provenance, sha256 of the source file and the like, as text.
     """
 
     family: str

@@ -1,10 +1,13 @@
-"""Our own checkpoint file: a safetensors file whose metadata holds the config, the licence and the provenance.
+"""Safetensors files: our own checkpoint format, and other files with a StyleGAN2's tensors.
+
+`save` and `load` handle our own format; `read_safetensors` reads both kinds. Tensors are memory-mapped, not read.
 
 Source: the safetensors format (eight bytes of header length, a JSON header, the tensors' bytes).
 
-Differs from a plain safetensors file:
-1. the metadata names our format and its version, the generator's family, and its config as JSON;
-2. ``content_sha256`` over the tensors' bytes is checked at loading: safetensors itself notices only a wrong length.
+Our own file differs from a plain safetensors file:
+1. its metadata holds the name and version of our format, the generator's family, its config as JSON, the licence and
+   the provenance;
+2. `content_sha256` of the tensors' bytes is checked at loading: safetensors itself notices only a wrong length.
 """
 
 import hashlib
@@ -16,8 +19,8 @@ from typing import Any
 import safetensors
 import safetensors.torch
 
-from draggan_widget.checkpoints import own_file
 from draggan_widget.checkpoints.checkpoint import Checkpoint
+from draggan_widget.checkpoints.hub.catalog import UNKNOWN_LICENCE
 from draggan_widget.checkpoints.stylegan2 import infer_config
 from draggan_widget.checkpoints.stylegan2.config import check_config
 from draggan_widget.checkpoints.stylegan2.tensor_shapes import check_tensors
@@ -26,18 +29,17 @@ from draggan_widget.files import sha256, write_atomically
 
 FORMAT = "draggan-widget checkpoint"
 VERSION = 1
-RESERVED = ("format", "format_version", "family", "config", "content_sha256")
+RESERVED_KEYS = ("format", "format_version", "family", "config", "content_sha256")
 REMEDY = "convert or fetch the checkpoint again"
-LARGEST_HEADER = 1 << 20  # bytes, some 25 times as many once parsed; ours has 40 kB
-STARTS = (b'{"', b"{}", b"{ ", b"{\n")
-LICENCE = "not stated in the file; ask where it comes from"
+LARGEST_HEADER = 1 << 20  # bytes; parsed, it takes some 25 times as many; ours has 40 kB
+HEADER_STARTS = (b'{"', b"{}", b"{ ", b"{\n")
 
 
 def save(checkpoint: Checkpoint, path: Path) -> None:
-    """Write the checkpoint whole or not at all.
+    """Write the checkpoint whole or not at all; where writing fails, an older file stays as it was.
 
     Raises:
-        CheckpointError: it cannot be written, or holds what the format cannot keep; an older file stays as it was.
+        CheckpointError: the file cannot be written, or the checkpoint holds what the format cannot keep.
     """
     header, data = _encode(checkpoint, path)
     try:
@@ -50,7 +52,7 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
 
 
 def load(path: Path) -> Checkpoint:
-    """The checkpoint in a file that ``save`` wrote; its tensors are mapped from the file.
+    """Load a file that `save` wrote; the tensors are mapped from the file.
 
     Raises:
         CheckpointError: the file is missing, truncated, altered, foreign, or of a newer format.
@@ -64,7 +66,7 @@ def load(path: Path) -> Checkpoint:
         config = json.loads(metadata["config"])
         if not isinstance(config, dict):
             raise ValueError(f"config is {config!r}")
-        meta = {key: value for key, value in metadata.items() if key not in RESERVED}
+        meta = {key: value for key, value in metadata.items() if key not in RESERVED_KEYS}
         return Checkpoint(metadata["family"], config, tensors, meta)
     except (OSError, safetensors.SafetensorError) as error:
         raise CheckpointError(
@@ -72,15 +74,62 @@ def load(path: Path) -> Checkpoint:
         ) from error
     except (KeyError, ValueError, RecursionError) as error:
         raise CheckpointError(
-            f"checkpoint file {path} has broken metadata ({error!r}); expected what save() writes; {REMEDY}"
+            f"checkpoint file {path} has broken metadata ({error!r}); expected metadata as save() writes them; {REMEDY}"
         ) from error
 
 
+def is_safetensors(head: bytes) -> bool:
+    """Whether a file that begins with these bytes is a safetensors file: eight bytes of length, then JSON."""
+    return head[8:10] in HEADER_STARTS and head[5:8] == bytes(3)
+
+
+def read_safetensors(path: Path, head: bytes, network: str) -> Checkpoint:
+    """Read a safetensors file, our own or another's.
+
+    Args:
+        path: the file.
+        head: its first bytes.
+        network: the network to read; a file of our own holds one network, which is read whatever this is.
+
+    Raises:
+        CheckpointError: the file is damaged, or its tensors do not fit its config.
+    """
+    length = int.from_bytes(head[:8], "little")
+    if length > LARGEST_HEADER:
+        raise CheckpointError(
+            f"{path}: its header has {length} bytes; expected at most {LARGEST_HEADER}; download it again"
+        )
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            ours = metadata.get("format") == FORMAT
+            names = [] if ours else file.keys()
+            tensors = {name: file.get_tensor(name) for name in names}
+    except (OSError, ValueError, TypeError, AttributeError, RuntimeError, safetensors.SafetensorError) as error:
+        raise CheckpointError(
+            f"{path} cannot be read ({error}); expected a whole .safetensors file; download it again"
+        ) from error
+    if ours:
+        checkpoint = load(path)
+        _check_tensors(checkpoint, str(path))
+        return checkpoint
+    if network == "D":
+        raise CheckpointError(f"{path} is a .safetensors file; expected NVIDIA's .pkl for 'D'; ask for 'G_ema'")
+    config = infer_config.config_beside(tensors, _stated_config(metadata, str(path)), {}, str(path))
+    meta = {
+        "licence": UNKNOWN_LICENCE,
+        "provenance": f"{path.name}, safetensors",
+        "source_format": "safetensors",
+        "source_sha256": sha256(path),
+    }
+    return Checkpoint(infer_config.FAMILY, config, tensors, meta)
+
+
 def _encode(checkpoint: Checkpoint, path: Path) -> tuple[bytes, memoryview]:
-    """The header, padded to eight bytes, and the tensors' bytes."""
+    """The header, padded to a multiple of eight bytes, and the tensors' bytes."""
     _check_storable(checkpoint, path)
     try:
-        # Copies, since safetensors refuses tensors that share memory.
+        # Copied, since safetensors refuses tensors that share memory.
         plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in checkpoint.tensors.items()}
         encoded = memoryview(safetensors.torch.save(plain))
         config = json.dumps(checkpoint.config, allow_nan=False)
@@ -108,10 +157,10 @@ def _encode(checkpoint: Checkpoint, path: Path) -> tuple[bytes, memoryview]:
 
 
 def _check_storable(checkpoint: Checkpoint, path: Path) -> None:
-    taken = sorted(set(RESERVED) & set(checkpoint.meta))
+    taken = sorted(set(RESERVED_KEYS) & set(checkpoint.meta))
     if taken:
         raise CheckpointError(
-            f"checkpoint for {path} has meta {taken}; expected keys other than {list(RESERVED)}; rename them"
+            f"checkpoint for {path} has meta {taken}; expected keys other than {list(RESERVED_KEYS)}; rename them"
         )
     if "__metadata__" in checkpoint.tensors:
         raise CheckpointError(f"checkpoint for {path} has a tensor '__metadata__'; expected another name; rename it")
@@ -141,58 +190,19 @@ def _check_content(path: Path, metadata: dict[str, str]) -> None:
         )
 
 
-def is_safetensors(head: bytes) -> bool:
-    """Whether a file that begins like this is a safetensors file: eight bytes of length, then JSON."""
-    return head[8:10] in STARTS and head[5:8] == bytes(3)
-
-
-def read_safetensors(path: Path, head: bytes, network: str) -> Checkpoint:
-    """The checkpoint in such a file; one of ours holds one network, which is taken whatever was asked for.
-
-    Raises:
-        CheckpointError: the file is damaged, or its tensors are not those its config tells of.
-    """
-    length = int.from_bytes(head[:8], "little")
-    if length > LARGEST_HEADER:
-        raise CheckpointError(
-            f"{path}: its header has {length} bytes; expected at most {LARGEST_HEADER}; download it again"
-        )
+def _stated_config(metadata: dict[str, str], name: str) -> dict:
+    """The config that the metadata state; empty where they state none."""
     try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            ours = metadata.get("format") == own_file.FORMAT
-            names = [] if ours else file.keys()
-            tensors = {name: file.get_tensor(name) for name in names}
-    except (OSError, ValueError, TypeError, AttributeError, RuntimeError, safetensors.SafetensorError) as error:
-        raise CheckpointError(
-            f"{path} cannot be read ({error}); expected a whole .safetensors file; download it again"
-        ) from error
-    if ours:
-        return _checked(own_file.load(path), str(path))
-    if network == "D":
-        raise CheckpointError(f"{path} is a .safetensors file; expected NVIDIA's .pkl for 'D'; ask for 'G_ema'")
-    config = infer_config.config_beside(tensors, _said(metadata, str(path)), {}, str(path))
-    meta = {
-        "licence": LICENCE,
-        "provenance": f"{path.name}, safetensors",
-        "source_format": "safetensors",
-        "source_sha256": sha256(path),
-    }
-    return Checkpoint(infer_config.FAMILY, config, tensors, meta)
-
-
-def _said(metadata: dict[str, str], name: str) -> dict:
-    """The config that the file tells, if it does."""
-    try:
-        said = json.loads(metadata.get("config", "{}"))
+        config = json.loads(metadata.get("config", "{}"))
     except ValueError as error:
-        raise CheckpointError(f"{name}: its config is no JSON ({error}); expected some; save it again") from error
-    return said if isinstance(said, dict) else {}
+        raise CheckpointError(
+            f"{name}: its config is no JSON ({error}); expected a JSON object; save it again"
+        ) from error
+    return config if isinstance(config, dict) else {}
 
 
-def _checked(checkpoint: Checkpoint, name: str) -> Checkpoint:
-    """A StyleGAN2 of ours, once its config is known to fit its tensors: a network is built of it."""
+def _check_tensors(checkpoint: Checkpoint, name: str) -> None:
+    """Refuse a StyleGAN2 whose config does not fit its tensors: a network of any size would be built from it."""
     if checkpoint.family == infer_config.FAMILY:
         check_config(checkpoint.config, name)
         check_tensors(checkpoint.config, checkpoint.tensors, name)
-    return checkpoint

@@ -1,7 +1,9 @@
-"""Any checkpoint file -> ``Checkpoint``, going by its contents and never by its name. No file ever runs code.
+"""Reads a checkpoint file of any known format into a `Checkpoint`. No file ever runs code.
+
+The format is recognised by the file's contents, never by its name.
 
 Bound: whatever the file holds, reading it takes at most 1.3 times its size + 64 MB of memory beyond what importing this
-package takes, and a file that is refused is refused within two seconds, but for the time it takes to read its bytes.
+package takes; a refusal takes at most two seconds, plus the time that reading the bytes takes.
 """
 
 import concurrent.futures
@@ -16,14 +18,15 @@ from torch import Tensor
 
 from draggan_widget.checkpoints import sniff
 from draggan_widget.checkpoints.checkpoint import Checkpoint
+from draggan_widget.checkpoints.hub.catalog import UNKNOWN_LICENCE
 from draggan_widget.checkpoints.json_config import as_json
 from draggan_widget.checkpoints.nvidia import NETWORKS, StoredNetwork, find_network
-from draggan_widget.checkpoints.own_file import LICENCE, is_safetensors, read_safetensors
+from draggan_widget.checkpoints.own_file import is_safetensors, read_safetensors
 from draggan_widget.checkpoints.stylegan2 import infer_config
-from draggan_widget.checkpoints.torch_file import is_torch_file, loader, read_torch
-from draggan_widget.checkpoints.unpickling.byte_source import Source
+from draggan_widget.checkpoints.torch_file import is_torch_file, plain_pickle_globals, read_torch
+from draggan_widget.checkpoints.unpickling.byte_source import ByteSource
 from draggan_widget.checkpoints.unpickling.lazy_tensors import read_tensors
-from draggan_widget.checkpoints.unpickling.stream import Budget, Stream
+from draggan_widget.checkpoints.unpickling.stream import Budget, PickleStream
 from draggan_widget.checkpoints.unpickling.unpickle import unpickle
 from draggan_widget.errors import CheckpointError
 from draggan_widget.files import sha256
@@ -31,32 +34,37 @@ from draggan_widget.files import sha256
 DISCRIMINATOR = "stylegan2-discriminator"
 LARGEST_FILE = 4 << 30  # bytes; the largest StyleGAN2 snapshots take 0.4 GB
 PROTOCOL = pickle.PROTO[0]
-OLD_STARTS = (b"(", b"c", b"}", b"]", b")")  # what a pickle without a protocol begins with
+UNVERSIONED_STARTS = (b"(", b"c", b"}", b"]", b")")  # first bytes of a pickle without a protocol number
 
 
 def read_checkpoint(path: Path, network: str = "G_ema") -> Checkpoint:
-    """The network in a file of any format that is understood.
+    """Read one network of a checkpoint file.
 
     Args:
         path: our own .safetensors; NVIDIA's PyTorch .pkl of a StyleGAN2; a .pt or .pth of torch.save or a .safetensors
             with a StyleGAN2's tensors. The name does not matter.
-        network: of a file with several, "G_ema", "G" or "D".
+        network: the network to read where the file holds several: "G_ema", "G" or "D".
 
     Returns:
-        Family "stylegan2", or "stylegan2-discriminator" for "D", whose config is its class name and arguments; a file
-        of our own has the family it was saved with.
+        A checkpoint of family "stylegan2"; for "D" of family "stylegan2-discriminator", whose config is its class name
+        and arguments; for a file of our own, of the family it was saved with.
 
     Raises:
         CheckpointError: the file cannot be read, is of no known format, damaged, hostile, or lacks the network.
+
+    Example:
+        >>> from draggan_widget.checkpoints.hub.catalog import HEADS
+        >>> read_checkpoint(HEADS.path).config["img_channels"]
+        3
     """
     if network not in NETWORKS:
         raise CheckpointError(f"network is {network!r}; expected one of {', '.join(NETWORKS)}; ask for one of these")
     try:
-        with _opened(path) as source:
+        with _open_source(path) as source:
             head = source.read(0, min(sniff.HEAD, source.size))
             if is_safetensors(head):
                 return read_safetensors(path, head, network)
-            return _read_stored(_stored(source, head, network), path, network)
+            return _read_stored_network(_find_stored_network(source, head, network), path, network)
     except (MemoryError, RecursionError) as error:
         raise CheckpointError(
             f"{path}: reading it failed ({type(error).__name__}); expected a checkpoint that fits the memory; "
@@ -65,10 +73,10 @@ def read_checkpoint(path: Path, network: str = "G_ema") -> Checkpoint:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Source]:
+def _open_source(path: Path) -> Iterator[ByteSource]:
     try:
         status = path.stat()
-        # A pipe or a device would be waited on for ever.
+        # Reading a pipe or a device could block for ever.
         if not stat.S_ISREG(status.st_mode):
             raise CheckpointError(f"{path} is no file; expected {sniff.FORMATS}; give the path of a file")
         if status.st_size > LARGEST_FILE:
@@ -79,50 +87,52 @@ def _opened(path: Path) -> Iterator[Source]:
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read ({error}); expected a file; check the path") from error
     with file:
-        yield Source(file, str(path), 0, status.st_size)
+        yield ByteSource(file, str(path), 0, status.st_size)
 
 
-def _stored(source: Source, head: bytes, network: str) -> StoredNetwork:
-    """The network as places in the file, its structure checked and no tensor read."""
+def _find_stored_network(source: ByteSource, head: bytes, network: str) -> StoredNetwork:
+    """Find the network in the file and check its structure; its tensors stay places in the file."""
     budget = Budget()
     if is_torch_file(head):
         return find_network(read_torch(source, budget), network, source)
     modern = head[:1] == bytes([PROTOCOL]) and head[1:2] <= bytes([pickle.HIGHEST_PROTOCOL])
-    if modern or (head.startswith(OLD_STARTS) and source.read(source.size - 1, 1) == pickle.STOP):
-        return find_network(unpickle(Stream(source, budget), loader(budget)), network, source)
+    if modern or (head.startswith(UNVERSIONED_STARTS) and source.read(source.size - 1, 1) == pickle.STOP):
+        return find_network(unpickle(PickleStream(source, budget), plain_pickle_globals(budget)), network, source)
     raise sniff.refusal(source, head)
 
 
-def _read_stored(stored: StoredNetwork, path: Path, network: str) -> Checkpoint:
-    # The whole file's hash takes as long as its tensors: side by side.
+def _read_stored_network(stored: StoredNetwork, path: Path, network: str) -> Checkpoint:
+    # Hashing the file takes as long as reading its tensors, so both run at once.
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         digest = pool.submit(sha256, path)
         tensors = read_tensors(stored.tensors)
-        meta = _meta(path, stored.format, network)
+        meta = _make_meta(path, stored.format, network)
         try:
             meta["source_sha256"] = digest.result()
         except OSError as error:
             raise CheckpointError(f"{path} cannot be read ({error}); expected a file; check the path") from error
     if network == "D":
-        return _discriminator(stored, tensors, meta, str(path))
-    return Checkpoint(infer_config.FAMILY, _config(stored, tensors, str(path)), tensors, meta)
+        return _make_discriminator(stored, tensors, meta, str(path))
+    return Checkpoint(infer_config.FAMILY, _infer_config(stored, tensors, str(path)), tensors, meta)
 
 
-def _config(stored: StoredNetwork, tensors: dict[str, Tensor], name: str) -> dict[str, Any]:
+def _infer_config(stored: StoredNetwork, tensors: dict[str, Tensor], name: str) -> dict[str, Any]:
     if stored.config:
         return infer_config.config_beside(tensors, stored.config, stored.init_kwargs, name)
     return infer_config.config_of(tensors, stored.init_kwargs, stored.attributes, name)
 
 
-def _meta(path: Path, source_format: str, network: str) -> dict[str, str]:
+def _make_meta(path: Path, source_format: str, network: str) -> dict[str, str]:
     return {
-        "licence": LICENCE,
+        "licence": UNKNOWN_LICENCE,
         "provenance": f"{path.name}, {network} of a {source_format}",
         "source_format": source_format,
     }
 
 
-def _discriminator(stored: StoredNetwork, tensors: dict[str, Tensor], meta: dict[str, str], name: str) -> Checkpoint:
+def _make_discriminator(
+    stored: StoredNetwork, tensors: dict[str, Tensor], meta: dict[str, str], name: str
+) -> Checkpoint:
     if "b4.out.weight" not in tensors:
         raise CheckpointError(f"{name}: D has no b4.out.weight; expected a StyleGAN2's discriminator; ask for 'G_ema'")
     config = {"class_name": stored.class_name, "init_kwargs": as_json(stored.init_kwargs, name)}

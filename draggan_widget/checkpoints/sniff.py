@@ -1,15 +1,15 @@
-"""What a file that is no checkpoint looks like, so that its error can say so."""
+"""Recognises the kind of a file that is no checkpoint by its first bytes, so that the error can name it."""
 
-from draggan_widget.checkpoints.unpickling.byte_source import Source
+from draggan_widget.checkpoints.unpickling.byte_source import ByteSource
 from draggan_widget.errors import CheckpointError
 
 FORMATS = (
     "our own .safetensors, NVIDIA's PyTorch .pkl of a StyleGAN2, a .pt of torch.save or a .safetensors with a "
     "StyleGAN2's tensors"
 )
-HEAD = 1024  # bytes that are looked at
+HEAD = 1024  # bytes at the start of a file that are looked at
 
-MAGICS = (
+MAGICS = (  # (first bytes, kind, remedy or "")
     (b"version https://git-lfs.", "a Git LFS pointer, not the file it stands for", "run `git lfs pull`"),
     (b"\x1f\x8b", "a gzip archive (.gz, .tar.gz)", "unpack it"),
     (b"BZh", "a bzip2 archive", "unpack it"),
@@ -31,35 +31,35 @@ MAGICS = (
     (b"\x7fELF", "a program", ""),
     (b"MZ", "a Windows program", ""),
 )
-OFFSET_MAGICS = (
+OFFSET_MAGICS = (  # (offset, bytes there, kind, remedy or "")
     (257, b"ustar", "a tar archive", "unpack it"),
     (4, b"TFL3", "a TensorFlow Lite model", ""),
     (4, b"ftyp", "a video", ""),
 )
-ANOTHER = "give the checkpoint's file instead"
+USE_CHECKPOINT = "give the checkpoint's file instead"
 
 
 def looks_like(head: bytes, size: int) -> tuple[str, str]:
-    """What the file is, going by its first bytes, and what to do about it."""
+    """The kind of a file of `size` bytes that begins with `head`, and the remedy."""
     if size == 0:
         return "an empty file", "download it again"
     for magic, kind, remedy in MAGICS:
         if head.startswith(magic):
-            return kind, remedy or ANOTHER
+            return kind, remedy or USE_CHECKPOINT
     for offset, magic, kind, remedy in OFFSET_MAGICS:
         if head[offset:].startswith(magic):
-            return kind, remedy or ANOTHER
+            return kind, remedy or USE_CHECKPOINT
     if not head.strip(b"\0"):
-        return "a file that begins with nothing but zero bytes, as a broken download does", "download it again"
-    # A protobuf whose first field is a small version and whose second a producer's name.
+        return "a file that begins with zero bytes only, as a broken download does", "download it again"
+    # ONNX is a protobuf: a small version number, then the producer's name.
     if head[:1] == b"\x08" and head[1:2] < b"\x20" and head[2:3] in (b"\x12", b"\x3a", b"\x42"):
-        return "an ONNX model", ANOTHER
-    return _text(head) or (f"unknown data that begins with the bytes {head[:8].hex(' ')}", ANOTHER)
+        return "an ONNX model", USE_CHECKPOINT
+    return _describe_text(head) or (f"unknown data that begins with the bytes {head[:8].hex(' ')}", USE_CHECKPOINT)
 
 
-def _text(head: bytes) -> tuple[str, str] | None:
+def _describe_text(head: bytes) -> tuple[str, str] | None:
     text = head.decode("utf-8-sig", errors="replace").strip().lower()
-    # A character cut in two at the end of the head is no sign of binary data.
+    # The last character may be cut in two: no sign of binary data.
     if "\0" in text or text[:-4].count("\ufffd") or any(ord(letter) < 9 for letter in text):
         return None
     if text.startswith(("<!doctype html", "<html")) or "<head" in text or "<body" in text:
@@ -67,11 +67,11 @@ def _text(head: bytes) -> tuple[str, str] | None:
     if text.startswith("<"):
         return "an XML document, as a failed download leaves", "download it again"
     if text.startswith(("{", "[")):
-        return "JSON text", ANOTHER
-    return f"a text file that begins {text[:40]!a}", ANOTHER
+        return "JSON text", USE_CHECKPOINT
+    return f"a text file that begins {text[:40]!a}", USE_CHECKPOINT
 
 
-def refusal(source: Source, head: bytes) -> CheckpointError:
-    """The error that says what a file looks like."""
+def refusal(source: ByteSource, head: bytes) -> CheckpointError:
+    """The error that names the kind of the file."""
     kind, remedy = looks_like(head, source.size)
     return source.refuse(f"looks like {kind}", FORMATS, remedy)

@@ -1,20 +1,20 @@
-"""Files of ``torch.save``: the zip archive and the older layout, through the same table of known globals.
+"""Files of `torch.save`: the zip archive and the older layout, both read with the same table of allowed globals.
 
-Source: ``torch.serialization`` (format 3 in a zip; format 1001: five pickles and the storages' bytes after them).
+Source: `torch.serialization` (format 3 in a zip; format 1001: five pickles and the storages' bytes after them).
 
-Differs from ``torch.load``: 1. tensors come as places in the file (``stored.py``), on no device; 2. storages of another
+Differs from `torch.load`: 1. tensors are places in the file (`lazy_tensors.py`), on no device; 2. storages of another
 byte order, views of storages and TorchScript are refused.
 """
 
 import re
 import zlib
 
-from draggan_widget.checkpoints.torch_zip import MAGIC, Entry, read_archive
-from draggan_widget.checkpoints.unpickling.allowed_globals import KNOWN
-from draggan_widget.checkpoints.unpickling.byte_source import Source, brief
-from draggan_widget.checkpoints.unpickling.lazy_tensors import STORAGES, Span, StoredStorage, whole
-from draggan_widget.checkpoints.unpickling.machine import Known
-from draggan_widget.checkpoints.unpickling.stream import Budget, Stream
+from draggan_widget.checkpoints.torch_zip import MAGIC, ZipEntry, read_archive
+from draggan_widget.checkpoints.unpickling.allowed_globals import ALLOWED
+from draggan_widget.checkpoints.unpickling.byte_source import ByteSource, brief
+from draggan_widget.checkpoints.unpickling.lazy_tensors import STORAGES, Span, StoredStorage, checked_size
+from draggan_widget.checkpoints.unpickling.machine import AllowedGlobal
+from draggan_widget.checkpoints.unpickling.stream import Budget, PickleStream
 from draggan_widget.checkpoints.unpickling.unpickle import unpickle
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
@@ -26,12 +26,12 @@ AGAIN = "load it with the PyTorch that wrote it and save its state_dict() again"
 
 
 def is_torch_file(head: bytes) -> bool:
-    """Whether a file that begins like this may be one of ``torch.save``."""
+    """Whether a file that begins with these bytes may be one of `torch.save`."""
     return head.startswith((MAGIC, LEGACY_START))
 
 
-def read_torch(source: Source, budget: Budget) -> object:
-    """What was saved, its tensors and storages as places.
+def read_torch(source: ByteSource, budget: Budget) -> object:
+    """Read the value that was saved; its tensors and storages are places in the file.
 
     Raises:
         CheckpointError: the file is damaged, hostile, or holds more than weights.
@@ -40,14 +40,17 @@ def read_torch(source: Source, budget: Budget) -> object:
     return _read_zip(source, budget) if head == MAGIC else _read_legacy(source, budget)
 
 
-def loader(budget: Budget) -> dict[tuple[str, str], Known]:
-    """The known globals with ``torch.storage._load_from_bytes``: a storage saved as a file within the pickle."""
+def plain_pickle_globals(budget: Budget) -> dict[tuple[str, str], AllowedGlobal]:
+    """The globals that a pickle outside `torch.save` may name.
 
-    def load_from_bytes(source: Source, arguments: tuple) -> StoredStorage:
+    They include `torch.storage._load_from_bytes`, which reads a storage saved as a file within the pickle.
+    """
+
+    def load_from_bytes(source: ByteSource, arguments: tuple) -> StoredStorage:
         span = arguments[0] if len(arguments) == 1 else arguments
         if type(span) is not Span:
             raise source.refuse(f"_load_from_bytes gets {brief(span)}", "bytes, of pickle protocol 3 or newer")
-        # Without `_load_from_bytes` itself: a file in a file, but no further.
+        # `read_torch` does not allow `_load_from_bytes`: one file within a file, and no deeper.
         budget.spend(source, INNER_COST)
         found = read_torch(source.window(span.offset, span.length), budget)
         if type(found) is not StoredStorage:
@@ -55,33 +58,38 @@ def loader(budget: Budget) -> dict[tuple[str, str], Known]:
         return found
 
     name = "torch.storage._load_from_bytes"
-    return KNOWN | {("torch.storage", "_load_from_bytes"): Known(name, load_from_bytes)}
+    return ALLOWED | {("torch.storage", "_load_from_bytes"): AllowedGlobal(name, load_from_bytes)}
 
 
-class Storages:
-    """The storages that a file's persistent ids name."""
+class StorageTable:
+    """The storages that a file's persistent ids name.
+
+    Attributes:
+        by_key: the storage's key in the file -> the storage.
+    """
 
     def __init__(self) -> None:
         self.by_key: dict[str, StoredStorage] = {}
 
-    def __call__(self, source: Source, identity: object) -> StoredStorage:
-        """The storage of ("storage", type, key, location, number of elements and, in the older layout, a view)."""
+    def __call__(self, source: ByteSource, identity: object) -> StoredStorage:
+        """The storage of the id ("storage", type, key, location, element count and, in the older layout, a view)."""
         if type(identity) is not tuple or len(identity) not in (5, 6) or identity[0] != "storage":
-            raise source.refuse(f"has the persistent id {brief(identity)}", "one of a storage")
+            raise source.refuse(f"has the persistent id {brief(identity)}", "the id of a storage")
         kind, key, location, numel = identity[1:5]
-        name = kind.name.removeprefix("torch.") if type(kind) is Known else ""
+        name = kind.name.removeprefix("torch.") if type(kind) is AllowedGlobal else ""
         if name not in STORAGES or type(key) is not str or type(location) is not str:
             raise source.refuse(f"has a storage of type {brief(name)} and key {brief(key)}", ", ".join(STORAGES))
         if len(identity) == 6 and identity[5] is not None:
             raise source.refuse("has a storage that is a view of another", "whole storages", AGAIN)
-        storage = StoredStorage(STORAGES[name], whole(numel, source), source)
-        known = self.by_key.setdefault(key, storage)
-        if (known.dtype, known.numel) != (storage.dtype, storage.numel):
+        storage = StoredStorage(STORAGES[name], checked_size(numel, source), source)
+        first = self.by_key.setdefault(key, storage)
+        if (first.dtype, first.numel) != (storage.dtype, storage.numel):
             raise source.refuse(f"has two storages of key {brief(key)}", "one of each", AGAIN)
-        return known
+        return first
 
 
-def _read_zip(source: Source, budget: Budget) -> object:
+def _read_zip(source: ByteSource, budget: Budget) -> object:
+    """Read an archive: `data.pkl` and one entry for each storage."""
     entries = read_archive(source, budget)
     pickles = [name for name in entries if re.fullmatch(r"[^/]+/data\.pkl", name)]
     if len(pickles) != 1:
@@ -89,9 +97,9 @@ def _read_zip(source: Source, budget: Budget) -> object:
     root = pickles[0].removesuffix("data.pkl")
     if any(name.startswith((f"{root}code/", f"{root}constants.pkl")) for name in entries):
         raise source.refuse("is a TorchScript archive, compiled code", "weights", "save the model's state_dict()")
-    _check_order(source, entries.get(f"{root}byteorder"))
-    main, storages = _checked(source, entries[pickles[0]], budget), Storages()
-    value = unpickle(Stream(main, budget), KNOWN, storages)
+    _check_byte_order(source, entries.get(f"{root}byteorder"))
+    main, storages = _checked_pickle(source, entries[pickles[0]], budget), StorageTable()
+    value = unpickle(PickleStream(main, budget), ALLOWED, storages)
     for key, storage in storages.by_key.items():
         entry = entries.get(f"{root}data/{key}")
         if entry is None or entry.size != storage.nbytes:
@@ -101,7 +109,7 @@ def _read_zip(source: Source, budget: Budget) -> object:
     return value
 
 
-def _check_order(source: Source, entry: Entry | None) -> None:
+def _check_byte_order(source: ByteSource, entry: ZipEntry | None) -> None:
     if entry is None:
         return
     order = source.read(entry.offset, min(entry.size, 16))
@@ -109,37 +117,38 @@ def _check_order(source: Source, entry: Entry | None) -> None:
         raise source.refuse(f"has byte order {order!r}", "little", AGAIN)
 
 
-def _checked(source: Source, entry: Entry, budget: Budget) -> Source:
-    """The archive's pickle, once its checksum is right."""
+def _checked_pickle(source: ByteSource, entry: ZipEntry, budget: Budget) -> ByteSource:
+    """The archive's pickle, after its checksum was checked."""
     if entry.size > LARGEST_PICKLE:
         raise source.refuse(f"{brief(entry.name)} has {entry.size} bytes", f"at most {LARGEST_PICKLE}")
     budget.spend(source, entry.size // 1024)
     if zlib.crc32(source.read(entry.offset, entry.size)) != entry.crc:
-        raise source.refuse(f"{brief(entry.name)} has another checksum than the archive says", "it unaltered")
+        raise source.refuse(f"{brief(entry.name)} has another checksum than the archive states", "unaltered bytes")
     return source.window(entry.offset, entry.size)
 
 
-def _read_legacy(source: Source, budget: Budget) -> object:
-    stream, storages = Stream(source, budget), Storages()
+def _read_legacy(source: ByteSource, budget: Budget) -> object:
+    """Read the older layout: magic number, protocol, system, value and storage keys, then the storages' bytes."""
+    stream, storages = PickleStream(source, budget), StorageTable()
     if unpickle(stream, {}) != LEGACY_MAGIC or unpickle(stream, {}) != LEGACY_PROTOCOL:
         raise source.refuse("does not begin as torch.save begins", f"its magic number and {LEGACY_PROTOCOL}")
     system = unpickle(stream, {})
     if type(system) is not dict or system.get("little_endian") is not True:
         raise source.refuse("was written with another byte order", "little", AGAIN)
-    value = unpickle(stream, KNOWN, storages)
+    value = unpickle(stream, ALLOWED, storages)
     keys = unpickle(stream, {})
-    if type(keys) is not list or len(keys) != len(storages.by_key) or _names(keys) != storages.by_key.keys():
+    if type(keys) is not list or len(keys) != len(storages.by_key) or _text_keys(keys) != storages.by_key.keys():
         raise source.refuse(f"lists {brief(keys)} of storages", f"the {len(storages.by_key)} that its tensors name")
     for key in keys:
-        _place(stream, storages.by_key[key])
+        _place_storage(stream, storages.by_key[key])
     return value
 
 
-def _names(keys: list) -> set[str]:
+def _text_keys(keys: list) -> set[str]:
     return {key for key in keys if type(key) is str}
 
 
-def _place(stream: Stream, storage: StoredStorage) -> None:
+def _place_storage(stream: PickleStream, storage: StoredStorage) -> None:
     numel = stream.number(8, signed=True)
     if numel != storage.numel:
         raise stream.source.refuse(f"a storage has {numel} elements", f"{storage.numel}, as its tensor says")

@@ -11,7 +11,7 @@ from torch import nn
 from draggan_widget.checkpoints import own_file
 from draggan_widget.checkpoints.checkpoint import Checkpoint
 from draggan_widget.checkpoints.hub import cache
-from draggan_widget.checkpoints.hub.catalog import HEADS
+from draggan_widget.checkpoints.hub.catalog import HEADS, NAMED, BundledCheckpoint, NamedCheckpoint
 from draggan_widget.checkpoints.mobilestylegan import read
 from draggan_widget.checkpoints.read import read_checkpoint
 from draggan_widget.errors import CheckpointError, ConfigError
@@ -70,11 +70,11 @@ def load_generator(
         )
     target = _device(device)
     text = str(source)
-    if text in cache.NAMED:
-        return _build(_named(cache.NAMED[text], None if wheel is None else Path(wheel), progress), text, target)
+    if text in NAMED:
+        return _build(_named(NAMED[text], None if wheel is None else Path(wheel), progress), text, target)
     path = Path(source).expanduser()
     if not path.exists():
-        near = difflib.get_close_matches(text, cache.NAMED, n=1)
+        near = difflib.get_close_matches(text, NAMED, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise CheckpointError(
             f"{text!r} is neither a known generator nor a file; {hint}available_generators() lists the names; "
@@ -83,8 +83,8 @@ def load_generator(
     return _build(read_checkpoint(path, network), path.name, target)
 
 
-def _named(named: cache.NamedCheckpoint, wheel: Path | None, progress: Callable[[int, int], None] | None) -> Checkpoint:
-    if isinstance(named, cache.BundledCheckpoint):  # as we store them: nothing is kept in the cache
+def _named(named: NamedCheckpoint, wheel: Path | None, progress: Callable[[int, int], None] | None) -> Checkpoint:
+    if isinstance(named, BundledCheckpoint):  # as we store them: nothing is kept in the cache
         return read_checkpoint(cache.fetch(named.name, wheel))
     path = stored_path(named.name)
     if wheel is not None or not path.exists():
@@ -104,9 +104,7 @@ def stored_path(name: str) -> Path:
     return cache.cache_dir() / f"{name}-{PREPARED}.safetensors"
 
 
-def _make(
-    named: cache.NamedCheckpoint, path: Path, wheel: Path | None, progress: Callable[[int, int], None] | None
-) -> None:
+def _make(named: NamedCheckpoint, path: Path, wheel: Path | None, progress: Callable[[int, int], None] | None) -> None:
     got = cache.fetch(named.name, wheel, progress)
     if named.family == MobileStyleGAN.family:
         checkpoint = prepare(read.read_mobilestylegan(got), named.name)

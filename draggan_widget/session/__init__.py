@@ -1,1 +1,1 @@
-"""The Python object people script: generator, latent, edit and record, with a worker that drags."""
+"""The Python object that people script: generator, latent, edit and record, dragged by a worker thread."""

@@ -1,4 +1,4 @@
-"""The states of a session and the ways from one to another, under one lock; the drag runs on the worker."""
+"""The states of a session and the changes between them, under one lock; the drag runs on the worker."""
 
 import dataclasses
 import threading
@@ -22,20 +22,31 @@ from draggan_widget.generators.generator import Generator
 from draggan_widget.session import events
 from draggan_widget.session.history import History, Snapshot
 from draggan_widget.session.run import Follower, Run
-from draggan_widget.session.snapshots import begun_anew, redrawn, under_edit
-from draggan_widget.session.worker import Runner
+from draggan_widget.session.snapshots import restarted, with_edit, with_generator
+from draggan_widget.session.worker import Worker
 
-STOPPED = "Stopped. Start goes on from here."
+STOPPED = "Stopped. Start resumes the drag."
 MERGE_SECONDS = 1.0  # edits of one client that follow so closely in a running drag are one step of undo
 
 
-class Core:
-    """What a session rests in or runs; `DragSession` is its public face.
+class Controller:
+    """State, worker and running drag of a session; `DragSession` is its public face, the widget uses it directly.
 
     Attributes:
+        generator: the generator that draws the pictures.
+        config: settings of the next drag.
         state: the current snapshot; replaced, never changed.
-        revision: counts edits and other changes of state.
+        revision: number of changes of the edit and of the state so far.
+        record: every step from the start latent to the current one.
+        keeper: what the record keeps beside the latents.
+        history: the states for undo and redo.
+        replay: the recorded drag that the next drag repeats, unless something is changed before; or None.
+        worker: the thread that drags.
+        lock: guards all of these; reentrant.
         idle: set while no drag runs.
+        last_error: the error that stopped the last drag, or None.
+        listeners: called at every event.
+        callbacks: called on the worker after every step.
     """
 
     def __init__(self, generator: Generator, config: DragConfig, state: Snapshot, keep: Keep):
@@ -45,32 +56,49 @@ class Core:
         self.idle = threading.Event()
         self.idle.set()
         self.history = History()
-        self.runner = Runner("draggan-drag")
+        self.worker = Worker("draggan-drag")
         self.revision = 0
         self.last_error: BaseException | None = None
-        self._raised: TracebackType | None = None
+        self._traceback: TracebackType | None = None
         self.listeners: list[Callable[[events.Event], None]] = []
         self.callbacks: list[Callable[[DragStep], object]] = []
         self._run: Run | None = None
         self._paused: Run | None = None
-        self._edited: tuple[str, float] | None = None
-        self.replay: Replay | None = None  # what the next drag makes again, unless something is changed before
+        self._last_edit: tuple[str, float] | None = None  # client and time, s
+        self.replay: Replay | None = None
         self.record = self._new_record()
 
     def check_open(self) -> None:
         """Raise where the session was closed."""
-        if self.runner.closed:
+        if self.worker.closed:
             raise DragganError("this session is closed; expected an open one; make a new DragSession")
 
+    def step_and_revision(self) -> tuple[DragStep, int]:
+        """The newest step and the revision of its edit, read together."""
+        with self.lock:
+            return self.state.step, self.revision
+
     def configure(self, config: DragConfig) -> None:
-        """Take other settings for the next drag."""
+        """Set the settings of the next drag."""
         with self.lock:
             self.config, self._paused, self.replay = config, None, None
             if len(self.record) == 0:
                 self.record.about = self._about()
 
-    def change_edit(self, edit: Edit, drawn_on: int | None, by: str | None) -> int:
-        """Take a new edit; the new revision."""
+    def change_edit(self, edit: Edit, drawn_on: int | None = None, by: str | None = None) -> int:
+        """Set a new edit.
+
+        Args:
+            edit: the whole edit.
+            drawn_on: revision that the edit was drawn on; None: the current one, whichever that is.
+            by: client that drew the edit and gets its own answer; None tells every listener.
+
+        Returns:
+            The new revision.
+
+        Raises:
+            EditError: the edit does not fit the picture, or was drawn on a revision that is no longer current.
+        """
         edit.check(self.generator.image_size)
         with self.lock:
             self.check_open()
@@ -78,32 +106,35 @@ class Core:
                 raise EditError(
                     f"the points changed meanwhile (revision {self.revision}, not {drawn_on}); draw it again"
                 )
-            self._note_edit(edit, by)
+            self._push_before_edit(edit, by)
             self.replay = None
-            self.state = dataclasses.replace(self.state, edit=edit, step=under_edit(self.state.step, edit))
+            self.state = dataclasses.replace(self.state, edit=edit, step=with_edit(self.state.step, edit))
             self.revision += 1
             if self._run is not None:
                 self._run.edit = edit
                 self._run.stop = self._run.stop or len(edit) == 0
-            return self.revision
+            revision = self.revision
+        if by is None:
+            self.tell(events.EditChanged(revision))
+        return revision
 
-    def _note_edit(self, edit: Edit, by: str | None) -> None:
-        """A step of undo, unless an end is being moved in a running drag: then its whole way is one."""
-        now, last = time.monotonic(), self._edited
+    def _push_before_edit(self, edit: Edit, by: str | None) -> None:
+        """Store the state for undo; a client's moves of one point in a running drag are stored as one."""
+        now, last = time.monotonic(), self._last_edit
         same = last is not None and last[0] == by and now - last[1] < MERGE_SECONDS
         if not (self._run is not None and by is not None and same and len(edit) == len(self.state.edit)):
             self.history.push(self.state)
-        self._edited = None if by is None else (by, now)
+        self._last_edit = None if by is None else (by, now)
 
     def begin(self, limit: int | None, follower: Follower | None = None) -> None:
-        """Drag on the worker, at most `limit` steps; a drag that runs goes on, also one that was about to stop."""
+        """Drag on the worker, at most `limit` steps; a running drag continues, even one that was told to stop."""
         with self.lock:
             self.check_open()
-            self.check_free()
+            self.check_no_deadlock()
             if self._run is not None and (not self._run.stop or len(self.state.edit)):
                 if self._run.stop:
-                    self._run.dismiss()
-                    self._run.go_on(limit, self.state.edit)
+                    self._run.end_followers()
+                    self._run.resume(limit, self.state.edit)
                 self._run.followers += [] if follower is None else [follower]
                 return
             if len(self.state.edit) == 0:
@@ -111,48 +142,56 @@ class Core:
                     "there are no points to drag; press on the picture, drag and let go, or set session.edit"
                 )
             self.history.push(self.state)
-            self.last_error, self._edited = None, None
+            self.last_error, self._last_edit = None, None
             run = self._paused or self._new_run()
-            run.go_on(limit, self.state.edit)
+            run.resume(limit, self.state.edit)
             run.followers = [] if follower is None else [follower]
             self._run, self._paused = run, None
             self.idle.clear()
-        self.runner.submit(lambda: self._drive(run))
+        self.worker.submit(lambda: self._drive(run))
 
-    def check_free(self) -> None:
-        """Raise where the drag waits for this very thread."""
+    def check_no_deadlock(self) -> None:
+        """Raise where the drag waits for the calling thread, which is about to wait for the drag."""
         if self._run is not None:
-            self._run.check_free()
+            self._run.check_no_deadlock()
 
     def stop(self) -> None:
-        """End the drag after the step under way."""
+        """End the drag after the current step."""
         with self.lock:
             if self._run is not None:
                 self._run.stop = True
 
-    def leave(self, follower: Follower) -> None:
-        """Stop the drag that a follower follows, if it still does."""
+    def stop_for(self, follower: Follower) -> None:
+        """Stop the drag if this follower still follows it."""
         with self.lock:
             if self._run is not None and follower in self._run.followers:
                 self._run.stop = True
 
     def raise_error(self) -> None:
-        """Raise what stopped the last drag, with the traceback that it had there."""
+        """Raise the error that stopped the last drag, with its original traceback."""
         if self.last_error is not None:
-            raise self.last_error.with_traceback(self._raised)
+            raise self.last_error.with_traceback(self._traceback)
 
-    def go(self, find: Callable[[], Snapshot | None], push: bool = False) -> bool:
-        """Leave any drag behind and rest in another state, noted for undo where `push` says so."""
+    def change_state(self, find: Callable[[], Snapshot | None], undoable: bool = False) -> bool:
+        """Leave the running drag, if any, and take another state.
+
+        Args:
+            find: gives the state, under the lock; None where there is none.
+            undoable: whether the present state is stored for undo.
+
+        Returns:
+            Whether there was such a state.
+        """
         with self.lock:
             self.check_open()
             state = find()
             if state is None:
                 return False
-            if push:
+            if undoable:
                 self.history.push(self.state)
-            state, self.replay = redrawn(state, self.generator), None
+            state, self.replay = with_generator(state, self.generator), None
             interrupted = self._run
-            self.state, self._run, self._paused, self._edited = state, None, None, None
+            self.state, self._run, self._paused, self._last_edit = state, None, None, None
             self.revision += 1
             self.record = self._new_record()
             self.last_error = None
@@ -160,33 +199,41 @@ class Core:
             revision = self.revision
         if interrupted is not None:
             self.tell(events.Ended("stopped", STOPPED, state.step))
-            interrupted.dismiss()
+            interrupted.end_followers()
         self.tell(events.StateChanged(revision))
         return True
 
     def refresh(self) -> None:
-        """Rest at the start latent, drawn by the generator's weights as they are now."""
+        """Go to the start latent, drawn with the generator's weights as they are now."""
 
-        def again() -> Snapshot:
+        def find_start() -> Snapshot:
             self.generator = self.generator.refreshed()
-            return begun_anew(self.state, self.generator)
+            return restarted(self.state, self.generator)
 
-        self.go(again, push=True)
+        self.change_state(find_start, undoable=True)
+
+    def pending_replay(self) -> Replay | None:
+        """The replay whose recorded steps are still to come, unless the drag has departed from it."""
+        run = self._run or self._paused
+        if run is None:
+            return self.replay
+        due = run.replay is not None and (run.replay.more or len(self.record) == 0)
+        return run.replay if due and run.pursues(self.state.edit) else None
 
     def close(self) -> None:
-        """End the worker and let the device memory go. Idempotent."""
+        """End the worker and release the device memory. Idempotent."""
         self.stop()
-        self.runner.close()
+        self.worker.close()
         with self.lock:
             left, self._run, self._paused = self._run, None, None
             self.state.step.current.clear()
             self.idle.set()
-        if left is not None:  # the worker did not come to it
+        if left is not None:  # the worker did not finish this run
             self.tell(events.Ended("stopped", STOPPED, self.state.step))
-            left.dismiss()
+            left.end_followers()
 
     def tell(self, event: events.Event) -> None:
-        """Tell every listener, here and now."""
+        """Call every listener, on this thread."""
         for listener in list(self.listeners):
             listener(event)
 
@@ -195,7 +242,7 @@ class Core:
         return DragRecord(self._about(steps[-1].config if steps else None), steps, self.keeper, start=self.state.origin)
 
     def _about(self, made_with: DragConfig | None = None) -> dict[str, Any]:
-        """How the newest steps were made; None: how they would be."""
+        """Provenance of steps made with these settings; None takes the settings of the next drag."""
         state = self.state
         return about_drag(self.generator, made_with or self.config, state.seed, state.truncation_psi, state.label)
 
@@ -209,7 +256,7 @@ class Core:
     # On the worker
 
     def _drive(self, run: Run) -> None:
-        """Pull steps until the run ends or was left behind."""
+        """Pull steps until the run ends or is left."""
         if self._run is not run:
             return
         try:
@@ -218,24 +265,25 @@ class Core:
                 step = run.next_step()
                 if not self._publish(run, step):
                     return
-                self.runner.drain(lambda: self._run is run)
-                if (run.over(step) or self.runner.closed) and self._finish(run, step):
+                self.worker.drain(lambda: self._run is run)
+                if (run.is_over(step) or self.worker.closed) and self._finish(run, step):
                     return
-        except BaseException as error:  # noqa: BLE001 - whatever a generator or a callback raises is shown, not lost
+        except BaseException as error:  # noqa: BLE001 - any error of a generator or a callback is shown, not lost
             self._fail(run, error)
 
     def _publish(self, run: Run, step: DragStep) -> bool:
+        """Record a step and tell everybody; False where the run was left."""
         with self.lock:
             if self._run is not run:
                 return False
-            record, recorded = self.record, run.recorded(step)
+            record, recorded = self.record, run.recorded_edit(step)
             record.steps.append(step)
             if step.index == 0:
                 record.about = self._about(step.config)
             if recorded is not None:
-                self._take(recorded)
-            seen = step if step.edit is self.state.edit else under_edit(step, self.state.edit)
-            self.state = dataclasses.replace(self.state, step=seen, steps=tuple(self.record.steps))
+                self._set_replayed_edit(recorded)
+            shown = step if step.edit is self.state.edit else with_edit(step, self.state.edit)
+            self.state = dataclasses.replace(self.state, step=shown, steps=tuple(self.record.steps))
         if recorded is not None:
             self.tell(events.EditChanged(self.revision))
         self.keeper.take(step, len(record) - 1)
@@ -243,32 +291,32 @@ class Core:
             callback(step)
         self.tell(events.Stepped(step))
         for follower in list(run.followers):
-            follower.hand(step, lambda: self._run is run and not run.stop and not self.runner.closed)
+            follower.deliver(step, lambda: self._run is run and not run.stop and not self.worker.closed)
         return True
 
-    def _take(self, edit: Edit) -> None:
-        """Stand under an edit of the recorded way."""
-        self.state = dataclasses.replace(self.state, edit=edit, step=under_edit(self.state.step, edit))
+    def _set_replayed_edit(self, edit: Edit) -> None:
+        """Set the edit that a replay has reached."""
+        self.state = dataclasses.replace(self.state, edit=edit, step=with_edit(self.state.step, edit))
         self.revision += 1
 
     def _finish(self, run: Run, step: DragStep) -> bool:
-        """Rest, unless the run was told to go on at the last moment."""
+        """End the run, unless it was told at the last moment to continue."""
         with self.lock:
             if self._run is not run:
                 return True
-            if not (run.over(step) or self.runner.closed):
+            if not (run.is_over(step) or self.worker.closed):
                 return False
             self._run = None
-            self._paused = None if run.finished(step) else run
-            after = run.after()
-            if after is not None:
-                self._take(after)
+            self._paused = None if run.is_finished(step) else run
+            edit = run.edit_after_replay()
+            if edit is not None:
+                self._set_replayed_edit(edit)
             self.idle.set()
-        if after is not None:
+        if edit is not None:
             self.tell(events.EditChanged(self.revision))
         reason = step.ended or "stopped"
         self.tell(events.Ended(reason, ADVICE.get(reason, STOPPED), step))
-        run.dismiss()
+        run.end_followers()
         return True
 
     def _fail(self, run: Run, error: BaseException) -> None:
@@ -276,21 +324,21 @@ class Core:
             if self._run is not run:
                 return
             if isinstance(error, NotFinite):
-                self._step_back(error)
+                self._drop_steps_after(error.last_good)
             memory = explain_out_of_memory(error, self.state.step.index)
-            if memory is not None:  # the graph went with the run, the map goes here
+            if memory is not None:  # the run's graph is gone already; the step's feature map is released here
                 self.state.step.current.clear()
                 self.generator.free_memory()
             self._run, self._paused, self.last_error = None, None, memory or error
-            self._raised = self.last_error.__traceback__
+            self._traceback = self.last_error.__traceback__
             self.idle.set()
         self.tell(events.Failed(memory or error))
-        run.dismiss(memory or error)
+        run.end_followers(memory or error)
 
-    def _step_back(self, error: NotFinite) -> None:
-        """Rest in the last step whose picture can be drawn."""
-        while self.record.steps and self.record.steps[-1].index > error.last_good:
+    def _drop_steps_after(self, index: int) -> None:
+        """Go back to the last step whose picture can be drawn."""
+        while self.record.steps and self.record.steps[-1].index > index:
             self.record.steps.pop()
         if self.record.steps:
-            step = under_edit(self.record.steps[-1], self.state.edit)
+            step = with_edit(self.record.steps[-1], self.state.edit)
             self.state = dataclasses.replace(self.state, step=step, steps=tuple(self.record.steps))

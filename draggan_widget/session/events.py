@@ -1,7 +1,7 @@
-"""What a session tells its subscribers, on whichever thread it happened."""
+"""The events that a session sends to its subscribers, each on the thread where it happened."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from draggan_widget.engine.step import DragStep
 
@@ -10,19 +10,29 @@ Reason = Literal["arrived", "cap", "stalled", "lost", "stopped"]
 
 @dataclass(frozen=True)
 class Started:
-    """A drag began or went on."""
+    """A drag started or resumed."""
 
 
 @dataclass(frozen=True)
 class Stepped:
-    """One more step was made."""
+    """The drag made one more step.
+
+    Attributes:
+        step: the new step.
+    """
 
     step: DragStep
 
 
 @dataclass(frozen=True)
 class Ended:
-    """The drag rests."""
+    """The drag ended or was stopped.
+
+    Attributes:
+        reason: the reason in one word.
+        message: the reason in a sentence, with a remedy where there is one.
+        step: the last step.
+    """
 
     reason: Reason
     message: str
@@ -31,29 +41,35 @@ class Ended:
 
 @dataclass(frozen=True)
 class Failed:
-    """Something went wrong on the worker; the last good latent is kept."""
+    """An error stopped the drag; the last good latent is kept.
+
+    Attributes:
+        error: the error raised on the worker.
+    """
 
     error: BaseException
 
 
 @dataclass(frozen=True)
 class EditChanged:
-    """Points or mask are others now."""
+    """Points or mask changed.
+
+    Attributes:
+        revision: number of changes so far.
+    """
 
     revision: int
 
 
 @dataclass(frozen=True)
 class StateChanged:
-    """Latent and points are others now: undo, redo, reset or another seed."""
+    """Latent and points changed: undo, redo, reset or another seed.
+
+    Attributes:
+        revision: number of changes so far.
+    """
 
     revision: int
 
 
 Event = Started | Stepped | Ended | Failed | EditChanged | StateChanged
-
-
-def discard(entries: list[Any], entry: Any) -> None:
-    """Remove an entry where it is still listed."""
-    if entry in entries:
-        entries.remove(entry)

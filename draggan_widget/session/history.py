@@ -1,4 +1,4 @@
-"""Undo and redo over frozen snapshots, as a tree: going on from an older state starts a branch and loses nothing."""
+"""Undo and redo over frozen snapshots, kept as a tree: a change after an undo starts a branch and loses nothing."""
 
 from dataclasses import dataclass, field
 
@@ -13,16 +13,16 @@ LIMIT = 200  # states between the oldest and the current one; a snapshot shares 
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """Everything an undo brings back.
+    """Everything that an undo restores.
 
     Attributes:
-        seed: of the start latent; None when it was given.
-        truncation_psi: of the start latent.
+        seed: seed of the start latent; None when the latent was given.
+        truncation_psi: truncation of the start latent.
         label: class of a conditional generator, or None.
-        origin: the start latent that `reset` goes back to.
+        origin: the start latent, which `reset` restores.
         edit: points and mask.
-        step: the latent, tracked handles and references.
-        steps: the record up to it.
+        step: the newest step: latent, tracked handles and references.
+        steps: every step of the record, the newest last.
     """
 
     seed: int | None
@@ -42,52 +42,52 @@ class _Node:
 
 
 class History:
-    """The current state's place in the tree of states; the last child of each is the branch that redo takes."""
+    """The tree of states and the place of the current one; redo takes the last child unless told otherwise."""
 
     def __init__(self) -> None:
-        self._here = _Node()
+        self._node = _Node()
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is a state to go back to."""
-        return self._here.parent is not None
+        """Whether there is an older state."""
+        return self._node.parent is not None
 
     @property
     def branches(self) -> int:
-        """How many different ways were gone on from here: 0 at the tip, over 1 where it forks."""
-        return len(self._here.children)
+        """How many newer states follow this one: 0 at the newest, over 1 where branches part."""
+        return len(self._node.children)
 
-    def push(self, now: Snapshot) -> None:
-        """Note the state before a change; the change goes to a new branch."""
-        self._here.snapshot = now
-        child = _Node(self._here)
-        self._here.children.append(child)
-        self._here = child
-        self._forget()
+    def push(self, current: Snapshot) -> None:
+        """Store the state before a change; the changed state becomes a new branch."""
+        self._node.snapshot = current
+        child = _Node(self._node)
+        self._node.children.append(child)
+        self._node = child
+        self._drop_oldest()
 
-    def undo(self, now: Snapshot) -> Snapshot | None:
+    def undo(self, current: Snapshot) -> Snapshot | None:
         """The state before the last change; None when there is none."""
-        return self._move(now, self._here.parent)
+        return self._move(current, self._node.parent)
 
-    def redo(self, now: Snapshot, branch: int = -1) -> Snapshot | None:
-        """The state that was left by undo, on the newest branch or on the given one; None when there is none."""
-        children = self._here.children
+    def redo(self, current: Snapshot, branch: int = -1) -> Snapshot | None:
+        """The state that undo left, on the newest branch or on the given one; None when there is none."""
+        children = self._node.children
         if not -len(children) <= branch < len(children):
             return None
         chosen = children.pop(branch)
         children.append(chosen)
-        return self._move(now, chosen)
+        return self._move(current, chosen)
 
-    def _move(self, now: Snapshot, there: _Node | None) -> Snapshot | None:
+    def _move(self, current: Snapshot, there: _Node | None) -> Snapshot | None:
         if there is None:
             return None
-        self._here.snapshot = now
-        self._here = there
+        self._node.snapshot = current
+        self._node = there
         return there.snapshot
 
-    def _forget(self) -> None:
-        """Let what lies further back than the limit go."""
-        oldest, depth = self._here, 0
+    def _drop_oldest(self) -> None:
+        """Release the states that lie further back than the limit."""
+        oldest, depth = self._node, 0
         while oldest.parent is not None:
             oldest, depth = oldest.parent, depth + 1
             if depth == LIMIT:

@@ -1,4 +1,4 @@
-"""A session as a file, and a session from one."""
+"""Writes a session to a file, and opens one from a file."""
 
 import dataclasses
 import warnings
@@ -11,16 +11,16 @@ from draggan_widget.engine.replay import Replay
 from draggan_widget.errors import DragganError, ExportError
 from draggan_widget.export.edit_file import SavedEdit, SavedGenerator, load_edit, make_saved_edit, save_edit
 from draggan_widget.generators.generator import Generator
-from draggan_widget.session.controller import Core
+from draggan_widget.session.controller import Controller
 from draggan_widget.session.history import Snapshot
-from draggan_widget.session.snapshots import latent_state, seed_state, under_edit
+from draggan_widget.session.snapshots import latent_state, seed_state, with_edit
 
 
 class SavedReplay(Replay):
-    """A replay that knows the file it came from.
+    """A replay with the contents of its file.
 
     Attributes:
-        saved: what that file holds.
+        saved: the contents of the file.
     """
 
     def __init__(self, saved: SavedEdit):
@@ -29,14 +29,15 @@ class SavedReplay(Replay):
         self.saved = saved
 
 
-def save(core: Core, path: Path) -> Path:
-    """Write what a session holds; see `DragSession.save`."""
-    with core.lock:
-        state, record, config, replay = core.state, core.record, core.config, _pending(core)
+def save(controller: Controller, path: Path) -> Path:
+    """Write a session to a file; see `DragSession.save`."""
+    with controller.lock:
+        state, record, config = controller.state, controller.record, controller.config
+        replay = controller.pending_replay()
         steps = type(record)(record.about, list(record.steps))
-    if replay is not None:  # what is still to be made again must not be lost
+    if isinstance(replay, SavedReplay):  # steps that are still to be repeated must not be lost
         return save_edit(dataclasses.replace(replay.saved, config=config), path)
-    made_with = _made_with(core.generator)
+    made_with = _made_with(controller.generator)
     if len(steps):
         return save_edit(dataclasses.replace(make_saved_edit(steps, state.edit, made_with), config=config), path)
     given = state.seed is None
@@ -55,46 +56,35 @@ def save(core: Core, path: Path) -> Path:
     return save_edit(bare, path)
 
 
-def _pending(core: Core) -> "SavedReplay | None":
-    """The replay of which recorded steps are still to come, unless its way was left."""
-    run = core._run or core._paused
-    replay = core.replay if run is None else run.replay
-    if not isinstance(replay, SavedReplay):
-        return None
-    due = replay.more or len(core.record) == 0
-    on_its_way = run is None or (due and core.state.edit is run._told)
-    return replay if on_its_way else None
-
-
 def _made_with(generator: Generator) -> SavedGenerator:
     size = (generator.num_ws, generator.w_dim)
     return SavedGenerator(generator.name, generator.family, generator.sha256, generator.image_size, size)
 
 
-def opened(path: Path, generator: Generator) -> Core:
-    """What a session read from a file begins with; see `DragSession.load`."""
+def load(path: Path, generator: Generator) -> Controller:
+    """The controller of a session opened from a file; see `DragSession.load`."""
     saved = _with_all_settings(load_edit(path))
     _check_sizes(path, saved, generator)
-    _warn_of_another(path, saved.generator, generator)
+    _warn_of_other_weights(path, saved.generator, generator)
     try:
-        fresh = _start(saved, generator)
+        fresh = _start_state(saved, generator)
     except DragganError as error:
         raise ExportError(f"{path} does not fit {generator.name}: {error}") from error
-    state = dataclasses.replace(fresh, edit=saved.first, step=under_edit(fresh.step, saved.first))
-    core = Core(generator, saved.config, state, Keep())
+    state = dataclasses.replace(fresh, edit=saved.first, step=with_edit(fresh.step, saved.first))
+    controller = Controller(generator, saved.config, state, Keep())
     if saved.segments:
-        core.replay = SavedReplay(saved)
-    return core
+        controller.replay = SavedReplay(saved)
+    return controller
 
 
-def _start(saved: SavedEdit, generator: Generator) -> Snapshot:
+def _start_state(saved: SavedEdit, generator: Generator) -> Snapshot:
     if saved.seed is None:
         return latent_state(generator, torch.from_numpy(saved.ws), saved.truncation_psi)
     return seed_state(generator, saved.seed, saved.truncation_psi, saved.label)
 
 
 def _with_all_settings(saved: SavedEdit) -> SavedEdit:
-    """The settings that an older file has for all its drags, in each of them: saved again, it says the same."""
+    """Give each drag its settings; an older file has one set for all. A file saved from it then says the same."""
     segments = (dataclasses.replace(segment, config=segment.config or saved.config) for segment in saved.segments)
     return dataclasses.replace(saved, segments=tuple(segments))
 
@@ -120,11 +110,11 @@ def _check_sizes(path: Path, saved: SavedEdit, generator: Generator) -> None:
         raise ExportError(f"{path} does not fit {generator.name}: {error}") from error
 
 
-def _warn_of_another(path: Path, made: SavedGenerator, generator: Generator) -> None:
+def _warn_of_other_weights(path: Path, made: SavedGenerator, generator: Generator) -> None:
     ours = generator.sha256
     if made.sha256 is not None and ours is not None and made.sha256 != ours:
         warnings.warn(
             f"{path} was made with {made.name} (sha256 of its weights {made.sha256[:12]}...), and {generator.name} has "
-            f"other weights ({ours[:12]}...): the drag will go another way",
+            f"other weights ({ours[:12]}...): the drag will differ",
             stacklevel=4,
         )

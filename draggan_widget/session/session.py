@@ -4,9 +4,11 @@ import dataclasses
 import difflib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from PIL import Image
 from torch import Tensor, nn
 
 from draggan_widget.engine.config import DragConfig, checked_config, python_scalar
@@ -15,18 +17,28 @@ from draggan_widget.engine.keep import Keep, checked_keep
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import ConfigError, DragganError, EditError
+from draggan_widget.export.frames import make_frames
+from draggan_widget.generators.feature_map import FeatureMap
 from draggan_widget.generators.generator import Generator
 from draggan_widget.generators.load import load_generator
-from draggan_widget.session import events
-from draggan_widget.session.controller import Core
-from draggan_widget.session.held import Held
+from draggan_widget.geometry import Point
+from draggan_widget.session import events, saved
+from draggan_widget.session.controller import Controller
 from draggan_widget.session.history import Snapshot
-from draggan_widget.session.snapshots import latent_state, resting_step, seed_state, under_edit
-from draggan_widget.session.step_loop import Steps, awaited
+from draggan_widget.session.snapshots import initial_step, latent_state, seed_state, with_edit
+from draggan_widget.session.step_loop import StepLoop, await_drag
 
 
-class DragSession(Held):
-    """Drag points of a generated picture from Python; every step is kept in `record`."""
+class DragSession:
+    """Drag points of a generated picture from Python; every step is kept in `record`.
+
+    Example:
+        >>> from draggan_widget import DragSession, Edit
+        >>> with DragSession("heads", seed=3) as session:
+        ...     session.edit = Edit(handles=[(64, 70)], targets=[(72, 70)])
+        ...     session.step(2).index
+        2
+    """
 
     def __init__(
         self,
@@ -43,57 +55,59 @@ class DragSession(Held):
 
         Args:
             generator: a `Generator`, or what `load_generator` takes: a name, a path, a live `G`.
-            seed: of the start latent, as in the official tools.
-            ws: a start latent of its own, (num_ws, w_dim) or (1, num_ws, w_dim); `seed` is then ignored.
-            truncation_psi: of the start latent; official 0.7.
+            seed: seed of the start latent, as in the official tools.
+            ws: start latent, (num_ws, w_dim) or (1, num_ws, w_dim); `seed` is then ignored.
+            truncation_psi: truncation of the start latent; official 0.7.
             label: class of a conditional generator, 0 .. c_dim - 1.
             config: settings of the drags; None takes `DragConfig.for_generator`.
-            keep: feature maps and pictures that the record keeps beside every latent; None: nothing more.
+            keep: feature maps and pictures that the record keeps beside every latent; None keeps none.
 
         Raises:
             CheckpointError: the generator cannot be loaded.
-            ConfigError: seed, latent, label or settings do not fit it.
+            ConfigError: seed, latent, label or settings do not fit the generator.
         """
         loaded = load_generator(generator)
-        own = DragConfig.for_generator(loaded) if config is None else checked_config(config, loaded)
+        checked = DragConfig.for_generator(loaded) if config is None else checked_config(config, loaded)
         if ws is None:
             state = seed_state(loaded, seed, truncation_psi, label)
         else:
             state = latent_state(loaded, ws, truncation_psi)
-        self._core = Core(loaded, own, state, checked_keep(keep, loaded))
+        self._controller = Controller(loaded, checked, state, checked_keep(keep, loaded))
 
     def __setattr__(self, name: str, value: object) -> None:
         known = [entry for entry in dir(type(self)) if not entry.startswith("_")]
-        if name not in ("_core", *known):
+        if name not in ("_controller", *known):
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise AttributeError(f"a DragSession has no attribute {name!r}{hint}")
         super().__setattr__(name, value)
 
-    # What may be set
+    # Settings and edit
 
     @property
     def config(self) -> DragConfig:
-        """Settings of the next drag; a drag under way keeps its own."""
-        return self._core.config
+        """Settings of the next drag; a running drag keeps the settings it began with."""
+        return self._controller.config
 
     @config.setter
     def config(self, config: DragConfig) -> None:
-        self._core.configure(checked_config(config, self.generator))
+        self._controller.configure(checked_config(config, self.generator))
 
     @property
     def edit(self) -> Edit:
         """Handle points, target points and mask; setting it takes effect at the next step."""
-        return self._core.state.edit
+        return self._controller.state.edit
 
     @edit.setter
     def edit(self, edit: Edit) -> None:
-        self.change_edit(edit)
+        if not isinstance(edit, Edit):
+            raise EditError(f"edit is a {type(edit).__name__}; expected an Edit")
+        self._controller.change_edit(edit)
 
     @property
     def seed(self) -> int | None:
-        """Of the start latent; None when it was given. Setting it starts anew, as `new_seed` does."""
-        return self._core.state.seed
+        """Seed of the start latent; None when the latent was given. Setting it does what `new_seed` does."""
+        return self._controller.state.seed
 
     @seed.setter
     def seed(self, seed: int) -> None:
@@ -101,8 +115,8 @@ class DragSession(Held):
 
     @property
     def truncation_psi(self) -> float:
-        """Of the start latent. Setting it starts the same seed anew."""
-        return self._core.state.truncation_psi
+        """Truncation of the start latent. Setting it maps the same seed again, as `new_seed` does."""
+        return self._controller.state.truncation_psi
 
     @truncation_psi.setter
     def truncation_psi(self, truncation_psi: float) -> None:
@@ -110,166 +124,282 @@ class DragSession(Held):
             raise ConfigError("truncation_psi belongs to a seed and this latent was given; set session.seed first")
         self.new_seed(self.seed, truncation_psi)
 
-    # Changing what is asked for
+    # What the session holds
 
-    def change_edit(self, edit: Edit, drawn_on: int | None = None, by: str | None = None) -> int:
-        """Take a new edit.
+    @property
+    def generator(self) -> Generator:
+        """The generator that draws the pictures."""
+        return self._controller.generator
 
-        Args:
-            edit: the whole edit.
-            drawn_on: the revision it was made from; None: whatever is current.
-            by: the client that drew it and is answered by itself; None tells every subscriber.
+    @property
+    def label(self) -> int | None:
+        """Class of a conditional generator, or None."""
+        return self._controller.state.label
 
-        Returns:
-            The new revision.
+    @property
+    def record(self) -> DragRecord:
+        """Every step from the start latent to the current one, along the current branch."""
+        return self._controller.record
 
-        Raises:
-            EditError: it does not fit the picture, or was drawn on a revision that is no longer current.
-        """
-        if not isinstance(edit, Edit):
-            raise EditError(f"edit is a {type(edit).__name__}; expected an Edit")
-        revision = self._core.change_edit(edit, drawn_on, by)
-        if by is None:
-            self._core.tell(events.EditChanged(revision))
-        return revision
+    @property
+    def current(self) -> DragStep:
+        """The newest step; before the first one, the start."""
+        return self._controller.state.step
+
+    @property
+    def ws(self) -> Float[Tensor, "1 num_ws w_dim"]:
+        """The current latent."""
+        return self.current.ws
+
+    @property
+    def handles(self) -> tuple[Point, ...]:
+        """The tracked handles, (x, y) in image px."""
+        return self.current.handles
+
+    @property
+    def status(self) -> str:
+        """What the session is doing: "idle", "running" or "closed"."""
+        if self._controller.worker.closed:
+            return "closed"
+        return "idle" if self._controller.idle.is_set() else "running"
+
+    @property
+    def last_error(self) -> BaseException | None:
+        """The error that stopped the last drag, or None."""
+        return self._controller.last_error
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether `undo` would change anything."""
+        return self._controller.history.can_undo
+
+    @property
+    def branches(self) -> int:
+        """How many branches `redo` can take: 0 at the newest state, over 1 where an undo was followed by a new drag."""
+        return self._controller.history.branches
+
+    def picture(self) -> Image.Image:
+        """The current picture."""
+        return self.current.picture()
+
+    def snapshot(self) -> Image.Image:
+        """The current picture with its points and paths; one smaller than 512 px is enlarged to 512 px."""
+        step, _ = self._controller.step_and_revision()
+        steps = [*self.record.steps[:-1], step]  # the newest one under the current points
+        return make_frames(DragRecord(None, steps), paths=True, side=None)[len(steps) - 1]
+
+    def features(self, block: int | None = None) -> FeatureMap:
+        """The whole feature map of a block (None: the supervised one) at the current step."""
+        return self.current.features(self.config.block if block is None else block)
 
     # Dragging
 
     def start(self) -> None:
         """Drag in the background until every handle arrived, the cap is reached or `stop` is called."""
-        self.begin()
-
-    def begin(self, limit: int | None = None) -> None:
-        """Start, but make at most `limit` steps; does not wait."""
-        limit = python_scalar(limit)
-        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-            raise ConfigError(f"n is {limit!r}; expected a whole number of steps, at least 1")
-        self._core.begin(limit)
+        self._controller.begin(None)
 
     def stop(self) -> None:
-        """End the drag after the step under way; `start` goes on from there."""
-        self._core.stop()
+        """End the drag after the current step; `start` resumes it."""
+        self._controller.stop()
 
     def step(self, n: int = 1) -> DragStep:
         """Make `n` steps, wait for them and return the last."""
-        if n is None:
-            raise ConfigError("n is None; expected a whole number of steps, at least 1")
-        self.begin(n)
+        count = python_scalar(n)
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise ConfigError(f"n is {count!r}; expected a whole number of steps, at least 1")
+        self._controller.begin(count)
         self.wait()
         return self.current
 
     def run(self) -> DragRecord:
         """Drag and wait for the end; interrupting the cell stops the drag."""
         try:
-            self.begin()
+            self.start()
         except KeyboardInterrupt:
             self.stop()
         self.wait()
         return self.record
 
-    def steps(self) -> Steps:
+    def steps(self) -> StepLoop:
         """Drag in a loop: `for step in session.steps()`, or `async for`.
 
         The worker waits while the loop's body runs, so `session.edit = ...` in it takes effect at the next step, and
         leaving the loop leaves the session at that step. Stop and undo end the loop; an error is raised in it. `run`,
-        `step`, `wait` and another loop wait for the drag, and so are refused in the body.
+        `step`, `wait` and another loop would wait for the drag, so they are refused in the body.
+
+        Example:
+            >>> from draggan_widget import DragSession, Edit
+            >>> session = DragSession("heads", seed=3)
+            >>> session.edit = Edit(handles=[(64, 70)], targets=[(72, 70)])
+            >>> for step in session.steps():
+            ...     if step.index == 2:
+            ...         break
+            >>> len(session.record)  # the start and two steps
+            3
+            >>> session.close()
         """
-        return Steps(self._core)
+        return StepLoop(self._controller)
 
     async def run_async(self) -> DragRecord:
         """Drag and await the end: Stop works meanwhile, and cancelling the task stops the drag."""
-        await awaited(self._core)
+        await await_drag(self._controller)
         return self.record
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until no drag runs; False when `timeout` (seconds) passed first. Interrupting stops the drag."""
-        if self.runner.here:
+        if self._controller.worker.is_current_thread:
             raise DragganError("wait, run and step wait for the worker and were called on it; call them in a cell")
-        self._core.check_free()
+        self._controller.check_no_deadlock()
         try:
-            finished = self._core.idle.wait(timeout)
+            finished = self._controller.idle.wait(timeout)
         except KeyboardInterrupt:
             self.stop()
-            self._core.idle.wait()
+            self._controller.idle.wait()
             return True
         if finished:
-            self._core.raise_error()
+            self._controller.raise_error()
         return finished
 
-    # Going elsewhere
+    # Other states
 
     def undo(self) -> bool:
-        """Back to before the last change of points, drag, reset or seed; False when there is none."""
-        return self._core.go(lambda: self._core.history.undo(self._core.state))
+        """Go back to before the last edit, drag, reset or seed; False when there is none."""
+        return self._controller.change_state(lambda: self._controller.history.undo(self._controller.state))
 
     def redo(self, branch: int = -1) -> bool:
-        """Forth to what undo left, on the newest branch or on the given one; False when there is none."""
-        return self._core.go(lambda: self._core.history.redo(self._core.state, branch))
+        """Go forward to what undo left, on the newest branch or on the given one; False when there is none."""
+        return self._controller.change_state(lambda: self._controller.history.redo(self._controller.state, branch))
 
     def reset(self) -> None:
-        """Back to the start latent; the points stay."""
+        """Go back to the start latent; the points stay."""
 
-        def start() -> Snapshot:
-            state = self._core.state
-            step = resting_step(self.generator, state.origin, state.edit)
+        def find_start() -> Snapshot:
+            state = self._controller.state
+            step = initial_step(self.generator, state.origin, state.edit)
             return dataclasses.replace(state, step=step, steps=())
 
-        self._core.go(start, push=True)
+        self._controller.change_state(find_start, undoable=True)
 
     def go_to(self, position: int) -> None:
-        """Back to a step of the record, under the present points; going on from there starts a branch.
+        """Go back to a step of the record, under the current points; a drag from there starts a branch.
 
         Raises:
             ConfigError: the record has no such position.
         """
 
-        def older() -> Snapshot:
-            state = self._core.state
+        def find_older() -> Snapshot:
+            state = self._controller.state
             count = len(state.steps)
             if not -count <= position < count:
                 raise ConfigError(
                     f"position is {position}; the record has {count} steps, counted from 0; expected one of those"
                 )
             steps = state.steps[: position % count + 1]
-            return dataclasses.replace(state, step=under_edit(steps[-1], state.edit), steps=steps)
+            return dataclasses.replace(state, step=with_edit(steps[-1], state.edit), steps=steps)
 
-        self._core.go(older, push=True)
+        self._controller.change_state(find_older, undoable=True)
 
     def new_seed(self, seed: int | None = None, truncation_psi: float | None = None, label: int | None = None) -> int:
-        """Another start latent; points and mask go. None keeps psi and label, and takes the next seed. The seed."""
-        self._core.check_open()
-        state = self._core.state
-        wanted = ((-1 if state.seed is None else state.seed) + 1) % 2**32 if seed is None else seed
+        """Take the start latent of another seed; points and mask are removed.
+
+        Args:
+            seed: None takes the seed after the current one.
+            truncation_psi: None keeps the current one.
+            label: None keeps the current one.
+
+        Returns:
+            The seed.
+        """
+        self._controller.check_open()
+        state = self._controller.state
+        chosen = ((-1 if state.seed is None else state.seed) + 1) % 2**32 if seed is None else seed
         psi = state.truncation_psi if truncation_psi is None else truncation_psi
-        fresh = seed_state(self.generator, wanted, psi, state.label if label is None else label)
-        self._core.go(lambda: fresh, push=True)
-        return python_scalar(wanted)
+        fresh = seed_state(self.generator, chosen, psi, state.label if label is None else label)
+        self._controller.change_state(lambda: fresh, undoable=True)
+        return python_scalar(chosen)
 
     def refresh(self) -> None:
-        """Take the weights of a live `G` as they are now, and rest at the start latent; points stay, undo goes back.
+        """Take the weights of a live `G` as they are now and go to the start latent; points stay, undo goes back.
 
-        The latent of a seed is mapped anew. Going back to an older step draws its latent with these weights.
+        The latent of a seed is mapped again. An older step that one goes back to is drawn with the new weights.
         """
-        self._core.refresh()
+        self._controller.refresh()
 
-    # Listening
+    # Events
 
     def on_step(self, callback: Callable[[DragStep], object]) -> Callable[[], None]:
         """Call `callback(step)` on the worker after every step; its exception stops the drag. Returns its removal."""
-        self._core.callbacks.append(callback)
-        return lambda: events.discard(self._core.callbacks, callback)
+        return _add_removable(self._controller.callbacks, callback)
 
     def subscribe(self, listener: Callable[[events.Event], None]) -> Callable[[], None]:
-        """Tell `listener` every event, on the thread where it happened. Returns its removal."""
-        self._core.listeners.append(listener)
-        return lambda: events.discard(self._core.listeners, listener)
+        """Call `listener(event)` at every event, on the thread where it happened. Returns its removal."""
+        return _add_removable(self._controller.listeners, listener)
+
+    # Files, closing
+
+    def save(self, path: str | Path) -> Path:
+        """Write start, settings, points, mask and result to one .json file that reproduces the drag.
+
+        The file names the start latent by its seed, or holds it bit for bit where it was given. It holds every edit
+        made during the drag with its step, and every drag that began after another had ended or had been left.
+
+        Raises:
+            ExportError: the name does not end in .json, or the file cannot be written; an older file then stays.
+        """
+        return saved.save(self._controller, Path(path))
+
+    @classmethod
+    def load(cls, path: str | Path, generator: Generator | nn.Module | str | Path) -> "DragSession":
+        """Open a session at the start of a saved drag: `run()` makes it again, the same edits at the same steps.
+
+        The handles end within 1 px of the saved ones on any machine, and bit for bit where processor, threads and
+        versions are the same. A drag that was stopped stops there again; `start` resumes it. Changing the edit, the
+        settings or the state before the drag has begun makes it an ordinary session; an edit during it leads on from
+        there.
+
+        Not reproduced: weights that were refreshed, and what `load_edit(path).result.not_reproduced` names.
+
+        Args:
+            path: file written by `save`.
+            generator: the generator of the drag: a `Generator`, a name, a path or a live `G`. Another one of the same
+                sizes is taken with a warning.
+
+        Raises:
+            ExportError: the file is not a saved drag, is damaged, of a newer version, or does not fit the generator.
+            CheckpointError: the generator cannot be loaded.
+        """
+        session = cls.__new__(cls)
+        session._controller = saved.load(Path(path), load_generator(generator))
+        return session
 
     def close(self) -> None:
-        """End the worker and let the device memory go. Idempotent."""
-        self._core.close()
+        """End the worker and release the device memory. Idempotent."""
+        self._controller.close()
 
     def __enter__(self) -> "DragSession":
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+    def __repr__(self) -> str:
+        state = self._controller.state
+        start = "a given latent" if state.seed is None else f"seed {state.seed}"
+        counts = f"{len(state.edit)} points, {len(self.record)} steps"
+        return f"DragSession({self.generator.name}, {start}, {counts}, {self.status})"
+
+
+def controller_of(session: DragSession) -> Controller:
+    """The states and the worker of a session, for the widget that shows it."""
+    return session._controller
+
+
+def _add_removable(entries: list[Any], entry: Any) -> Callable[[], None]:
+    """Append an entry; the returned function removes it where it is still listed."""
+    entries.append(entry)
+
+    def remove() -> None:
+        if entry in entries:
+            entries.remove(entry)
+
+    return remove

@@ -1,4 +1,4 @@
-"""The states a session rests in, made from a latent; no threads here."""
+"""The states of a session, made from a seed or a latent; no threads here."""
 
 import dataclasses
 from typing import Any
@@ -17,8 +17,8 @@ from draggan_widget.generators.generator import Generator
 from draggan_widget.session.history import Snapshot
 
 
-def resting_step(generator: Generator, ws: Tensor, edit: Edit) -> DragStep:
-    """A latent before any drag, with its handles where the edit put them."""
+def initial_step(generator: Generator, ws: Tensor, edit: Edit) -> DragStep:
+    """A latent before any drag; its handles are where the edit has them."""
     return DragStep(
         index=0,
         ws=ws,
@@ -32,8 +32,8 @@ def resting_step(generator: Generator, ws: Tensor, edit: Edit) -> DragStep:
     )
 
 
-def under_edit(step: DragStep, edit: Edit) -> DragStep:
-    """The step as it stands under another edit: known points keep their tracked handles, new ones stand where put."""
+def with_edit(step: DragStep, edit: Edit) -> DragStep:
+    """The step under another edit: points of its own edit keep their tracked handles, new points are untracked."""
     left = list(zip(step.edit.handles, step.handles, step.tracking_error, strict=True))
     handles, errors = [], []
     for handle in edit.handles:
@@ -52,12 +52,16 @@ def start_state(
     truncation_psi: float,
     label: int | None,
 ) -> Snapshot:
-    """A fresh start: no points, no record."""
-    return Snapshot(seed, truncation_psi, label, ws, Edit(), resting_step(generator, ws, Edit()), ())
+    """A start without points and with an empty record."""
+    return Snapshot(seed, truncation_psi, label, ws, Edit(), initial_step(generator, ws, Edit()), ())
 
 
 def seed_state(generator: Generator, seed: int, truncation_psi: float, label: int | None = None) -> Snapshot:
-    """A fresh start from a seed."""
+    """The start from a seed.
+
+    Raises:
+        ConfigError: seed, truncation or label is out of range.
+    """
     seed, truncation_psi, label = python_scalar(seed), python_scalar(truncation_psi), python_scalar(label)
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise ConfigError(f"seed is {seed!r}; expected a whole number from 0 to 2**32 - 1")
@@ -68,7 +72,11 @@ def seed_state(generator: Generator, seed: int, truncation_psi: float, label: in
 
 
 def latent_state(generator: Generator, ws: Any, truncation_psi: float) -> Snapshot:
-    """A fresh start from a given latent: an array or tensor (num_ws, w_dim), with or without a leading 1."""
+    """The start from a given latent: an array or tensor (num_ws, w_dim), with or without a leading 1.
+
+    Raises:
+        ConfigError: the latent has another shape, or holds something else than finite floating-point numbers.
+    """
     try:
         tensor = torch.as_tensor(np.asarray(ws) if not isinstance(ws, Tensor) else ws).detach()
     except (TypeError, ValueError, RuntimeError) as error:
@@ -80,21 +88,21 @@ def latent_state(generator: Generator, ws: Any, truncation_psi: float) -> Snapsh
         raise ConfigError(f"ws has shape {tuple(tensor.shape)}; {generator.name} expects {expected}")
     if not (tensor.is_floating_point() and bool(torch.isfinite(tensor).all())):
         raise ConfigError("ws holds NaN, infinity or no floating-point numbers; expected finite numbers")
-    own = tensor.to(generator.device, generator.dtype).clone()
-    return start_state(generator, own, None, truncation_psi, None)
+    copied = tensor.to(generator.device, generator.dtype).clone()
+    return start_state(generator, copied, None, truncation_psi, None)
 
 
-def begun_anew(state: Snapshot, generator: Generator) -> Snapshot:
-    """The start latent of a state under other weights; points stay."""
+def restarted(state: Snapshot, generator: Generator) -> Snapshot:
+    """The start of a state with the weights of `generator`; points stay."""
     if state.seed is None:
         fresh = latent_state(generator, state.origin, state.truncation_psi)
     else:
         fresh = seed_state(generator, state.seed, state.truncation_psi, state.label)
-    return dataclasses.replace(fresh, edit=state.edit, step=under_edit(fresh.step, state.edit))
+    return dataclasses.replace(fresh, edit=state.edit, step=with_edit(fresh.step, state.edit))
 
 
-def redrawn(state: Snapshot, generator: Generator) -> Snapshot:
-    """A state under the generator of today, without a map or reference of older weights."""
+def with_generator(state: Snapshot, generator: Generator) -> Snapshot:
+    """A state drawn by `generator`, without the maps and references that older weights computed."""
     if state.step.generator is generator:
         return state
     step = dataclasses.replace(

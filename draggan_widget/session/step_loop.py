@@ -1,4 +1,4 @@
-"""A session's drag in a loop, by `for` or `async for`, in lock-step with the worker; and one awaited."""
+"""A session's drag in a `for` or `async for` loop, in lock-step with the worker; and a drag awaited as a whole."""
 
 import asyncio
 import contextlib
@@ -8,170 +8,170 @@ from collections.abc import Callable, Iterator
 
 from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import DragganError
-from draggan_widget.session.controller import Core
+from draggan_widget.session.controller import Controller
 from draggan_widget.session.run import Follower
 
-LOOK = 0.05  # seconds after which a worker that waits for the loop looks whether it still should
+POLL_SECONDS = 0.05  # time after which a worker that waits for the loop checks whether the drag still runs
 
 
-class Steps:
-    """One drag, a step at a time: the worker waits while the loop's body runs.
+class StepLoop:
+    """One drag, one step at a time: the worker waits while the loop's body runs.
 
-    Leaving the loop early stops the drag at the step it is at. Stop, undo or another seed, from the widget or from the
-    body, end the loop. What stops the drag by an error is raised in it.
+    Leaving the loop early stops the drag at its current step. Stop, undo or another seed, from the widget or from the
+    body, end the loop. An error that stops the drag is raised in the loop.
     """
 
-    def __init__(self, core: Core):
-        self._core = core
+    def __init__(self, controller: Controller):
+        self._controller = controller
 
     def __iter__(self) -> Iterator[DragStep]:
         steps: queue.SimpleQueue[DragStep | None] = queue.SimpleQueue()
-        meeting = Meeting(self._core, steps.put)
-        meeting.begin()
+        handoff = StepHandoff(self._controller, steps.put)
+        handoff.begin()
         try:
             while (step := steps.get()) is not None:
-                meeting.holder = threading.get_ident()
+                handoff.body_thread = threading.get_ident()
                 yield step
-                meeting.go_on()
+                handoff.request_next()
         finally:
-            meeting.leave()
-            meeting.over.wait()
-        meeting.raise_error()
+            handoff.leave()
+            handoff.ended.wait()
+        handoff.raise_error()
 
-    def __aiter__(self) -> "_AsyncSteps":
-        return _AsyncSteps(self._core)
+    def __aiter__(self) -> "_AsyncStepLoop":
+        return _AsyncStepLoop(self._controller)
 
 
-class _AsyncSteps:
-    """`async for`: an object of its own, since a loop that is left forgets it at once, but a generator closes later."""
+class _AsyncStepLoop:
+    """The `async for` loop. An object, since a left loop drops it at once; an async generator would close later."""
 
-    def __init__(self, core: Core):
+    def __init__(self, controller: Controller):
         self._begun = False
         loop = asyncio.get_running_loop()
         steps: asyncio.Queue[DragStep | None] = asyncio.Queue()
         self._steps = steps
-        self._meeting = Meeting(core, lambda step: _tell(loop, lambda: steps.put_nowait(step)))
+        self._handoff = StepHandoff(controller, lambda step: _call_in(loop, lambda: steps.put_nowait(step)))
 
-    def __aiter__(self) -> "_AsyncSteps":
+    def __aiter__(self) -> "_AsyncStepLoop":
         return self
 
     async def __anext__(self) -> DragStep:
         if self._begun:
-            self._meeting.go_on()
+            self._handoff.request_next()
         else:
-            self._meeting.begin()
+            self._handoff.begin()
             self._begun = True
         try:
             step = await self._steps.get()
         except BaseException:
-            self._meeting.leave()
+            self._handoff.leave()
             raise
         if step is None:
-            self._meeting.raise_error()
+            self._handoff.raise_error()
             raise StopAsyncIteration
-        self._meeting.holder = threading.get_ident()
+        self._handoff.body_thread = threading.get_ident()
         return step
 
     def __del__(self) -> None:
         if self._begun:
-            self._meeting.leave()
+            self._handoff.leave()
 
 
-def _tell(loop: asyncio.AbstractEventLoop, what: Callable[[], object]) -> None:
-    """From the worker; a loop that was closed meanwhile has nobody to tell."""
+def _call_in(loop: asyncio.AbstractEventLoop, job: Callable[[], object]) -> None:
+    """Run a job in an event loop, from the worker; a loop that was closed meanwhile takes none."""
     with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(what)
+        loop.call_soon_threadsafe(job)
 
 
-class Meeting(Follower):
-    """Where the worker hands a step over and waits until the loop asks for the next.
+class StepHandoff(Follower):
+    """Delivers each step to a loop, and blocks the worker until the loop asks for the next one.
 
     Attributes:
-        holder: the thread that runs the loop's body, while it does.
-        over: set once no more steps come.
+        body_thread: id of the thread that runs the loop's body now, or None.
+        ended: set once no more steps come.
     """
 
-    def __init__(self, core: Core, put: Callable[[DragStep | None], object]):
-        self._core, self._put = core, put
-        self._asked = threading.Event()
+    def __init__(self, controller: Controller, put: Callable[[DragStep | None], object]):
+        self._controller, self._put = controller, put
+        self._next_requested = threading.Event()
         self._error: BaseException | None = None
         self._left = False
-        self.holder: int | None = None
-        self.over = threading.Event()
+        self.body_thread: int | None = None
+        self.ended = threading.Event()
 
     def begin(self) -> None:
-        """Drag, or join the drag that runs."""
-        if self._core.runner.here:
+        """Start the drag, or join the running one."""
+        if self._controller.worker.is_current_thread:
             raise DragganError("steps waits for the worker and was called on it; loop over it in a cell")
-        self._core.begin(None, self)
+        self._controller.begin(None, self)
 
-    def go_on(self) -> None:
+    def request_next(self) -> None:
         """Ask for the next step."""
-        self.holder = None
-        self._asked.set()
+        self.body_thread = None
+        self._next_requested.set()
 
     def leave(self) -> None:
-        """Want no more steps: where the drag goes on, it stops. Idempotent."""
+        """Take no more steps, and stop the drag where it still runs. Idempotent."""
         self._left = True
-        self._core.leave(self)
-        self.go_on()
+        self._controller.stop_for(self)
+        self.request_next()
 
     def raise_error(self) -> None:
-        """Raise what stopped the drag."""
+        """Raise the error that stopped the drag."""
         if self._error is not None:
-            self._core.raise_error()
+            self._controller.raise_error()
             raise self._error
 
     # What a run asks of its followers
 
-    def hand(self, step: DragStep, going: Callable[[], bool]) -> None:
-        """Hand a step over, and wait."""
+    def deliver(self, step: DragStep, is_running: Callable[[], bool]) -> None:
+        """Deliver a step, and wait until the loop asks for the next one."""
         if self._left:
             return
-        self._asked.clear()
+        self._next_requested.clear()
         self._put(step)
-        while going() and not self._asked.wait(LOOK):
+        while is_running() and not self._next_requested.wait(POLL_SECONDS):
             pass
 
     def end(self, error: BaseException | None) -> None:
-        """No more steps come."""
+        """Tell the loop that no more steps come."""
         self._error = error
-        self.over.set()
+        self.ended.set()
         self._put(None)
 
-    def holds(self) -> bool:
+    def is_blocking(self) -> bool:
         """Whether the loop's body runs in the calling thread."""
-        return self.holder == threading.get_ident()
+        return self.body_thread == threading.get_ident()
 
 
-class _Awaited(Follower):
-    """A task that waits for the end alone."""
+class _EndWaiter(Follower):
+    """A task that waits for the end of a run only."""
 
-    def __init__(self, told: Callable[[], object]):
-        self._told = told
+    def __init__(self, wake: Callable[[], object]):
+        self._wake = wake
         self.error: BaseException | None = None
 
-    def hand(self, step: DragStep, going: Callable[[], bool]) -> None:
-        """Let it pass."""
+    def deliver(self, step: DragStep, is_running: Callable[[], bool]) -> None:
+        """Ignore the step."""
 
     def end(self, error: BaseException | None) -> None:
         """Wake the task."""
         self.error = error
-        self._told()
+        self._wake()
 
-    def holds(self) -> bool:
-        """It never does."""
+    def is_blocking(self) -> bool:
+        """Never: the task waits for the run."""
         return False
 
 
-async def awaited(core: Core) -> None:
+async def await_drag(controller: Controller) -> None:
     """Drag and await the end; cancelling the task stops the drag."""
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
-    follower = _Awaited(lambda: _tell(loop, ended.set))
-    core.begin(None, follower)
+    waiter = _EndWaiter(lambda: _call_in(loop, ended.set))
+    controller.begin(None, waiter)
     try:
         await ended.wait()
     finally:
-        core.leave(follower)
-    if follower.error is not None:
-        core.raise_error()
+        controller.stop_for(waiter)
+    if waiter.error is not None:
+        controller.raise_error()

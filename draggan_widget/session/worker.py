@@ -1,4 +1,4 @@
-"""One worker thread a session: it runs jobs in order and pulls `drag()` at full speed."""
+"""One worker thread that runs jobs in order; a session pulls `drag()` on it at full speed."""
 
 import atexit
 import logging
@@ -8,11 +8,11 @@ import weakref
 from collections.abc import Callable
 
 Job = Callable[[], None]
-EXIT_SECONDS = 10.0  # a step under way may take so long when Python ends
+EXIT_SECONDS = 10.0  # time for the current job to finish when Python ends
 
 
 class _Mailbox:
-    """What owner and worker share; the worker holds nothing else, so that a forgotten session can go."""
+    """What owner and thread share; the thread holds nothing else, so that an unreferenced session can be collected."""
 
     def __init__(self) -> None:
         self.jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
@@ -30,7 +30,7 @@ _running: "weakref.WeakSet[_Mailbox]" = weakref.WeakSet()
 
 @atexit.register
 def _end_all() -> None:
-    """Before Python ends: a daemon thread cut off inside torch would abort the process."""
+    """End every worker before Python ends: a daemon thread cut off inside torch would abort the process."""
     mailboxes = list(_running)
     for mailbox in mailboxes:
         mailbox.close()
@@ -39,8 +39,12 @@ def _end_all() -> None:
             mailbox.thread.join(EXIT_SECONDS)
 
 
-class Runner:
-    """Runs jobs one after another on one daemon thread, which starts with the first of them."""
+class Worker:
+    """Runs jobs one after another on one daemon thread, which starts with the first job.
+
+    Args:
+        name: name of the thread.
+    """
 
     def __init__(self, name: str):
         self._mailbox = _Mailbox()
@@ -51,29 +55,29 @@ class Runner:
 
     @property
     def closed(self) -> bool:
-        """Whether no more work is taken: also asked by pictures under way."""
+        """Whether no more jobs are taken; pictures that are being drawn ask for it, too."""
         return self._mailbox.closed.is_set()
 
     @property
-    def here(self) -> bool:
-        """Whether the caller is the worker."""
+    def is_current_thread(self) -> bool:
+        """Whether the calling thread is the worker."""
         return threading.current_thread() is self._thread
 
     def submit(self, job: Job) -> None:
-        """Run a job after those before it; dropped once closed."""
+        """Run a job after the earlier ones; it is dropped once the worker is closed."""
         with self._lock:
             if self.closed:
                 return
             if self._thread is None:
-                self._thread = threading.Thread(target=_work, args=(self._mailbox,), name=self._name, daemon=True)
+                self._thread = threading.Thread(target=_run_jobs, args=(self._mailbox,), name=self._name, daemon=True)
                 self._mailbox.thread = self._thread
                 _running.add(self._mailbox)
                 self._thread.start()
         self._mailbox.jobs.put(job)
 
-    def drain(self, going: Callable[[], bool]) -> None:
-        """On the worker, between two steps of a drag: run what came in meanwhile, as long as the drag is going."""
-        while going() and not self.closed:
+    def drain(self, is_running: Callable[[], bool]) -> None:
+        """On the worker, between two steps of a drag: run the jobs that came in, as long as the drag is running."""
+        while is_running() and not self.closed:
             try:
                 job = self._mailbox.jobs.get_nowait()
             except queue.Empty:
@@ -81,36 +85,36 @@ class Runner:
             if job is None:
                 self._mailbox.jobs.put(None)
                 return
-            _perform(job)
+            _run_job(job)
 
     def after_rest(self, seconds: float, job: Job) -> None:
-        """On the worker: run `job` once nothing else came in for so long; a later call replaces it."""
+        """On the worker: run `job` once no other job came in for `seconds`; a later call replaces it."""
         self._mailbox.rest = (seconds, job)
 
     def close(self, timeout: float = 10.0) -> None:
-        """End the worker after the job under way, and wait for it (never on the worker itself). Idempotent."""
+        """End the worker after the current job, and wait for it (never on the worker itself). Idempotent."""
         self._mailbox.close()
         thread = self._thread
-        if thread is not None and not self.here:
+        if thread is not None and not self.is_current_thread:
             thread.join(timeout)
 
 
-def _perform(job: Job) -> None:
+def _run_job(job: Job) -> None:
     try:
         job()
     except BaseException:
         logging.getLogger("draggan_widget").exception("a job of the drag worker failed")
 
 
-def _work(mailbox: _Mailbox) -> None:
+def _run_jobs(mailbox: _Mailbox) -> None:
     while not mailbox.closed.is_set():
-        job = _next(mailbox)
+        job = _next_job(mailbox)
         if job is not None:
-            _perform(job)
-        del job  # a job holds its session
+            _run_job(job)
+        del job  # it refers to its session
 
 
-def _next(mailbox: _Mailbox) -> Job | None:
+def _next_job(mailbox: _Mailbox) -> Job | None:
     if mailbox.rest is None:
         return mailbox.jobs.get()
     seconds, later = mailbox.rest

@@ -1,14 +1,14 @@
-"""Which clients may be sent another frame. Never blocks: the optimiser asks and goes on.
+"""Which clients may be sent another frame. It never blocks: the drag asks and continues.
 
 Source: docs/architecture.md; measured on JupyterLab: without credit four seconds of frames made 33 seconds of lag.
 """
 
 from dataclasses import dataclass, field
 
-IN_FLIGHT = 2  # unconfirmed frames a client; one on Colab
-PROBE_SECONDS = 1.0  # a credit this late counts as lost: one more frame is sent
-SILENT_SECONDS = 5.0  # a client this silent gets no frames until it says hello
-BLOCKED_SECONDS = 0.25  # between frames while no reply can be heard
+IN_FLIGHT = 2  # unconfirmed frames per client; one on Colab
+PROBE_SECONDS = 1.0  # a credit that is this late counts as lost: one more frame is sent
+SILENT_SECONDS = 5.0  # a client that was silent for so long gets no frames until it says hello
+BLOCKED_SECONDS = 0.25  # between frames while the kernel can hear no reply
 
 
 @dataclass
@@ -20,7 +20,7 @@ class _Client:
 
 
 class Credit:
-    """Unconfirmed frames of every client; the caller holds the lock and gives the time in seconds."""
+    """The unconfirmed frames of every client; the caller holds a lock and gives the time in seconds."""
 
     def __init__(self) -> None:
         self._clients: dict[str, _Client] = {}
@@ -29,20 +29,20 @@ class Credit:
 
     @property
     def clients(self) -> int:
-        """How many are known."""
+        """Number of known clients."""
         return len(self._clients)
 
     @property
     def unconfirmed(self) -> int:
-        """Frames in flight to the slowest client."""
+        """Number of frames in flight to the slowest client."""
         return max((len(client.flying) for client in self._clients.values()), default=0)
 
     def hello(self, client: str, colab: bool, now: float) -> None:
-        """A view was drawn: all credit is its own again."""
+        """Note a client whose view was opened: it has its full credit again."""
         self._clients[client] = _Client(1 if colab else IN_FLIGHT, now)
 
     def shown(self, client: str, seq: int, now: float) -> bool:
-        """A frame was drawn; one client's word for a frame it was never sent changes nothing. False: not known."""
+        """Note that a client has shown a frame; one that it was never sent changes nothing. False: unknown client."""
         known = self._clients.get(client)
         if known is None:
             return False
@@ -56,7 +56,7 @@ class Credit:
         return True
 
     def heard(self, client: str, now: float) -> None:
-        """Any other message shows that a client lives."""
+        """Note any other message of a client: it is still there."""
         if client in self._clients:
             self._clients[client].heard = now
 
@@ -64,8 +64,9 @@ class Credit:
         """Whether a frame may be sent now.
 
         Args:
-            now: seconds.
-            blocked: a cell runs, so that the kernel may hear nobody: without credit a slow cap, and silence is no sign.
+            now: time, s.
+            blocked: whether a cell runs, so that the kernel hears nobody: then frames without credit are sent at a low
+                rate, and a silent client is kept.
         """
         if blocked:
             for client in self._clients.values():
@@ -78,7 +79,7 @@ class Credit:
         return now - self._sent >= (BLOCKED_SECONDS if blocked else PROBE_SECONDS)
 
     def sent(self, seq: int, now: float) -> None:
-        """A frame went to everybody; a probe takes the place of the oldest unconfirmed one."""
+        """Note a frame sent to every client; past the limit it replaces the oldest unconfirmed one."""
         self._sent, self._last = now, seq
         for client in self._clients.values():
             client.flying[seq] = now

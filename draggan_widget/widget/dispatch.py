@@ -1,4 +1,4 @@
-"""From a browser's wish to the session, and from the session's events to facts for the browser.
+"""Passes the browser's wishes to the session, and the session's events to the browser as facts.
 
 Handlers may run on any thread: they validate and enqueue, and never touch torch, traits or matplotlib.
 """
@@ -9,7 +9,7 @@ from typing import Any
 from draggan_widget.engine.config import PRESETS, DragConfig
 from draggan_widget.errors import DragganError
 from draggan_widget.session import events
-from draggan_widget.session.session import DragSession
+from draggan_widget.session.session import DragSession, controller_of
 from draggan_widget.widget.frames import Frames, Send
 from draggan_widget.widget.messages import (
     Command,
@@ -30,14 +30,24 @@ from draggan_widget.widget.overlays import Overlays
 
 
 class Dispatch:
-    """Carries out wishes and tells facts."""
+    """Carries out the wishes of every client and sends the facts.
+
+    Args:
+        session: the session to control.
+        frames: sends the pictures of the session.
+        send: sends one message with buffers to the browser; any thread.
+
+    Attributes:
+        overlays: the overlay of the widget.
+    """
 
     def __init__(self, session: DragSession, frames: Frames, send: Send):
         self._session, self._frames, self._send = session, frames, send
+        self._controller = controller_of(session)
         self.overlays = Overlays(session, send)
 
     def receive(self, content: Any, buffers: Sequence[Any]) -> None:
-        """One message from the browser; what is wrong with it is told there."""
+        """Carry out one message from the browser; an error is sent back."""
         try:
             wish = parse(content, buffers)
         except MessageError as error:
@@ -66,9 +76,9 @@ class Dispatch:
             case EditWish():
                 self._edit(wish)
             case StepWish():
-                session.begin(wish.n)
+                self._controller.begin(wish.n)
             case SeedWish():
-                self._later(wish, lambda: session.new_seed(self._seed(wish), wish.truncation_psi))
+                self._submit(wish, lambda: session.new_seed(self._seed(wish), wish.truncation_psi))
             case SettingsWish():
                 self._settings(wish)
             case OverlayWish():
@@ -91,7 +101,7 @@ class Dispatch:
                 session.redo()
 
     def _seed(self, wish: SeedWish) -> int | None:
-        """A wish for another truncation alone keeps the seed."""
+        """The seed of a wish; a wish for another truncation only keeps the current seed."""
         return self._session.seed if wish.seed is None and wish.truncation_psi is not None else wish.seed
 
     def _settings(self, wish: SettingsWish) -> None:
@@ -99,12 +109,12 @@ class Dispatch:
         config = session.config
         if wish.preset is not None:
             config = DragConfig.for_generator(session.generator, wish.preset)
-        asked = {"max_steps": wish.max_steps, "latent_space": wish.latent_space}
-        session.config = config.replace(**{name: value for name, value in asked.items() if value is not None})
+        changes = {"max_steps": wish.max_steps, "latent_space": wish.latent_space}
+        session.config = config.replace(**{name: value for name, value in changes.items() if value is not None})
         self.tell_settings(wish)
 
-    def _later(self, wish: Wish, job: Callable[[], object]) -> None:
-        """Have the worker do what needs torch."""
+    def _submit(self, wish: Wish, job: Callable[[], object]) -> None:
+        """Run a job that needs torch on the worker."""
 
         def guarded() -> None:
             try:
@@ -112,13 +122,13 @@ class Dispatch:
             except DragganError as error:
                 self.fail(error, wish)
 
-        self._session.runner.submit(guarded)
+        self._controller.worker.submit(guarded)
 
     def _edit(self, wish: EditWish) -> None:
         session = self._session
         try:
             edit = wish.edit(session.edit, session.generator.image_size)
-            session.change_edit(edit, drawn_on=wish.revision, by=wish.client)
+            self._controller.change_edit(edit, drawn_on=wish.revision, by=wish.client)
         except DragganError as error:
             self.tell_edit(wish, str(error))
         else:
@@ -126,10 +136,10 @@ class Dispatch:
             self.overlays.refresh()
 
     def tell_edit(self, wish: EditWish | None = None, error: str | None = None) -> None:
-        """The points as the kernel has them; an answer to a wish, or news for everybody."""
-        step, revision = self._session.now()
+        """Send the current points: the answer to a wish, or news for every client."""
+        step, revision = self._controller.step_and_revision()
         edit = step.edit
-        kept = wish is not None and wish.mask == "keep" and error is None  # a mask is megabytes: not at every move
+        kept = wish is not None and wish.mask == "keep" and error is None  # a mask has megabytes: not at every move
         mask = "none" if edit.mask is None else "keep" if kept else "buffer"
         content = {
             "type": "edit",
@@ -150,7 +160,7 @@ class Dispatch:
         self._send(content, [edit.mask.tobytes()] if mask == "buffer" and edit.mask is not None else [])
 
     def tell_settings(self, wish: SettingsWish | None = None) -> None:
-        """The settings of the next drag, and what may be chosen."""
+        """Send the settings of the next drag, and the possible choices."""
         config = self._session.config
         content = {
             "type": "settings",
@@ -165,13 +175,13 @@ class Dispatch:
         self._send(content, [])
 
     def fail(self, error: BaseException, wish: Any = None) -> None:
-        """Say what went wrong, in words."""
-        message = str(error) if isinstance(error, DragganError) else _foreign(error)
+        """Send an error's message: the answer to a wish, or news for every client."""
+        message = str(error) if isinstance(error, DragganError) else _foreign_message(error)
         rid, client = getattr(wish, "rid", None), getattr(wish, "client", None)
         self._send({"type": "failed", "message": message, "rid": rid, "client": client}, [])
 
     def handle(self, event: events.Event) -> None:
-        """Tell the browser what happened in the session."""
+        """Send an event of the session to the browser."""
         match event:
             case events.Started():
                 self._send({"type": "started", "step": self._session.current.index}, [])
@@ -184,7 +194,7 @@ class Dispatch:
                 self.tell_edit()
 
 
-def _foreign(error: BaseException) -> str:
-    """An error that is not ours, as from a callback: its kind, its words, and where more of it is."""
-    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return f"{said}; session.last_error has the traceback"
+def _foreign_message(error: BaseException) -> str:
+    """The message of an error that is not ours, for example from a callback: kind, text, and where to read more."""
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return f"{text}; session.last_error has the traceback"

@@ -1,4 +1,4 @@
-"""Loading a generator in a cell: the hub says what will be downloaded, this says how far it is."""
+"""Loads a generator in a cell and prints how far its download is; the hub itself prints what will be downloaded."""
 
 from pathlib import Path
 
@@ -7,21 +7,21 @@ from torch import nn
 from draggan_widget.generators.generator import Generator
 from draggan_widget.generators.load import DEFAULT_NAME, load_generator
 
-UNKNOWN_STEP = 25 * 10**6  # bytes between two lines when the size is not known
+BYTES_PER_LINE = 25 * 10**6  # bytes between two lines when the size is not known
 
 
-def load_with_words(generator: Generator | nn.Module | str | Path | None) -> Generator:
-    """`load_generator`, telling the reader of the cell how far a download is."""
-    told = -1
+def load_with_progress(generator: Generator | nn.Module | str | Path | None) -> Generator:
+    """`load_generator`, printing the progress of a download; None loads the bundled generator."""
+    printed = -1
 
     def progress(done: int, total: int) -> None:
-        nonlocal told
-        step = done // (max(1, total // 10) if total else UNKNOWN_STEP)
-        if step > told:
-            told = step
+        nonlocal printed
+        line = done // (max(1, total // 10) if total else BYTES_PER_LINE)
+        if line > printed:
+            printed = line
             print(f"  {done // 10**6} of {total // 10**6} MB" if total else f"  {done // 10**6} MB", flush=True)
 
     loaded = load_generator(DEFAULT_NAME if generator is None else generator, progress=progress)
-    if told >= 0:
+    if printed >= 0:
         print("Ready.", flush=True)
     return loaded

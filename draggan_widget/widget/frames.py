@@ -1,8 +1,8 @@
-"""Frames on credit: one subscriber of a session, drawing, encoding and sending on its worker.
+"""Draws, encodes and sends frames on a session's worker, as long as clients have credit for them.
 
-While a drag runs: a preview each step that has credit, the full picture where it costs less than a quarter of the time.
-A step that computed windows of its feature map only has no map to preview: previews may then take half of the time.
-At rest: the full picture at once, the lossless one a moment later.
+During a drag each step that has credit is sent as a preview, or as the full picture where full pictures take less than
+a quarter of the time. A step that computed only windows of its feature map has no map to preview; such previews may
+take half of the time. While no drag runs, the full picture is sent at once, and the lossless one a moment later.
 """
 
 import contextlib
@@ -19,25 +19,25 @@ from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import Cancelled, ConfigError
 from draggan_widget.images import encode, poster, to_uint8
 from draggan_widget.session import events
-from draggan_widget.session.session import DragSession
+from draggan_widget.session.session import DragSession, controller_of
 from draggan_widget.widget.credit import Credit
 from draggan_widget.widget.messages import pairs
 
 Send = Callable[[dict[str, Any], list[bytes]], None]
-FULL_SHARE = 0.25  # of the time of a running drag that full pictures may take
-PREVIEW_SHARE = 0.5  # and previews for which the map must be computed
-REST_SECONDS = 0.3  # after the last step the lossless picture follows
+FULL_SHARE = 0.25  # share of the time of a running drag that full pictures may take
+PREVIEW_SHARE = 0.5  # share that previews may take for which the feature map must be computed
+REST_SECONDS = 0.3  # time from the last step to the lossless picture
 RATE_WINDOW = 2.0  # seconds over which steps per second are counted
 
 
 @dataclass
 class _Pace:
-    """When something may be drawn again, so that it takes at most its share of the time.
+    """Decides when something may be drawn again, so that drawing takes at most its share of the time.
 
     Attributes:
-        share: of the time.
-        cost: of the last one, seconds; 0 before the first.
-        ended: when that was done.
+        share: share of the time, 0 to 1.
+        cost: time that the last drawing took, s; 0 before the first.
+        ended: time when the last drawing ended, s.
     """
 
     share: float
@@ -52,14 +52,14 @@ class _Pace:
 
 
 class Frames:
-    """Sends pictures of a session while somebody has credit for them.
+    """Sends the pictures of a session while every client has credit.
 
     Args:
-        session: whose pictures.
-        send: puts one message with buffers on the wire; any thread.
-        blocked: whether the kernel cannot hear replies now.
-        keep_poster: takes a small JPEG whenever a drag rests.
-        clock: seconds.
+        session: the session to show.
+        send: sends one message with buffers to the browser; any thread.
+        blocked: whether the kernel can hear no reply now.
+        keep_poster: takes a small JPEG whenever the lossless picture is due.
+        clock: gives the time, s.
     """
 
     def __init__(
@@ -70,12 +70,12 @@ class Frames:
         keep_poster: Callable[[bytes], None],
         clock: Callable[[], float] = time.monotonic,
     ):
-        self._session, self._send, self._blocked, self._keep_poster = session, send, blocked, keep_poster
-        self._clock = clock
+        self._session, self._controller = session, controller_of(session)
+        self._send, self._blocked, self._keep_poster, self._clock = send, blocked, keep_poster, clock
         self._lock = threading.Lock()
         self._credit = Credit()
         self._seq = 0
-        self._owed = self._asked = False
+        self._picture_owed = self._delivery_queued = False
         self._colab = False
         self._slot: tuple[dict[str, Any], list[bytes]] | None = None
         self._drawn: tuple[DragStep, np.ndarray] | None = None
@@ -85,29 +85,29 @@ class Frames:
     # From the browser: cheap, any thread
 
     def hello(self, client: str, colab: bool) -> None:
-        """A view wants the picture."""
+        """Send the picture to a view that was opened."""
         with self._lock:
             self._credit.hello(client, colab, self._clock())
             self._colab = self._colab or colab
         self.deliver_soon()
 
     def shown(self, client: str, seq: int) -> None:
-        """One credit came back."""
+        """Note that a client has shown a frame: one credit comes back."""
         with self._lock:
             known = self._credit.shown(client, seq, self._clock())
             if not known:
                 self._credit.hello(client, self._colab, self._clock())
-            owed = self._owed
+            owed = self._picture_owed
         if owed:
             self.deliver_soon()
 
     def heard(self, client: str) -> None:
-        """A client lives."""
+        """Note any message of a client: it is still there."""
         with self._lock:
             self._credit.heard(client, self._clock())
 
     def tick(self, client: str) -> None:
-        """Colab: hand over what the worker left encoded."""
+        """On Colab: send the frame that the worker left encoded."""
         self.heard(client)
         with self._lock:
             slot, self._slot = self._slot, None
@@ -116,12 +116,12 @@ class Frames:
 
     # From the kernel's main thread
 
-    def still(self) -> bytes | None:
-        """The present picture as a small JPEG, or None; it is kept for the frame that will soon be asked for."""
-        step, _ = self._session.now()
+    def poster_now(self) -> bytes | None:
+        """The current picture as a small JPEG, or None; its pixels are kept for the frame that is due next."""
+        step = self._session.current
         try:
             pixels = step.pixels()
-        except Exception:  # noqa: BLE001 - a picture that cannot be drawn is said in the widget, by `_deliver`
+        except Exception:  # noqa: BLE001 - `_deliver` reports a picture that cannot be drawn
             return None
         self._drawn = (step, pixels)
         return poster(pixels)
@@ -129,7 +129,7 @@ class Frames:
     # From the session
 
     def handle(self, event: events.Event) -> None:
-        """Take an event; steps come on the worker."""
+        """Send the picture after an event; steps come on the worker."""
         if isinstance(event, events.Stepped):
             self._offer(event.step)
         elif isinstance(event, (events.Ended, events.StateChanged, events.Failed)):
@@ -138,14 +138,14 @@ class Frames:
             self.deliver_soon()
 
     def deliver_soon(self) -> None:
-        """Have the worker draw the picture at rest, once for all who ask before it begins."""
+        """Send the picture while no drag runs, once for all requests that come before the worker begins."""
         with self._lock:
-            asked, self._asked = self._asked, True
-        if not asked:
-            self._session.runner.submit(self._deliver)
+            queued, self._delivery_queued = self._delivery_queued, True
+        if not queued:
+            self._controller.worker.submit(self._deliver)
 
     def _offer(self, step: DragStep) -> None:
-        """A step was made: send a frame if there is credit, else leave it."""
+        """Send a frame of a new step where there is credit and time."""
         now = self._clock()
         self._step_times.append(now)
         if step.ended is not None or not self._allowed():
@@ -157,32 +157,32 @@ class Frames:
                     self._emit("picture", step, self._full(step))
                 elif step.current.get() is not None or self._previews.due(now):
                     self._emit("preview", step, self._preview(step))
-            except ConfigError:  # this block has no preview: full pictures only, at their own pace
+            except ConfigError:  # this block has no preview: only full pictures, at their pace
                 if due:
                     self._emit("picture", step, self._full(step))
 
     def _deliver(self) -> None:
-        """On the worker, at rest: the full picture, and the lossless one if nothing else happens."""
-        self._asked = False
-        step, _ = self._session.now()
+        """Send the full picture, on the worker, and the lossless one if nothing else happens."""
+        self._delivery_queued = False
+        step = self._session.current
         if self._session.status != "idle":
             return
         if not self._allowed():
-            self._owed = True
+            self._picture_owed = True
             self._try_later(self._deliver)
             return
-        self._owed = False
+        self._picture_owed = False
         try:
             pixels = self._full(step)
         except Cancelled:
             return
-        except Exception as error:  # noqa: BLE001 - a picture that cannot be drawn is said in the widget
+        except Exception as error:  # noqa: BLE001 - a picture that cannot be drawn is reported in the widget
             self._send({"type": "failed", "message": str(error), "rid": None, "client": None}, [])
             return
         self._emit("picture", step, pixels)
-        self._session.runner.after_rest(REST_SECONDS, lambda: self._settle(step, pixels))
+        self._controller.worker.after_rest(REST_SECONDS, lambda: self._finish(step, pixels))
 
-    def _settle(self, step: DragStep, pixels: np.ndarray) -> None:
+    def _finish(self, step: DragStep, pixels: np.ndarray) -> None:
         if self._rests_at(step):
             self._keep_poster(poster(pixels))
             self._deliver_final(step, pixels)
@@ -196,18 +196,18 @@ class Frames:
             self._try_later(lambda: self._deliver_final(step, pixels))
 
     def _try_later(self, job: Callable[[], None]) -> None:
-        """A credit may be lost: ask again in a moment, as long as there is a client."""
+        """Run a job in a moment, as long as there is a client: a credit may be lost."""
         with self._lock:
             clients = self._credit.clients
         if clients:
-            self._session.runner.after_rest(REST_SECONDS, job)
+            self._controller.worker.after_rest(REST_SECONDS, job)
 
-    def _shows(self, step: DragStep) -> bool:
-        """Whether this is still the picture: an edit makes another step of the same latent."""
-        return self._session.now()[0].ws is step.ws
+    def _is_current(self, step: DragStep) -> bool:
+        """Whether the picture still is that of this step; an edit makes another step of the same latent."""
+        return self._session.current.ws is step.ws
 
     def _rests_at(self, step: DragStep) -> bool:
-        return self._session.status == "idle" and self._shows(step)
+        return self._session.status == "idle" and self._is_current(step)
 
     def _allowed(self) -> bool:
         blocked = self._blocked()
@@ -215,29 +215,28 @@ class Frames:
             return self._credit.allows(self._clock(), blocked)
 
     def _full(self, step: DragStep) -> np.ndarray:
-        session = self._session
         drawn, self._drawn = self._drawn, None
         if drawn is not None and drawn[0] is step:
             return drawn[1]
         began = self._clock()
-        pixels = step.pixels(cancelled=lambda: session.runner.closed or not self._shows(step))
+        pixels = step.pixels(cancelled=lambda: self._controller.worker.closed or not self._is_current(step))
         self._pictures.took(began, self._clock())
         return pixels
 
     def _preview(self, step: DragStep) -> np.ndarray:
-        held, began = step.current.get() is not None, self._clock()
+        has_map, began = step.current.get() is not None, self._clock()
         try:
             return to_uint8(step.preview())
-        finally:  # the map was computed even where nothing can be drawn from it
-            if not held:
+        finally:  # the map was computed even where there is no preview of it
+            if not has_map:
                 self._previews.took(began, self._clock())
 
     def _emit(self, kind: str, step: DragStep, pixels: np.ndarray) -> None:
         mime = "image/png" if kind == "final" else "image/jpeg"
         data = encode(pixels, mime)
         now = self._clock()
-        current, revision = self._session.now()
-        if current.ws is not step.ws or self._session.runner.closed:  # an undo or the end came between
+        current, revision = self._controller.step_and_revision()
+        if current.ws is not step.ws or self._controller.worker.closed:  # meanwhile an undo, or the end
             return
         with self._lock:
             self._seq += 1

@@ -1,7 +1,7 @@
 """`FeatureInspector`: the picture of a step beside a view of one of its feature maps.
 
-Whatever takes time is computed on a worker of its own, the newest wish first; handlers only ask, and what comes of it
-is drawn on the kernel's main thread.
+Everything that takes time is computed on a worker of its own, the newest request first; handlers only submit requests,
+and the results are drawn on the kernel's main thread.
 """
 
 import time
@@ -16,20 +16,20 @@ from draggan_widget.session import events
 from draggan_widget.session.session import DragSession
 from draggan_widget.widget import lifecycle
 from draggan_widget.widget.board import Board, Scene
-from draggan_widget.widget.canvas_points import Marks
-from draggan_widget.widget.html_text import error_line, plain_line, progress_words, vector_words
-from draggan_widget.widget.inspector_model import Asked, Looker, Seen
+from draggan_widget.widget.canvas_points import CanvasPoints
+from draggan_widget.widget.html_text import error_html, progress_html, text_html, vector_html
+from draggan_widget.widget.inspector_model import InspectorModel, ViewRequest, ViewResult
 from draggan_widget.widget.kernel import MainLoop, cell_identity
-from draggan_widget.widget.latest_worker import Newest
-from draggan_widget.widget.lifecycle import close_part, weakly
+from draggan_widget.widget.latest_worker import LatestWorker
+from draggan_widget.widget.lifecycle import close_tree, weak_callback
 
 SHOWN = 400  # css px of the longer side of either picture
-ROOM = "calc(50% - 4px)"  # each, side by side however narrow the cell
-FOLLOW_SECONDS = 0.5  # between two pictures while a drag runs: nobody answers, so the line must never fill
-NAMES = {
+ROOM = "calc(50% - 4px)"  # css width of each: they stay side by side in a narrow cell
+FOLLOW_SECONDS = 0.5  # between two pictures during a drag: nobody confirms them, so they must not pile up
+VIEWS = {
     "Colours (PCA)": "colours",
     "One channel": "channel",
-    "Cosine similarity": "cosine",
+    "Cosine similarity": "similarity",
     "L2 distance": "L2",
     "Difference to the start": "difference",
     "Tracker's cost": "cost",
@@ -38,23 +38,23 @@ HINT = "Move over the picture or the map for the feature vector there; click for
 
 
 class FeatureInspector(VBox):
-    """Looks into the feature maps of a drag: by block, view and step; hover for a vector, click for similarity."""
+    """Shows the feature maps of a drag by block, view and step; hover for a feature vector, click for similarity."""
 
-    cell: tuple[str, str] | None = None  # where it was made; also before __init__ came that far, for `close`
+    cell: tuple[str, str] | None = None  # the cell that made it; `close` reads it even where __init__ refused
 
     def __init__(self, source: DragSession | DragRecord):
-        """Open it at the newest step.
+        """Open the inspector at the newest step.
 
         Args:
-            source: a session, which it follows also while it drags, or a record.
+            source: a session, which the inspector follows even while it drags, or a record.
 
         Raises:
             RecordError: the record has no steps, or was read from a file without its generator.
         """
-        self._looker = Looker(source)
-        generator, block = self._looker.generator, self._looker.config.block
+        self._model = InspectorModel(source)
+        generator, block = self._model.generator, self._model.config.block
         self._main = MainLoop()
-        self._newest = Newest("draggan-inspector", weakly(weakref.WeakMethod(self._fail)))
+        self._worker = LatestWorker("draggan-inspector", weak_callback(weakref.WeakMethod(self._show_error)))
         height, width = generator.image_size
         self._pixel: Point = (float(width // 2), float(height // 2))
         self._picture = Board((height, width), SHOWN, self._main, ROOM)
@@ -63,140 +63,141 @@ class FeatureInspector(VBox):
         sizes = [generator.block_size(number) for number in range(generator.num_blocks)]
         blocks = [(f"{number}: {high} x {wide}", number) for number, (high, wide) in enumerate(sizes)]
         self.block = Dropdown(options=blocks, value=block, description="Block")
-        self.view = Dropdown(options=NAMES, value="colours", description="View")
+        self.view = Dropdown(options=VIEWS, value="colours", description="View")
         self.rank = IntSlider(value=1, min=1, max=1, description="By variance")
         self.point = Dropdown(options=[("1", 0)], value=0, description="Handle")
-        last = len(self._looker.steps()) - 1
+        last = len(self._model.steps()) - 1
         self.step = IntSlider(value=last, min=0, max=last, description="Step", layout=Layout(width="420px"))
-        self.words, self.meaning, self.vector = HTML(), HTML(), HTML(plain_line(HINT))
+        self.progress, self.caption, self.vector = HTML(), HTML(), HTML(text_html(HINT))
         self._listen()
-        super().__init__(self._arranged())
+        super().__init__(self._rows())
         self.cell = cell_identity()
-        lifecycle.note(self)
+        lifecycle.register(self)
         self._unsubscribe = _no_subscription
         if isinstance(source, DragSession):
-            self._unsubscribe = source.subscribe(weakly(weakref.WeakMethod(self._hear)))
-        self._ask()
+            self._unsubscribe = source.subscribe(weak_callback(weakref.WeakMethod(self._on_event)))
+        self._request_view()
 
     def close(self) -> None:
-        """End its worker, no longer follow the session and remove the view. Idempotent."""
-        lifecycle.forget(self)
+        """End its worker, stop following the session and remove the view. Idempotent."""
+        lifecycle.unregister(self)
         if "_unsubscribe" not in vars(self):  # refused by __init__
             return
         self._unsubscribe()
-        self._newest.close()
+        self._worker.close()
         self._picture.close()
         self._map.close()
         for part in (*self.children, self.layout):
-            close_part(part)
+            close_tree(part)
         super().close()
 
     def __repr__(self) -> str:
-        return f"FeatureInspector({self._looker.source!r}): shows where it is a cell's last line"
+        return f"FeatureInspector({self._model.source!r}): shows where it is a cell's last line"
 
-    def _arranged(self) -> list[Widget]:
+    def _rows(self) -> list[Widget]:
         self._fit_controls()
         first = HBox([self.block, self.view, self.rank, self.point], layout=Layout(flex_flow="row wrap"))
         beside = HBox([self._picture.canvas, self._map.canvas], layout=Layout(align_items="flex-start", grid_gap="8px"))
-        return [first, beside, self.step, self.words, self.meaning, self.vector]
+        return [first, beside, self.step, self.progress, self.caption, self.vector]
 
     def _listen(self) -> None:
         for control in (self.block, self.view, self.rank, self.point, self.step):
-            control.observe(self._changed, "value")
+            control.observe(self._on_control, "value")
         for board in (self._picture, self._map):
-            board.on_move(self._hover)
-            board.on_press(self._press)
+            board.on_move(self._on_hover)
+            board.on_press(self._on_press)
 
     # From the browser or the session: cheap, any thread
 
-    def _changed(self, _: dict) -> None:
+    def _on_control(self, _: dict) -> None:
         self._main.call(self._fit_controls)
-        self._ask()
+        self._request_view()
 
-    def _hover(self, pixel: Point) -> None:
-        self._newest.ask("vector", lambda: self._show_vector(pixel))
+    def _on_hover(self, pixel: Point) -> None:
+        self._worker.submit("vector", lambda: self._show_vector(pixel))
 
-    def _press(self, pixel: Point) -> None:
+    def _on_press(self, pixel: Point) -> None:
         self._pixel = pixel
-        if self.view.value in ("cosine", "L2"):
-            self._ask()
+        if self.view.value in ("similarity", "L2"):
+            self._request_view()
         else:
-            self._main.call(lambda: setattr(self.view, "value", "cosine"))
+            self._main.call(lambda: setattr(self.view, "value", "similarity"))
 
-    def _hear(self, event: events.Event) -> None:
+    def _on_event(self, event: events.Event) -> None:
         now = time.monotonic()
         if isinstance(event, events.Stepped) and now - self._followed < FOLLOW_SECONDS:
             return
         self._followed = now
         self._main.call(self._follow)
 
-    def _ask(self) -> None:
-        asked = Asked(
+    def _request_view(self) -> None:
+        request = ViewRequest(
             position=self.step.value,
-            block=_chosen(self.block),
-            view=_chosen(self.view),
+            block=_value(self.block),
+            view=_value(self.view),
             rank=self.rank.value,
-            point=_chosen(self.point),
+            point=_value(self.point),
             pixel=self._pixel,
         )
-        self._newest.ask("view", lambda: self._look(asked))
+        self._worker.submit("view", lambda: self._show_view(request))
 
     # On the worker
 
-    def _look(self, asked: Asked) -> None:
-        seen = self._looker.look(asked)
-        handles, chosen = seen.step.handles, seen.looked.chosen
-        pixel = asked.pixel if asked.view in ("cosine", "L2") else None
-        self._picture.show(Scene(seen.picture, Marks(handles, seen.step.targets, pixel=pixel)))
-        over = Marks(handles, pixel=pixel) if chosen is None else Marks(pixel=chosen)  # a dot would hide the least cost
-        self._map.show(Scene(seen.looked.pixels, over))
-        self._main.call(lambda: self._tell(asked, seen))
+    def _show_view(self, request: ViewRequest) -> None:
+        result = self._model.compute(request)
+        handles, chosen = result.step.handles, result.view.chosen
+        pixel = request.pixel if request.view in ("similarity", "L2") else None
+        self._picture.show(Scene(result.picture, CanvasPoints(handles, result.step.targets, pixel=pixel)))
+        # no dot at the handle over the tracker's cost: it would hide the lowest cost
+        over_map = CanvasPoints(handles, pixel=pixel) if chosen is None else CanvasPoints(pixel=chosen)
+        self._map.show(Scene(result.view.pixels, over_map))
+        self._main.call(lambda: self._update(request, result))
 
     def _show_vector(self, pixel: Point) -> None:
-        found = self._looker.vector(pixel)
+        found = self._model.vector(pixel)
         if found is not None:
-            self._say(self.vector, vector_words(pixel, *found))
+            self._set_html(self.vector, vector_html(pixel, *found))
 
-    def _fail(self, error: Exception) -> None:
-        self._say(self.meaning, error_line(error))
+    def _show_error(self, error: Exception) -> None:
+        self._set_html(self.caption, error_html(error))
 
-    def _say(self, line: HTML, words: str) -> None:
-        self._main.call(lambda: setattr(line, "value", words))
+    def _set_html(self, line: HTML, html: str) -> None:
+        self._main.call(lambda: setattr(line, "value", html))
 
     # On the main thread
 
     def _follow(self) -> None:
-        """The session went on or elsewhere: who looks at its newest state sees the new one."""
+        """Take the session's new number of steps, and show its newest step where the newest was shown."""
         if self.comm is None:
             return
-        last = len(self._looker.steps()) - 1
+        last = len(self._model.steps()) - 1
         newest = self.step.value == self.step.max or self.step.value > last
         self.step.max = last
         if newest:
             self.step.value = last
-            self._ask()  # also where the number is the same: after an undo it is another step
+            self._request_view()  # even where the number is the same: after an undo it is another step
 
     def _fit_controls(self) -> None:
         self.rank.layout.display = None if self.view.value == "channel" else "none"
         self.point.layout.display = None if self.view.value == "cost" else "none"
 
-    def _tell(self, asked: Asked, seen: Seen) -> None:
+    def _update(self, request: ViewRequest, result: ViewResult) -> None:
         if self.comm is None:
             return
-        self.rank.max = seen.channels
-        handles = [(str(number + 1), number) for number in range(max(len(seen.step.handles), 1))]
+        self.rank.max = result.channels
+        handles = [(str(number + 1), number) for number in range(max(len(result.step.handles), 1))]
         if list(self.point.options) != handles:
             kept = self.point.value
             self.point.options = handles
             self.point.value = min(kept or 0, len(handles) - 1)
-        self.words.value = progress_words(min(asked.position, seen.last), seen.last, seen.step)
-        self.meaning.value = plain_line(f"Block {asked.block}: {seen.looked.words}")
+        self.progress.value = progress_html(min(request.position, result.last), result.last, result.step)
+        self.caption.value = text_html(f"Block {request.block}: {result.view.caption}")
 
 
 def _no_subscription() -> None:
-    """A record tells nothing."""
+    """Stands for a subscription where the source is a record."""
 
 
-def _chosen(menu: Dropdown) -> Any:
-    """What a menu stands at; ours always stand at something."""
+def _value(menu: Dropdown) -> Any:
+    """The chosen value of a menu; pyright takes it for optional, but these menus always have one."""
     return menu.value

@@ -1,4 +1,4 @@
-"""What the inspector computes: steps of a session or a record, their maps, views and vectors."""
+"""What the inspector shows, computed: pictures, feature maps, views and feature vectors of a session or a record."""
 
 from dataclasses import dataclass, field
 
@@ -17,20 +17,20 @@ from draggan_widget.inspection.feature_maps import FeatureColours
 from draggan_widget.inspection.records import recorded_config, require_steps
 from draggan_widget.session.session import DragSession
 from draggan_widget.widget import views
-from draggan_widget.widget.views import Looked, ViewName
+from draggan_widget.widget.views import RenderedView, ViewName
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What is to be seen.
+class ViewRequest:
+    """What the controls of the inspector ask for.
 
     Attributes:
-        position: of the step in the record; the last of a session is its newest state.
-        block: whose map.
-        view: how.
-        rank: of the channel by falling variance, from 1.
-        point: of the tracker's cost, from 0.
-        pixel: of the similarity, (x, y) in image px.
+        position: place of the step in the record, from 0; in a session the last one is the current state.
+        block: block of the feature map.
+        view: way to show the map.
+        rank: number of the channel by falling variance, from 1.
+        point: number of the point whose tracking cost is shown, from 0.
+        pixel: pixel to which the similarity is taken, (x, y) in image px.
     """
 
     position: int
@@ -42,49 +42,57 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """The picture of a step beside a view of one of its maps."""
+class ViewResult:
+    """The picture of a step and a view of one of its feature maps.
+
+    Attributes:
+        step: the step.
+        last: position of the last step.
+        picture: the picture of the step.
+        view: the view of the feature map.
+        channels: number of channels of the map.
+    """
 
     step: DragStep
     last: int
     picture: UInt8[np.ndarray, "height width 3"]
-    looked: Looked
+    view: RenderedView
     channels: int
 
 
 @dataclass
-class _Kept:
-    """What was computed last: (latent, block) tell what of."""
+class _Cache:
+    """The newest results, each with the latent (and block) that it was computed from."""
 
     features: FeatureMap | None = None
+    features_of: tuple[Tensor, int] | None = None
     picture: np.ndarray | None = None
-    of: tuple[Tensor, int] | None = None
-    drawn: Tensor | None = None
+    picture_of: Tensor | None = None
     start: FeatureMap | None = None
     colours: FeatureColours | None = None
-    fitted: tuple[Tensor, int] | None = None
+    start_of: tuple[Tensor, int] | None = None
 
 
 @dataclass
-class Looker:
-    """Computes views; one thread at a time.
+class InspectorModel:
+    """Computes the views; to be used by one thread at a time.
 
     Attributes:
-        source: a session, also while it drags, or a record.
+        source: a session, even while it drags, or a record.
     """
 
     source: DragSession | DragRecord
-    _kept: _Kept = field(default_factory=_Kept)
+    _cache: _Cache = field(default_factory=_Cache)
 
     def steps(self) -> list[DragStep]:
-        """Of the record; the last one of a session as it is now."""
+        """The steps of the record; in a session the last one is the current state."""
         if isinstance(self.source, DragRecord):
             return list(self.source)
         return [*list(self.source.record)[:-1], self.source.current]
 
     @property
     def generator(self) -> Generator:
-        """What drew the pictures.
+        """The generator of the pictures.
 
         Raises:
             RecordError: the record is empty, or was read without its generator.
@@ -102,7 +110,7 @@ class Looker:
 
     @property
     def config(self) -> DragConfig:
-        """Settings that the steps were made with; of a session that has not dragged yet, its own."""
+        """Settings of the steps; before the first drag of a session, the settings of the session."""
         known = recorded_config(self._record)
         if known is not None:
             return known
@@ -110,61 +118,56 @@ class Looker:
             return self.source.config
         return DragConfig.for_generator(self.generator)
 
-    def look(self, asked: Asked) -> Seen:
-        """Picture and view of a step; one past the last counts as the last."""
+    def compute(self, request: ViewRequest) -> ViewResult:
+        """Picture and view of a step; a position past the last step counts as the last."""
         steps = self.steps()
-        step = steps[min(asked.position, len(steps) - 1)]
-        picture, features = self._picture(step), self._features(step, asked.block)
-        looked = self._view(asked, step, steps[0])
-        return Seen(step, len(steps) - 1, picture, looked, len(features.whole))
+        step = steps[min(request.position, len(steps) - 1)]
+        picture, features = self._picture(step), self._features(step, request.block)
+        view = self._render(request, step, steps[0])
+        return ViewResult(step, len(steps) - 1, picture, view, len(features.whole))
 
     def vector(self, pixel: Point) -> tuple[int, Float[np.ndarray, " channels"]] | None:
-        """Block and feature vector of the map seen last, read at a pixel; None before there was one."""
-        features = self._kept.features
+        """Block and feature vector at a pixel of the newest map; None before the first map."""
+        features = self._cache.features
         if features is None:
             return None
         return features.block, read_point(features, pixel, self.generator.image_size).cpu().numpy()
 
-    def _view(self, asked: Asked, step: DragStep, start: DragStep) -> Looked:
-        features = self._features(step, asked.block)
-        match asked.view:
+    def _render(self, request: ViewRequest, step: DragStep, start: DragStep) -> RenderedView:
+        features = self._features(step, request.block)
+        match request.view:
             case "colours":
-                return views.colours_view(features, self._colours(start, asked.block))
+                return views.colours_view(features, self._start(start, request.block)[1])
             case "channel":
-                return views.channel_view(features, min(asked.rank, len(features.whole)))
-            case "cosine" | "L2":
-                return views.similarity_view(features, asked.pixel, self.generator.image_size, asked.view)
+                return views.channel_view(features, min(request.rank, len(features.whole)))
+            case "similarity" | "L2":
+                return views.similarity_view(features, request.pixel, self.generator.image_size, request.view)
             case "difference":
-                return views.difference_view(features, self._start(start, asked.block))
+                return views.difference_view(features, self._start(start, request.block)[0])
             case "cost":
-                point = min(asked.point, max(len(step.handles) - 1, 0))
+                point = min(request.point, max(len(step.handles) - 1, 0))
                 return views.cost_view(step, point, self.config, self._record, self._picture(step))
 
     def _picture(self, step: DragStep) -> np.ndarray:
-        kept = self._kept
-        if kept.picture is None or kept.drawn is not step.ws:
-            kept.picture, kept.drawn = step.pixels(), step.ws
-        return kept.picture
+        cache = self._cache
+        if cache.picture is None or cache.picture_of is not step.ws:
+            cache.picture, cache.picture_of = step.pixels(), step.ws
+        return cache.picture
 
     def _features(self, step: DragStep, block: int) -> FeatureMap:
-        kept = self._kept
-        if kept.features is None or kept.of is None or kept.of[0] is not step.ws or kept.of[1] != block:
-            kept.features, kept.of = step.features(block), (step.ws, block)
-        return kept.features
+        cache = self._cache
+        if cache.features is None or not _is_of(cache.features_of, step, block):
+            cache.features, cache.features_of = step.features(block), (step.ws, block)
+        return cache.features
 
-    def _start(self, start: DragStep, block: int) -> FeatureMap:
-        self._fit(start, block)
-        assert self._kept.start is not None
-        return self._kept.start
+    def _start(self, start: DragStep, block: int) -> tuple[FeatureMap, FeatureColours]:
+        """The map at the start, and colours fitted to it: it is known during the whole drag, so the colours stay."""
+        cache = self._cache
+        if cache.start is None or cache.colours is None or not _is_of(cache.start_of, start, block):
+            cache.start, cache.colours = start.features(block), FeatureColours.fit(start, block)
+            cache.start_of = (start.ws, block)
+        return cache.start, cache.colours
 
-    def _colours(self, start: DragStep, block: int) -> FeatureColours:
-        """Fitted to the start of the drag, which is known while it runs: a colour stays what it is."""
-        self._fit(start, block)
-        assert self._kept.colours is not None
-        return self._kept.colours
 
-    def _fit(self, start: DragStep, block: int) -> None:
-        kept = self._kept
-        if kept.fitted is None or kept.fitted[0] is not start.ws or kept.fitted[1] != block:
-            kept.start, kept.colours = start.features(block), FeatureColours.fit(start, block)
-            kept.fitted = (start.ws, block)
+def _is_of(origin: tuple[Tensor, int] | None, step: DragStep, block: int) -> bool:
+    return origin is not None and origin[0] is step.ws and origin[1] == block

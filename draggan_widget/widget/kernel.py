@@ -1,4 +1,4 @@
-"""What the widget knows of the notebook kernel around it. Everything here works, and says nothing, without one."""
+"""What the widget knows about the notebook kernel that runs it. All of it also works without a kernel."""
 
 import asyncio
 import inspect
@@ -7,25 +7,25 @@ from collections.abc import Callable
 
 from IPython.core.getipython import get_ipython
 
-BLOCKED_AFTER = 0.5  # seconds the main loop may take to answer before it counts as busy
+BLOCKED_AFTER = 0.5  # seconds; a main loop that takes longer to answer counts as busy
 
 
 def cell_identity() -> tuple[str, str] | None:
-    """(which cell, which execution of it) runs now; None outside a notebook."""
+    """(the cell that runs now, this execution of it); None outside a notebook."""
     shell = get_ipython()
     parent = getattr(shell, "get_parent", dict)() if shell is not None else {}
     execution = parent.get("header", {}).get("msg_id")
     if not execution:
         return None
     cell = parent.get("metadata", {}).get("cellId") or parent.get("content", {}).get("code", "")
-    return (cell, execution) if cell else None  # no cell: made by the handler of another widget
+    return (cell, execution) if cell else None  # without a cell: a handler of another widget runs
 
 
 def keep_subshell(comm: object) -> None:
-    """Let messages from the browser be read on the subshell that it names.
+    """Read messages from the browser on the subshell that they name.
 
-    ipykernel 7.4 reads them on the shell that the widget last sent on: for one made in a cell, once that cell ended.
-    Other versions have no such choice and are left alone.
+    ipykernel 7.4 reads them on the shell that the widget last sent on: for a widget made in a cell, only once that cell
+    has ended. Other versions do not choose a shell and are left alone.
     """
     route = getattr(comm, "_reply_subshell_for", None)
     if callable(route) and list(inspect.signature(route).parameters) == ["data", "default"]:
@@ -40,7 +40,7 @@ class MainLoop:
             self._loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
         except RuntimeError:
             self._loop = None
-        self._asked: float | None = None
+        self._ping_sent: float | None = None
 
     def call(self, job: Callable[[], None]) -> None:
         """Run `job` on the main thread soon; at once where there is no loop."""
@@ -50,16 +50,16 @@ class MainLoop:
             self._loop.call_soon_threadsafe(job)
 
     def blocked(self) -> bool:
-        """Whether the main thread is busy with a cell, so that no message from the browser can be heard."""
+        """Whether the main thread is busy with a cell, so that the kernel hears no message from the browser."""
         if self._loop is None or self._loop.is_closed():
             return False
         now = time.monotonic()
-        asked = self._asked
-        if asked is None:
-            self._asked = now
-            self._loop.call_soon_threadsafe(self._answered)
+        sent = self._ping_sent
+        if sent is None:
+            self._ping_sent = now
+            self._loop.call_soon_threadsafe(self._on_answer)
             return False
-        return now - asked > BLOCKED_AFTER
+        return now - sent > BLOCKED_AFTER
 
-    def _answered(self) -> None:
-        self._asked = None
+    def _on_answer(self) -> None:
+        self._ping_sent = None

@@ -1,45 +1,42 @@
-"""Work of which only the newest matters, on a worker of its own.
-
-A slider or a pointer asks far more often than one sees.
-"""
+"""A worker that runs only the latest job of each kind: a slider or a pointer asks more often than one can see."""
 
 import threading
 from collections.abc import Callable
 
-from draggan_widget.session.worker import Runner
+from draggan_widget.session.worker import Worker
 
 
-class Newest:
-    """Of each kind of job runs the one asked last; one is under way at a time, and one of each kind waits.
+class LatestWorker:
+    """Runs jobs one at a time; of each kind at most one waits, and a later one replaces it.
 
     Args:
-        name: of the worker's thread.
-        failed: takes what a job raised.
+        name: name of the worker's thread.
+        on_error: called on the worker with the error that a job raised.
     """
 
-    def __init__(self, name: str, failed: Callable[[Exception], None]):
-        self._runner, self._failed = Runner(name), failed
+    def __init__(self, name: str, on_error: Callable[[Exception], None]):
+        self._worker, self._on_error = Worker(name), on_error
         self._lock = threading.Lock()
         self._waiting: dict[str, Callable[[], None]] = {}
 
-    def ask(self, kind: str, job: Callable[[], None]) -> None:
-        """Have `job` done soon, unless another of its kind is asked for first; any thread, dropped once closed."""
+    def submit(self, kind: str, job: Callable[[], None]) -> None:
+        """Run `job` soon, unless another of its kind comes first; any thread. It is dropped once closed."""
         with self._lock:
             new = kind not in self._waiting
             self._waiting[kind] = job
         if new:
-            self._runner.submit(lambda: self._take(kind))
+            self._worker.submit(lambda: self._run_latest(kind))
 
     def close(self) -> None:
-        """End the worker after the job under way. Idempotent."""
-        self._runner.close()
+        """End the worker after the current job. Idempotent."""
+        self._worker.close()
 
-    def _take(self, kind: str) -> None:
+    def _run_latest(self, kind: str) -> None:
         with self._lock:
             job = self._waiting.pop(kind)
-        if self._runner.closed:
+        if self._worker.closed:
             return
         try:
             job()
-        except Exception as error:  # noqa: BLE001 - whatever went wrong is said in the widget
-            self._failed(error)
+        except Exception as error:  # noqa: BLE001 - any error is shown in the widget
+            self._on_error(error)

@@ -1,4 +1,4 @@
-"""The widgets that are open: ipywidgets never lets one go by itself."""
+"""The list of open widgets, and closing one with all its parts: ipywidgets itself keeps every widget for good."""
 
 import weakref
 from collections.abc import Callable
@@ -11,17 +11,21 @@ _open: "weakref.WeakSet[Closable]" = weakref.WeakSet()
 
 @runtime_checkable
 class Closable(Protocol):
-    """What the registry needs of a widget: the cell it came from, as `kernel.cell_identity` has it, and its end."""
+    """A widget that can be listed here.
+
+    Attributes:
+        cell: the cell that made it, as `kernel.cell_identity` gives it; None outside a notebook.
+    """
 
     cell: tuple[str, str] | None
 
     def close(self) -> None:
-        """End its worker."""
+        """End its worker and remove the view."""
         ...
 
 
-def note(widget: Closable) -> None:
-    """Note a new widget; running a cell again closes what the same cell opened in an earlier execution."""
+def register(widget: Closable) -> None:
+    """Add a new widget; close those that an earlier execution of the same cell opened."""
     cell = widget.cell
     for other in list(_open):
         if cell is not None and other.cell is not None and other.cell[0] == cell[0] and other.cell[1] != cell[1]:
@@ -29,21 +33,21 @@ def note(widget: Closable) -> None:
     _open.add(widget)
 
 
-def forget(widget: Closable) -> None:
-    """A widget was closed."""
+def unregister(widget: Closable) -> None:
+    """Remove a closed widget."""
     _open.discard(widget)
 
 
 def close_all() -> int:
-    """Close every open widget, replay and inspector: workers end, device memory goes. Returns how many there were."""
+    """Close every open widget, replay and inspector, and release the device memory. Returns how many were open."""
     widgets = list(_open)
     for widget in widgets:
         widget.close()
     return len(widgets)
 
 
-def weakly(method: "weakref.WeakMethod[Callable[..., None]]") -> Callable[..., None]:
-    """A call that does nothing once its object is gone: the worker must not keep a widget alive."""
+def weak_callback(method: "weakref.WeakMethod[Callable[..., None]]") -> Callable[..., None]:
+    """A function that calls a method while its object exists, so that a worker does not keep a widget alive."""
 
     def call(*arguments: object) -> None:
         bound = method()
@@ -53,12 +57,12 @@ def weakly(method: "weakref.WeakMethod[Callable[..., None]]") -> Callable[..., N
     return call
 
 
-def close_part(widget: Widget) -> None:
-    """Close a widget, what lies in it, and the layout and style of each. Idempotent."""
+def close_tree(widget: Widget) -> None:
+    """Close a widget, the widgets in it, and the layout and style of each. Idempotent."""
     if isinstance(widget, Box):
         for child in widget.children:
-            close_part(child)
-    # looked up by name: ipywidgets gives the classes of widgets that have them no common name
+            close_tree(child)
+    # looked up by name: ipywidgets has no common base class of the widgets with a layout or style
     for part in (getattr(widget, name, None) for name in ("layout", "style")):
         if isinstance(part, Widget):
             part.close()

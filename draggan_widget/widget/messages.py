@@ -1,4 +1,4 @@
-"""The wire between browser and kernel, parsed once. The browser sends wishes, the kernel facts.
+"""Messages between browser and kernel, parsed once. The browser sends wishes, the kernel sends facts.
 
 tests/golden/messages.json holds an example of every message; docs/architecture.md has the rules.
 """
@@ -12,20 +12,26 @@ import numpy as np
 from draggan_widget.engine.edit import Edit
 from draggan_widget.errors import DragganError
 from draggan_widget.geometry import Point
+from draggan_widget.widget.views import ViewName
 
-OverlayWord = Literal["none", "colours", "difference", "similarity", "L2", "channel", "cost"]
-Name = Literal["start", "stop", "undo", "redo", "reset"]
-MaskWish = Literal["keep", "none", "buffer"]
-FARTHEST = 1e6  # image px; whether a point lies in the picture is checked with the picture
+OverlayView = Literal["none", ViewName]
+CommandName = Literal["start", "stop", "undo", "redo", "reset"]
+MaskWord = Literal["keep", "none", "buffer"]
+FARTHEST = 1e6  # image px; a bound for any picture: whether a point lies inside is checked where its size is known
 
 
 class MessageError(DragganError, ValueError):
-    """A message from the browser is not one of ours."""
+    """A message from the browser has an unknown type or a wrong field."""
 
 
 @dataclass(frozen=True)
 class Hello:
-    """A view was drawn."""
+    """A view was opened.
+
+    Attributes:
+        client: random name of the view, in every message.
+        colab: whether the view is in Google Colab.
+    """
 
     client: str
     colab: bool
@@ -33,42 +39,70 @@ class Hello:
 
 @dataclass(frozen=True)
 class EditWish:
-    """The whole edit, with the revision it was drawn on."""
+    """A new edit, as a whole.
+
+    Attributes:
+        client: name of the view.
+        rid: number of the request, which the answer repeats.
+        revision: revision that the edit was drawn on.
+        handles: handle points, (x, y) in image px.
+        targets: target points, (x, y) in image px.
+        mask: "keep" the current mask, "none", or the one in the "buffer".
+        mask_bytes: the mask in the buffer, one byte per pixel.
+        locked: whether each point is locked.
+    """
 
     client: str
     rid: int
     revision: int
     handles: tuple[Point, ...]
     targets: tuple[Point, ...]
-    mask: MaskWish
+    mask: MaskWord
     mask_bytes: bytes | None
     locked: tuple[bool, ...]
 
     def edit(self, current: Edit, image_size: tuple[int, int]) -> Edit:
-        """The edit it asks for, given the current one and the picture's (height, width)."""
+        """The new edit, given the current one and the picture's (height, width).
+
+        Raises:
+            MessageError: the mask has not one byte per pixel.
+            EditError: points or mask are no valid edit.
+        """
         if self.mask == "keep":
             return Edit(self.handles, self.targets, current.mask, self.locked)
         if self.mask_bytes is None:
             return Edit(self.handles, self.targets, None, self.locked)
         height, width = image_size
         if len(self.mask_bytes) != height * width:
-            raise MessageError(f"the mask has {len(self.mask_bytes)} bytes; expected {width} x {height}, one a pixel")
+            raise MessageError(f"the mask has {len(self.mask_bytes)} bytes; expected {width} x {height}, one per pixel")
         mask = np.frombuffer(self.mask_bytes, np.uint8).reshape(height, width)
         return Edit(self.handles, self.targets, mask, self.locked)
 
 
 @dataclass(frozen=True)
 class Command:
-    """A button without numbers."""
+    """A button that needs no number.
+
+    Attributes:
+        client: name of the view.
+        rid: number of the request.
+        name: the button.
+    """
 
     client: str
     rid: int
-    name: Name
+    name: CommandName
 
 
 @dataclass(frozen=True)
 class StepWish:
-    """Make n steps."""
+    """Make some steps.
+
+    Attributes:
+        client: name of the view.
+        rid: number of the request.
+        n: number of steps, 1 to 1000.
+    """
 
     client: str
     rid: int
@@ -77,7 +111,14 @@ class StepWish:
 
 @dataclass(frozen=True)
 class SeedWish:
-    """Another start latent; None: the next seed, the present truncation."""
+    """Take another start latent.
+
+    Attributes:
+        client: name of the view.
+        rid: number of the request.
+        seed: the seed; None takes the next one.
+        truncation_psi: the truncation; None keeps the current one.
+    """
 
     client: str
     rid: int
@@ -87,7 +128,15 @@ class SeedWish:
 
 @dataclass(frozen=True)
 class SettingsWish:
-    """Other settings of the next drag; None keeps one."""
+    """Change settings of the next drag; None keeps a setting.
+
+    Attributes:
+        client: name of the view.
+        rid: number of the request.
+        preset: name of a preset.
+        max_steps: cap of a drag, steps.
+        latent_space: "W" or "W+".
+    """
 
     client: str
     rid: int
@@ -98,16 +147,27 @@ class SettingsWish:
 
 @dataclass(frozen=True)
 class OverlayWish:
-    """Another view over the picture."""
+    """Show another overlay.
+
+    Attributes:
+        client: name of the view.
+        rid: number of the request.
+        view: way to show the feature map, or "none".
+    """
 
     client: str
     rid: int
-    view: OverlayWord
+    view: OverlayView
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A frame was drawn: one credit."""
+    """A frame was shown: one credit comes back.
+
+    Attributes:
+        client: name of the view.
+        seq: number of the frame.
+    """
 
     client: str
     seq: int
@@ -115,7 +175,11 @@ class Shown:
 
 @dataclass(frozen=True)
 class Tick:
-    """Colab asks for the newest frame."""
+    """A view in Colab asks for the newest frame.
+
+    Attributes:
+        client: name of the view.
+    """
 
     client: str
 
@@ -124,10 +188,14 @@ Wish = Hello | EditWish | Command | StepWish | SeedWish | SettingsWish | Overlay
 
 
 def parse(content: Any, buffers: Sequence[Any] = ()) -> Wish:
-    """One message from the browser.
+    """Parse one message from the browser.
+
+    Args:
+        content: the message, as JSON gives it.
+        buffers: its binary buffers.
 
     Raises:
-        MessageError: it is not one of ours, or a field has the wrong type.
+        MessageError: the message has an unknown type, or a field has a wrong type or value.
     """
     if not isinstance(content, dict):
         raise MessageError(f"the message is a {type(content).__name__}; expected an object")
@@ -137,24 +205,24 @@ def parse(content: Any, buffers: Sequence[Any] = ()) -> Wish:
         case "hello":
             return Hello(client, _field(content, "colab", bool))
         case "edit":
-            return _edit(content, client, buffers)
+            return _parse_edit(content, client, buffers)
         case "start" | "stop" | "undo" | "redo" | "reset":
             return Command(client, _field(content, "rid", int), kind)
         case "step":
-            return StepWish(client, _field(content, "rid", int), _between(content, "n", 1, 1000))
+            return StepWish(client, _field(content, "rid", int), _whole_number(content, "n", 1, 1000))
         case "seed":
-            seed = None if content.get("seed") is None else _between(content, "seed", 0, 2**32 - 1)
-            return SeedWish(client, _field(content, "rid", int), seed, _number(content, "truncation_psi"))
+            seed = None if content.get("seed") is None else _whole_number(content, "seed", 0, 2**32 - 1)
+            return SeedWish(client, _field(content, "rid", int), seed, _optional_number(content, "truncation_psi"))
         case "settings":
             return SettingsWish(
                 client,
                 _field(content, "rid", int),
-                _optional(content, "preset", str),
-                _optional(content, "max_steps", int),
-                _optional(content, "latent_space", str),
+                _optional_field(content, "preset", str),
+                _optional_field(content, "max_steps", int),
+                _optional_field(content, "latent_space", str),
             )
         case "overlay":
-            return OverlayWish(client, _field(content, "rid", int), _view(content))
+            return OverlayWish(client, _field(content, "rid", int), _parse_view(content))
         case "shown":
             return Shown(client, _field(content, "seq", int))
         case "tick":
@@ -162,9 +230,9 @@ def parse(content: Any, buffers: Sequence[Any] = ()) -> Wish:
     raise MessageError(f"the message has type {kind!r}, which this version does not know; reload the page")
 
 
-def _edit(content: dict[str, Any], client: str, buffers: Sequence[Any]) -> EditWish:
+def _parse_edit(content: dict[str, Any], client: str, buffers: Sequence[Any]) -> EditWish:
     points = _field(content, "points", list)
-    pairs = [(_point(point, "handle"), _point(point, "target")) for point in points]
+    pairs = [(_parse_point(point, "handle"), _parse_point(point, "target")) for point in points]
     mask = _field(content, "mask", str)
     if mask not in ("keep", "none", "buffer"):
         raise MessageError(f"mask is {mask!r}; expected 'keep', 'none' or 'buffer'")
@@ -178,12 +246,12 @@ def _edit(content: dict[str, Any], client: str, buffers: Sequence[Any]) -> EditW
         targets=tuple(target for _, target in pairs),
         mask=mask,
         mask_bytes=bytes(buffers[0]) if mask == "buffer" else None,
-        locked=tuple(_lock(point) for point in points),
+        locked=tuple(_parse_lock(point) for point in points),
     )
 
 
-def _view(content: dict[str, Any]) -> OverlayWord:
-    views: tuple[OverlayWord, ...] = get_args(OverlayWord)
+def _parse_view(content: dict[str, Any]) -> OverlayView:
+    views: tuple[OverlayView, ...] = get_args(OverlayView)
     for view in views:
         if view == content.get("view"):
             return view
@@ -197,11 +265,11 @@ def _field(content: dict[str, Any], name: str, kind: type) -> Any:
     return value
 
 
-def _optional(content: dict[str, Any], name: str, kind: type) -> Any:
+def _optional_field(content: dict[str, Any], name: str, kind: type) -> Any:
     return None if content.get(name) is None else _field(content, name, kind)
 
 
-def _number(content: dict[str, Any], name: str) -> float | None:
+def _optional_number(content: dict[str, Any], name: str) -> float | None:
     value = content.get(name)
     if value is None:
         return None
@@ -210,21 +278,21 @@ def _number(content: dict[str, Any], name: str) -> float | None:
     return float(value)
 
 
-def _lock(point: dict[str, Any]) -> bool:
+def _parse_lock(point: dict[str, Any]) -> bool:
     locked = point.get("locked", False)
     if not isinstance(locked, bool):
         raise MessageError(f"locked is {locked!r}; expected true or false")
     return locked
 
 
-def _between(content: dict[str, Any], name: str, low: int, high: int) -> int:
+def _whole_number(content: dict[str, Any], name: str, low: int, high: int) -> int:
     value = _field(content, name, int)
     if not low <= value <= high:
         raise MessageError(f"{name} is {value}; expected {low} to {high}")
     return value
 
 
-def _point(point: Any, end: str) -> Point:
+def _parse_point(point: Any, end: str) -> Point:
     pair = point.get(end) if isinstance(point, dict) else None
     if not isinstance(pair, list) or len(pair) != 2 or any(type(value) not in (int, float) for value in pair):
         raise MessageError(f"{end} is {pair!r}; expected [x, y]")

@@ -1,8 +1,8 @@
-"""What lies over the widget's picture: a view of the supervised feature map, or an array from Python.
+"""The overlay on the widget's picture: a view of the supervised feature map, or an array from Python.
 
-A view is computed on the session's worker whenever it rests, and is taken away while a drag runs: a map of the state
-before would say wrong things about the picture under it, and one a step would cost the drag its speed. An array from
-Python stays until it is taken away. The browser enlarges either smoothly to the picture.
+A view is computed on the session's worker whenever no drag runs, and is removed while one runs: the map of an older
+state would not fit the picture under it, and a map at every step would slow the drag down. An array from Python stays
+until it is removed. The browser enlarges either smoothly to the picture.
 """
 
 import io
@@ -15,36 +15,42 @@ from torch import Tensor
 
 from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import ConfigError
+from draggan_widget.geometry import Point
 from draggan_widget.inspection.cost_surface import tracking_cost
-from draggan_widget.inspection.feature_maps import FeatureColours, channels_by_variance, difference, similarity
+from draggan_widget.inspection.feature_maps import FeatureColours
 from draggan_widget.inspection.records import recorded_config
 from draggan_widget.session import events
-from draggan_widget.session.session import DragSession
+from draggan_widget.session.session import DragSession, controller_of
+from draggan_widget.widget import views
 from draggan_widget.widget.frames import Send
-from draggan_widget.widget.messages import OverlayWord
-from draggan_widget.widget.views import heat
+from draggan_widget.widget.messages import OverlayView
+from draggan_widget.widget.views import ViewName
 
 OPACITY = 0.6
 
 
 class Overlays:
-    """One session's overlay, told to every client.
+    """The overlay of one session, sent to every client.
 
     Args:
-        session: whose maps.
-        send: puts one message with buffers on the wire; any thread.
+        session: the session whose feature map is shown.
+        send: sends one message with buffers to the browser; any thread.
     """
 
     def __init__(self, session: DragSession, send: Send):
         self._session, self._send = session, send
         self._lock = threading.Lock()
-        self._view: OverlayWord | Literal["given"] = "none"
+        self._view: OverlayView | Literal["given"] = "none"
         self._opacity = OPACITY
         self._png: bytes | None = None
-        self._asked = False
+        self._queued = False
 
-    def give(self, array: np.ndarray | Tensor | None, opacity: float) -> None:
-        """Show an array, or nothing; ConfigError where it is no picture."""
+    def show_array(self, array: np.ndarray | Tensor | None, opacity: float) -> None:
+        """Show an array; None shows nothing.
+
+        Raises:
+            ConfigError: the array cannot be shown as a picture, or the opacity is not from 0 to 1.
+        """
         number = isinstance(opacity, (int, float, np.number)) and not isinstance(opacity, bool)
         if not (number and 0.0 <= opacity <= 1.0):
             raise ConfigError(f"opacity is {opacity!r}; expected a number from 0 to 1")
@@ -53,22 +59,22 @@ class Overlays:
             self._view, self._png, self._opacity = "none" if png is None else "given", png, float(opacity)
         self.tell()
 
-    def choose(self, view: OverlayWord) -> None:
-        """Show a view of the map, or nothing; cheap, any thread."""
+    def choose(self, view: OverlayView) -> None:
+        """Show a view of the map; "none" shows nothing. Cheap, any thread."""
         with self._lock:
             self._view, self._png, self._opacity = view, None, OPACITY
         self.tell()
         self.refresh()
 
     def tell(self) -> None:
-        """What is shown now; without a buffer nothing is."""
+        """Send the current overlay; a message without a buffer shows nothing."""
         with self._lock:
             content: dict[str, Any] = {"type": "overlay", "view": self._view, "opacity": self._opacity}
             buffers = [] if self._png is None else [self._png]
         self._send({**content, "shown": bool(buffers)}, buffers)
 
     def handle(self, event: events.Event) -> None:
-        """Take a view away when a drag starts, and bring it when it rests."""
+        """Remove a view when a drag starts, and compute it again when the state changed and no drag runs."""
         if self._view in ("none", "given"):
             return
         if isinstance(event, events.Started):
@@ -79,25 +85,25 @@ class Overlays:
             self.refresh()
 
     def refresh(self) -> None:
-        """Have the worker compute the view, once for all who ask before it begins."""
+        """Compute the view on the worker, once for all requests that come before it begins."""
         with self._lock:
-            needless = self._asked or self._view in ("none", "given")
-            self._asked = self._asked or not needless
+            needless = self._queued or self._view in ("none", "given")
+            self._queued = self._queued or not needless
         if not needless:
-            self._session.runner.submit(self._compute)
+            controller_of(self._session).worker.submit(self._compute)
 
     def _compute(self) -> None:
-        """On the worker, at rest."""
+        """Compute and send the view, on the worker, unless a drag runs."""
         with self._lock:
-            self._asked, view = False, self._view
+            self._queued, view = False, self._view
         if self._session.status != "idle" or view in ("none", "given"):
             return
         step = self._session.current
         try:
-            png = _png(self._pixels(view, step))
-        except Exception as error:  # noqa: BLE001 - a map that cannot be shown is said in the widget
+            png = _png(self._render(view, step))
+        except Exception as error:  # noqa: BLE001 - a map that cannot be shown is reported in the widget
             with self._lock:
-                self._png = None  # else that of another state would stay over this one
+                self._png = None  # else the map of another state would stay over this one
             self.tell()
             self._send({"type": "failed", "message": str(error), "rid": None, "client": None}, [])
             return
@@ -107,38 +113,38 @@ class Overlays:
             self._png = png
         self.tell()
 
-    def _pixels(self, view: str, step: DragStep) -> np.ndarray:
-        block = self._session.config.block
-        start = self._session.record[0] if len(self._session.record) else step
+    def _render(self, view: ViewName, step: DragStep) -> np.ndarray:
+        session = self._session
+        block, size, record = session.config.block, session.generator.image_size, session.record
+        start = record[0] if len(record) else step
         features = step.features(block)
-        if view == "colours":
-            return FeatureColours.fit(start, block).of(features)
-        if view == "difference":
-            return heat(difference(features, start.features(block)))
-        if view == "channel":
-            return heat(features.whole[int(channels_by_variance(features)[0])].cpu().numpy())
-        if not step.handles:
-            raise ConfigError("there are no points; this view is that of the last handle; set one")
-        if view == "cost":
-            return self._cost(step)
-        size = self._session.generator.image_size
-        return heat(similarity(features, step.handles[-1], size, "L2" if view == "L2" else "cosine"))
+        match view:
+            case "colours":
+                return views.colours_view(features, FeatureColours.fit(start, block)).pixels
+            case "difference":
+                return views.difference_view(features, start.features(block)).pixels
+            case "channel":
+                return views.channel_view(features, 1).pixels
+            case "similarity" | "L2":
+                return views.similarity_view(features, _last_handle(step), size, view).pixels
+            case "cost":
+                _last_handle(step)
+                found = tracking_cost(step, len(step.handles) - 1, recorded_config(record) or session.config, record)
+                return _as_colours(views.cost_at_pixels(found, size))
 
-    def _cost(self, step: DragStep) -> np.ndarray:
-        """The square that was searched, in colours; see-through around it."""
-        record = self._session.record
-        found = tracking_cost(step, len(step.handles) - 1, recorded_config(record) or self._session.config, record)
-        values = np.full(self._session.generator.image_size, np.nan)
-        values[np.ix_(np.rint(found.ys).astype(int), np.rint(found.xs).astype(int))] = found.cost
-        return _as_colours(values)
+
+def _last_handle(step: DragStep) -> Point:
+    if not step.handles:
+        raise ConfigError("there are no points; this view is that of the last handle; set one")
+    return step.handles[-1]
 
 
 def _as_colours(array: np.ndarray | Tensor) -> np.ndarray:
-    """An array as 8-bit colours; numbers that are not finite become see-through."""
+    """An array as 8-bit colours; numbers that are not finite become transparent."""
     array = array.detach().cpu().numpy() if isinstance(array, Tensor) else np.asarray(array)
     if array.ndim == 2 and array.size and array.dtype.kind in "biuf":  # a mask, whole numbers or floats
-        clear = np.where(np.isfinite(array), 255, 0).astype(np.uint8)
-        return np.concatenate([heat(array.astype(np.float64)), clear[..., None]], axis=2)
+        alpha = np.where(np.isfinite(array), 255, 0).astype(np.uint8)
+        return np.concatenate([views.heat(array.astype(np.float64)), alpha[..., None]], axis=2)
     if array.ndim == 3 and array.size and array.shape[2] in (3, 4) and array.dtype == np.uint8:
         return array
     raise ConfigError(

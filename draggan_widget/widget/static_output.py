@@ -1,4 +1,4 @@
-"""What of the widget stays without a kernel: an image in its output, a poster in its saved state, `snapshot()`."""
+"""What remains of the widget without a kernel: an image in its output, a poster in its saved state, `snapshot()`."""
 
 from base64 import b64encode
 from typing import Any
@@ -11,11 +11,11 @@ from draggan_widget.session.session import DragSession
 from draggan_widget.widget.frames import Frames
 
 
-class Still(anywidget.AnyWidget):
-    """A widget that leaves its picture behind.
+class StaticOutput(anywidget.AnyWidget):
+    """A widget whose output also holds its picture as an image.
 
     Attributes:
-        session: whose picture.
+        session: the session that draws the picture.
     """
 
     session: DragSession
@@ -23,7 +23,7 @@ class Still(anywidget.AnyWidget):
     _poster = traitlets.Bytes(b"").tag(sync=True)
 
     def snapshot(self) -> Image.Image:
-        """The picture as it is now with its points and paths: an ordinary image, which a saved notebook keeps."""
+        """The current picture with its points and paths: an ordinary image, which a saved notebook keeps."""
         return self.session.snapshot()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
@@ -31,6 +31,6 @@ class Still(anywidget.AnyWidget):
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         if data is None:
             return bundle
-        self._poster = self._frames.still() or self._poster
+        self._poster = self._frames.poster_now() or self._poster
         image = {"image/jpeg": b64encode(self._poster).decode()} if self._poster else {}
         return {**data, "text/plain": repr(self), **image}, metadata

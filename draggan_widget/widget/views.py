@@ -1,4 +1,4 @@
-"""Ways to look at a feature map, as pixels: for the inspector and for the overlay of the widget.
+"""Ways to show a feature map as pixels, for the inspector and for the widget's overlay.
 
 The numbers come from `inspection`; here they only become colours.
 """
@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, UInt8
+from matplotlib import colormaps
 
 from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.record import DragRecord
@@ -15,62 +16,63 @@ from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import ConfigError
 from draggan_widget.generators.feature_map import FeatureMap
 from draggan_widget.geometry import Point
-from draggan_widget.inspection.cost_surface import tracking_cost
+from draggan_widget.inspection.cost_surface import TrackingCost, tracking_cost
 from draggan_widget.inspection.feature_maps import FeatureColours, channels_by_variance, difference, similarity
 
-ViewName = Literal["colours", "channel", "cosine", "L2", "difference", "cost"]
-COLOUR_MAP = "viridis"  # even to the eye, also to the colour-blind
+SimilarityView = Literal["similarity", "L2"]
+ViewName = Literal["colours", "difference", "similarity", "L2", "channel", "cost"]
+COLOUR_MAP = "viridis"  # even in lightness, also for colour-blind readers
 
 
 @dataclass(frozen=True)
-class Looked:
-    """A view of a map.
+class RenderedView:
+    """A view of a feature map as pixels.
 
     Attributes:
-        pixels: as large as the map, or as the picture for the tracker's cost.
-        words: what the colours mean.
+        pixels: the view, as large as the map, or as the picture for the tracker's cost.
+        caption: the meaning of the colours.
         chosen: the pixel that the tracker took, (x, y) in image px; None in the other views.
     """
 
     pixels: UInt8[np.ndarray, "height width 3"]
-    words: str
+    caption: str
     chosen: Point | None = None
 
 
 def heat(values: Float[np.ndarray, "height width"]) -> UInt8[np.ndarray, "height width 3"]:
     """Numbers as colours, the smallest dark and the largest light; one that is not finite counts as the smallest."""
-    from matplotlib import colormaps  # here: a widget that shows no map need not wait for matplotlib
-
     finite = np.isfinite(values)
     low, high = (values[finite].min(), values[finite].max()) if finite.any() else (0.0, 0.0)
     shares = np.where(finite, values - low, 0.0) / (high - low if high > low else 1.0)
     return colormaps[COLOUR_MAP](shares, bytes=True)[..., :3]
 
 
-def colours_view(features: FeatureMap, colours: FeatureColours) -> Looked:
-    """The map's three main directions as red, green and blue."""
+def colours_view(features: FeatureMap, colours: FeatureColours) -> RenderedView:
+    """The three principal components of the map as red, green and blue."""
     shares = " ".join(f"{100 * share:.0f} %" for share in colours.explained)
-    return Looked(colours.of(features), f"three main directions as red, green, blue: {shares} of the variance")
+    return RenderedView(colours.of(features), f"three main directions as red, green, blue: {shares} of the variance")
 
 
-def channel_view(features: FeatureMap, rank: int) -> Looked:
-    """One channel; rank 1 is the one that varies most over the map."""
+def channel_view(features: FeatureMap, rank: int) -> RenderedView:
+    """One channel; rank 1 is the channel that varies most over the map."""
     channel = int(channels_by_variance(features)[rank - 1])
     values = features.whole[channel].cpu().numpy()
-    return Looked(heat(values), f"channel {channel}, number {rank} by variance: {_range(values)}")
+    return RenderedView(heat(values), f"channel {channel}, number {rank} by variance: {_range(values)}")
 
 
-def similarity_view(features: FeatureMap, pixel: Point, image_size: tuple[int, int], measure: str) -> Looked:
-    """How alike every place is to one pixel; light is alike for the cosine, dark for a distance."""
-    values = similarity(features, pixel, image_size, measure)
-    what = "cosine similarity" if measure == "cosine" else f"{measure} distance"
-    return Looked(heat(values), f"{what} to the pixel ({pixel[0]:g}, {pixel[1]:g}): {_range(values)}")
+def similarity_view(
+    features: FeatureMap, pixel: Point, image_size: tuple[int, int], view: SimilarityView
+) -> RenderedView:
+    """How similar each place is to one pixel: by cosine similarity (light is similar) or L2 distance (dark is)."""
+    values = similarity(features, pixel, image_size, "cosine" if view == "similarity" else view)
+    measure = "cosine similarity" if view == "similarity" else f"{view} distance"
+    return RenderedView(heat(values), f"{measure} to the pixel ({pixel[0]:g}, {pixel[1]:g}): {_range(values)}")
 
 
-def difference_view(features: FeatureMap, start: FeatureMap) -> Looked:
-    """How far every place is from what it was at the start."""
+def difference_view(features: FeatureMap, start: FeatureMap) -> RenderedView:
+    """How far the feature at each place is from the feature there at the start."""
     values = difference(features, start)
-    return Looked(heat(values), f"distance to the start: {_range(values)}")
+    return RenderedView(heat(values), f"distance to the start: {_range(values)}")
 
 
 def cost_view(
@@ -79,29 +81,40 @@ def cost_view(
     config: DragConfig,
     record: DragRecord,
     picture: UInt8[np.ndarray, "height width 3"],
-) -> Looked:
-    """The tracker's cost in the square it searched, over the picture in grey; dark is the best.
+) -> RenderedView:
+    """The tracker's cost in the square that it searched, over the picture in grey; dark is the lowest cost.
 
     Args:
-        step: of the drag.
-        point: counted from 0.
-        config: that the step was made with.
-        record: what the step belongs to.
-        picture: of the step.
+        step: a step of a drag.
+        point: number of the point, from 0.
+        config: settings of the step.
+        record: the record that the step belongs to.
+        picture: the picture of the step.
 
     Raises:
-        ConfigError: the step has no such point, or it has not been tracked yet.
-        RecordError: nothing was dragged yet.
+        ConfigError: the step has no such point, or the point has not been tracked yet.
+        RecordError: there was no drag yet.
     """
     if not step.handles:
         raise ConfigError("this step has 0 points; the tracker's cost is that of a handle; set one")
     found = tracking_cost(step, point, config, record)
     grey = (picture.mean(axis=2, keepdims=True) / 2 + 64).astype(np.uint8)
     pixels = np.repeat(grey, 3, axis=2)
-    rows, columns = np.rint(found.ys).astype(int), np.rint(found.xs).astype(int)
-    pixels[np.ix_(rows, columns)] = heat(found.cost)
-    where = f"({found.chosen[0]:g}, {found.chosen[1]:g})"
-    return Looked(pixels, f"cost around handle {point + 1}, least at {where}: {_range(found.cost)}", found.chosen)
+    pixels[_searched_pixels(found)] = heat(found.cost)
+    chosen = f"({found.chosen[0]:g}, {found.chosen[1]:g})"
+    caption = f"cost around handle {point + 1}, least at {chosen}: {_range(found.cost)}"
+    return RenderedView(pixels, caption, found.chosen)
+
+
+def cost_at_pixels(found: TrackingCost, image_size: tuple[int, int]) -> Float[np.ndarray, "height width"]:
+    """The tracker's cost at each pixel that it searched; NaN at the others."""
+    values = np.full(image_size, np.nan)
+    values[_searched_pixels(found)] = found.cost
+    return values
+
+
+def _searched_pixels(found: TrackingCost) -> tuple[np.ndarray, ...]:
+    return np.ix_(np.rint(found.ys).astype(int), np.rint(found.xs).astype(int))
 
 
 def _range(values: Float[np.ndarray, "height width"]) -> str:

@@ -1,4 +1,4 @@
-"""`DragWidget`: a `DragSession` in a notebook cell. Traits and dispatch, nothing else."""
+"""`DragWidget`: a `DragSession` in a notebook cell. This module holds its traits and connects its parts."""
 
 import weakref
 from pathlib import Path
@@ -12,23 +12,35 @@ from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.keep import Keep
 from draggan_widget.generators.generator import Generator
 from draggan_widget.session import events
-from draggan_widget.session.session import DragSession
+from draggan_widget.session.session import DragSession, controller_of
 from draggan_widget.widget import lifecycle
 from draggan_widget.widget.dispatch import Dispatch
-from draggan_widget.widget.download_progress import load_with_words
+from draggan_widget.widget.download_progress import load_with_progress
 from draggan_widget.widget.frames import Frames
 from draggan_widget.widget.kernel import MainLoop, cell_identity, keep_subshell
-from draggan_widget.widget.lifecycle import weakly
+from draggan_widget.widget.lifecycle import weak_callback
 from draggan_widget.widget.overlays import OPACITY
-from draggan_widget.widget.static_output import Still
+from draggan_widget.widget.static_output import StaticOutput
 
 STATIC = Path(__file__).parent / "static"
 
 
-class DragWidget(Still):
-    """Drag points of a generated picture in a notebook cell; `session` is the Python object behind it."""
+class DragWidget(StaticOutput):
+    """Drag points of a generated picture in a notebook cell.
 
-    _esm = (STATIC / "widget.js").read_text("utf-8")  # a Path would be watched, and would keep every widget for good
+    Attributes:
+        session: the Python object behind the widget: edit, record, start, stop, undo.
+
+    Example:
+        >>> from draggan_widget import DragWidget, Edit
+        >>> w = DragWidget(seed=3)  # as a cell's last line, `w` shows the widget
+        >>> w.session.edit = Edit(handles=[(64, 70)], targets=[(72, 70)])
+        >>> w.session.step(2).index
+        2
+        >>> w.close()
+    """
+
+    _esm = (STATIC / "widget.js").read_text("utf-8")  # anywidget would watch a Path, and keep every widget for good
     _css = (STATIC / "widget.css").read_text("utf-8")
 
     image_size = traitlets.List(traitlets.Int(), read_only=True).tag(sync=True)  # [width, height], px
@@ -37,7 +49,7 @@ class DragWidget(Still):
     status = traitlets.Unicode("idle", read_only=True).tag(sync=True)
     max_points = traitlets.Int(64, read_only=True).tag(sync=True)
 
-    cell: tuple[str, str] | None = None  # where it was made; also before __init__ came that far, for `close`
+    cell: tuple[str, str] | None = None  # the cell that made it; `close` reads it even where __init__ refused
 
     def __init__(
         self,
@@ -55,54 +67,59 @@ class DragWidget(Still):
         Args:
             generator: NVIDIA's `G`, a `Generator`, a name or a path; None takes "heads", the small generator of drawn
                 heads that comes with the package: nothing is downloaded.
-            seed: of the first picture, as in the official tools.
-            ws: a start latent of its own; `seed` is then ignored.
-            truncation_psi: of the first picture.
+            seed: seed of the first picture, as in the official tools.
+            ws: start latent, (num_ws, w_dim) or (1, num_ws, w_dim); `seed` is then ignored.
+            truncation_psi: truncation of the first picture; official 0.7.
             label: class of a conditional generator, 0 .. c_dim - 1.
             config: settings of the drags; None takes `DragConfig.for_generator`.
-            keep: feature maps and pictures that `session.record` keeps beside every latent.
+            keep: feature maps and pictures that `session.record` keeps beside every latent; None keeps none.
 
         Raises:
             CheckpointError: the generator cannot be loaded.
-            ConfigError: seed, latent or settings do not fit it.
+            ConfigError: seed, latent, label or settings do not fit the generator.
         """
-        loaded = load_with_words(generator)
+        loaded = load_with_progress(generator)
         self.session = DragSession(
             loaded, seed, ws=ws, truncation_psi=truncation_psi, label=label, config=config, keep=keep
         )
+        self._controller = controller_of(self.session)
         super().__init__()
         keep_subshell(self.comm)
         self.cell = cell_identity()
-        lifecycle.note(self)
+        lifecycle.register(self)
         self._main = MainLoop()
-        put, poster, follow = (weakly(weakref.WeakMethod(own)) for own in (self._put, self._keep_poster, self._follow))
+        methods = (self._put, self._keep_poster, self._follow)
+        put, poster, follow = (weak_callback(weakref.WeakMethod(method)) for method in methods)
         self._frames = Frames(self.session, put, self._main.blocked, poster)
         self._dispatch = Dispatch(self.session, self._frames, put)
         for listener in (self._dispatch.handle, self._frames.handle, self._dispatch.overlays.handle, follow):
-            self.session.subscribe(listener)  # the overlay after the frames: the picture comes first
+            self.session.subscribe(listener)  # overlays after frames: the picture is sent first
         self.on_msg(self._receive)
         self.set_trait("image_size", list(reversed(self.session.generator.image_size)))
         self._set_traits()
 
     @property
     def last_error(self) -> BaseException | None:
-        """What stopped the last drag, or None."""
+        """The error that stopped the last drag, or None."""
         return self.session.last_error
 
     def show_overlay(self, array: np.ndarray | Tensor | None, opacity: float = OPACITY) -> None:
-        """Lay an array over the picture, under the points, until another is shown; None takes it away.
+        """Show an array over the picture, under the points, until another overlay is shown; None removes it.
 
         Args:
-            array: (height, width) of numbers, the least dark and the largest light, NaN see-through; or
+            array: (height, width) of numbers, the smallest dark and the largest light, NaN transparent; or
                 (height, width, 3 or 4) of uint8. It may be smaller than the picture.
-            opacity: 0 to 1.
+            opacity: opacity of the array, 0 to 1.
+
+        Raises:
+            ConfigError: the array has another shape or type, or the opacity is not from 0 to 1.
         """
-        self._dispatch.overlays.give(array, opacity)
+        self._dispatch.overlays.show_array(array, opacity)
 
     def close(self) -> None:
-        """End the worker, let the device memory go and remove the view. Idempotent."""
-        lifecycle.forget(self)
-        if "session" not in vars(self):  # refused by __init__, now forgotten
+        """End the worker, release the device memory and remove the view. Idempotent."""
+        lifecycle.unregister(self)
+        if "session" not in vars(self):  # refused by __init__
             return
         self.session.close()
         if self.comm is not None:
@@ -125,7 +142,7 @@ class DragWidget(Still):
     # Any thread
 
     def _put(self, content: dict[str, Any], buffers: list[bytes]) -> None:
-        if self.comm is not None and not self.session.runner.closed:
+        if self.comm is not None and not self._controller.worker.closed:
             self.send(content, buffers)
 
     def _receive(self, _: object, content: Any, buffers: list[Any]) -> None:

@@ -5,15 +5,19 @@ import io
 import json
 
 import numpy as np
+import pytest
 from browser.lab import Lab
 from browser.test_widget import TIMEOUT
 from PIL import Image
 from playwright.sync_api import Page
 
+pytestmark = pytest.mark.slow  # a kernel or a browser of its own
+
 SETUP = """
 import numpy as np, torch; torch.set_num_threads(1)
 from draggan_widget import DragSession, Edit, FeatureInspector, TrajectoryReplay
 from draggan_widget.inspection.feature_maps import FeatureColours, channels_by_variance, similarity
+from draggan_widget.session.session import controller_of
 from draggan_widget.widget.views import heat
 s = DragSession("heads", seed=3)
 s.edit = Edit(((63.0, 70.0),), ((75.0, 70.0),))
@@ -136,4 +140,4 @@ def load_the_page_again(lab: Lab, page: Page) -> None:
     wait_until_shown(lab, "map", "heat(similarity(s.record[4].features(2), (90.0, 30.0), (128, 128)))")
     for name, drawn in zip(BOARDS, before, strict=True):
         assert np.array_equal(board(page, name), drawn), name
-    assert lab.evaluate_in_kernel("t.close(); f.close(); len(s._core.listeners)") == "0"
+    assert lab.evaluate_in_kernel("t.close(); f.close(); len(controller_of(s).listeners)") == "0"

@@ -2,9 +2,12 @@
 
 import json
 
+import pytest
 from browser.lab import Lab
 from browser.test_widget import SETUP, SHOW_SLOW, TIMEOUT, click, draw_arrow, wait_for, wait_for_picture
 from playwright.sync_api import Page
+
+pytestmark = pytest.mark.slow  # a kernel or a browser of its own
 
 MAP = "root.querySelector('canvas.draggan-map')"
 EXPECTED = """

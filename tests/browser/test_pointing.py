@@ -5,6 +5,8 @@ from browser.lab import Lab
 from browser.test_widget import SETUP, SHOW, TIMEOUT, click, css, draw_arrow, wait_for, wait_for_picture
 from playwright.sync_api import Page
 
+pytestmark = pytest.mark.slow  # a kernel or a browser of its own
+
 
 def opened(lab: Lab, scale: float = 1.0) -> Page:
     page = lab.open([SETUP, SHOW], device_scale_factor=scale)

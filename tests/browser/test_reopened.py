@@ -7,6 +7,8 @@ from browser.test_widget import SETUP, SHOW, TIMEOUT, wait_for
 from nbclient import NotebookClient
 from nbformat.sign import NotebookNotary
 
+pytestmark = pytest.mark.slow  # a kernel or a browser of its own
+
 
 @pytest.fixture(scope="module")
 def saved() -> nbformat.NotebookNode:

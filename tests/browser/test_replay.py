@@ -12,6 +12,8 @@ from playwright.sync_api import Page, Request
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.export.html import to_html
 
+pytestmark = pytest.mark.slow  # a kernel or a browser of its own
+
 HOSTILE = "</script><img src=x onerror=window.harmed=1><script>window.harmed=1</script>"
 Opener = Callable[[DragRecord], Page]
 

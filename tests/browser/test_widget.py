@@ -6,6 +6,8 @@ import pytest
 from browser.lab import Lab
 from playwright.sync_api import Page
 
+pytestmark = pytest.mark.slow  # a kernel or a browser of its own
+
 TESTS = str(Path(__file__).resolve().parents[1])
 SETUP = f"""
 import sys, threading; sys.path.insert(0, {TESTS!r})

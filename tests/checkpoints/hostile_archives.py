@@ -102,14 +102,14 @@ def archives(plant: Plant) -> None:
     listing = bytearray(good)
     first = good.index(b"PK\x01\x02")
     listing[first + 42 : first + 46] = struct.pack("<I", 2**31 - 1)
-    plant("an entry far away", bytes(listing), "wants 30 bytes")
+    plant("an entry far away", bytes(listing), "refers to 30 bytes")
     over = bytearray(good)
     second = good.index(b"PK\x01\x02", first + 4)
     over[second + 42 : second + 46] = over[first + 42 : first + 46]
     plant("entries over each other", bytes(over), "entry")
     sized = bytearray(good)
     sized[first + 20 : first + 28] = struct.pack("<II", 2**30, 2**30)
-    plant("an entry of 2^30", bytes(sized), "lies over another")
+    plant("an entry of 2^30", bytes(sized), "overlaps another")
     secret = bytearray(good)
     secret[first + 8] |= 1
     plant("an encrypted entry", bytes(secret), "compressed or encrypted")

@@ -98,9 +98,11 @@ def globals(plant: Plant) -> None:
 def states(plant: Plant) -> None:
     state = mapping(pair("__setstate__", text("x")))
     plant("BUILD on a list", whole(b"]" + state + b"b"), "sets the state of a list")
-    plant("BUILD on a record", snapshot(module() + state + b"b"), "sets the state of a Record")
+    plant("BUILD on a record", snapshot(module() + state + b"b"), "sets the state of a PersistentObject")
     plant(
-        "BUILD on a global", whole(name("torch._utils._rebuild_parameter") + state + b"b"), "sets the state of a Known"
+        "BUILD on a global",
+        whole(name("torch._utils._rebuild_parameter") + state + b"b"),
+        "sets the state of an AllowedGlobal",
     )
     plant("BUILD on a tensor", with_tensor(tensor() + state + b"b"), "sets the state of a StoredTensor")
     plant("BUILD with a tuple", whole(b"}" + tuple_of(b"N", state) + b"b"), "to a tuple of 2")

@@ -97,11 +97,11 @@ def structures(plant: Plant) -> None:
 def lengths(plant: Plant) -> None:
     huge = struct.pack("<Q", 2**62)
     for key, code in {"BINBYTES8": b"\x8e", "BINUNICODE8": b"\x8d", "FRAME": b"\x95"}.items():
-        plant(f"{key} of 2^62", whole(code + huge + b"N"), "wants 4611686018427387904 bytes")
-        plant(f"{key} of 2^64 - 1", whole(code + b"\xff" * 8 + b"N"), "wants 18446744073709551615 bytes")
+        plant(f"{key} of 2^62", whole(code + huge + b"N"), "refers to 4611686018427387904 bytes")
+        plant(f"{key} of 2^64 - 1", whole(code + b"\xff" * 8 + b"N"), "refers to 18446744073709551615 bytes")
     for key, code in {"BINBYTES": b"B", "BINUNICODE": b"X", "BINSTRING": b"T"}.items():
-        plant(f"{key} of 2^32 - 1", whole(code + b"\xff" * 4 + b"N"), "wants 4294967295 bytes")
-    plant("SHORT_BINBYTES past the end", b"\x80\x04C\xff.", "wants 255 bytes")
+        plant(f"{key} of 2^32 - 1", whole(code + b"\xff" * 4 + b"N"), "refers to 4294967295 bytes")
+    plant("SHORT_BINBYTES past the end", b"\x80\x04C\xff.", "refers to 255 bytes")
     plant("LONG4 of 2^31", whole(b"\x8b" + struct.pack("<I", 2**31) + b"N"), "a number of 2147483648 bytes")
     plant("LONG4 of 1 MB", whole(b"\x8b" + struct.pack("<I", 2**20) + bytes(2**20)), "a number of 1048576 bytes")
     plant("LONG1 of 255", whole(b"\x8a\xff" + b"\x7f" * 255), "a number of 255 bytes")
@@ -117,4 +117,4 @@ def lengths(plant: Plant) -> None:
     plant("a lone surrogate", whole(text("\ud800")), "UnicodeDecodeError")
     plant("text bomb", whole(b"(" + text("\U0001f600" * 1000) * 2000 + b"l"), "bytes of names")
     plant("a long text as a key", whole(b"}" + text("k" * 5000) + b"Ns"), "dict key a Span")
-    plant("a frame past the end", b"\x80\x04\x95" + struct.pack("<Q", 100) + b"N.", "wants 100 bytes")
+    plant("a frame past the end", b"\x80\x04\x95" + struct.pack("<Q", 100) + b"N.", "refers to 100 bytes")

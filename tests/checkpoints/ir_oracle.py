@@ -19,9 +19,9 @@ def run(graph: Graph, x: Tensor, wanted: list[str] | None = None) -> tuple[Tenso
     """Run the graph.
 
     Args:
-        graph: what ``read_graph`` returned.
+        graph: what `read_graph` returned.
         x: the input, (N, 512); or, for a network of styles, one row for each affine in execution order, (N, 23, 512).
-        wanted: ids of layers whose first output to return too; by default ``block_ends(graph)``.
+        wanted: ids of layers whose first output to return too; by default `block_ends(graph)`.
 
     Returns:
         The output, and layer id -> value of the wanted layers, in execution order.

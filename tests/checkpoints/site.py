@@ -12,7 +12,7 @@ Answer = Callable[["Handler"], None]
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """One request; ``server.site`` says what to answer."""
+    """One request; `server.site` says what to answer."""
 
     protocol_version = "HTTP/1.1"
 
@@ -76,7 +76,7 @@ class Site:
 
 
 def serve(handler: Handler, length: int | None = None, ranges: bool = True) -> None:
-    """The file or the part asked for; ``length`` cuts the line after so many bytes of it."""
+    """The file or the part asked for; `length` cuts the line after so many bytes of it."""
     site = handler.site
     place = re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range", ""))
     condition = handler.headers.get("If-Range")

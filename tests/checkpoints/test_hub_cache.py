@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from draggan_widget.checkpoints.hub import cache as hub
-from draggan_widget.checkpoints.hub import pip as download
-from draggan_widget.checkpoints.hub.catalog import MOBILESTYLEGAN_FFHQ
+from draggan_widget.checkpoints.hub import pip as pip_module
+from draggan_widget.checkpoints.hub.catalog import MOBILESTYLEGAN_FFHQ, NAMED
 from draggan_widget.errors import CheckpointError
 
 CONTENT = b"wheel" * 40_000
@@ -44,6 +44,7 @@ with (temporary / "growing").open("wb") as file:
     for start in range(0, len(content), 20_000):
         file.write(content[start : start + 20_000]); file.flush(); time.sleep(0.04)
 """
+WRITE = GROW.replace("time.sleep(0.04)", "")
 FINISH = """
 folder = argument("--dest"); folder.mkdir()
 (temporary / "growing").rename(folder / "tiny_face-1.0-py3-none-any.whl")
@@ -53,7 +54,8 @@ folder = argument("--dest"); folder.mkdir()
 @pytest.fixture
 def cache(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("DRAGGAN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setitem(hub.NAMED, "tiny", TINY)
+    monkeypatch.setattr(pip_module, "POLL_SECONDS", 0.02)
+    monkeypatch.setitem(NAMED, "tiny", TINY)
     return tmp_path / "cache"
 
 
@@ -64,7 +66,7 @@ def pip(tmp_path, monkeypatch):
     def use(script: str) -> None:
         path = tmp_path / "pip.py"
         path.write_text(START + script)
-        monkeypatch.setattr(download, "_pip_command", lambda: [sys.executable, str(path)])
+        monkeypatch.setattr(pip_module, "pip_command", lambda: [sys.executable, str(path)])
 
     return use
 
@@ -79,7 +81,7 @@ def uv(tmp_path, monkeypatch):
         path.write_text(f"#!{sys.executable}\n{START}{script}")
         path.chmod(0o755)
         monkeypatch.setenv("PATH", str(path.parent))
-        monkeypatch.setattr(download, "_pip_command", lambda: None)
+        monkeypatch.setattr(pip_module, "pip_command", lambda: None)
 
     return use
 
@@ -155,7 +157,7 @@ def test_a_download_reports_its_growth_and_is_kept(cache, pip):
 
 
 def test_a_damaged_cached_wheel_is_fetched_again(cache, pip):
-    pip(GROW + FINISH)
+    pip(WRITE + FINISH)
     path = hub.fetch("tiny")
     path.write_bytes(b"damaged")
     assert hub.fetch("tiny").read_bytes() == CONTENT
@@ -168,7 +170,7 @@ def test_the_command_pins_version_and_hash_and_the_environment_passes_through(ca
 record = pathlib.Path({str(tmp_path / "record")!r})
 record.write_text("\\n".join([*sys.argv[1:], argument("-r").read_text().strip(), os.environ["PIP_INDEX_URL"]]))
 """
-        + GROW
+        + WRITE
         + FINISH
     )
     hub.fetch("tiny")
@@ -216,18 +218,18 @@ def test_a_failure_of_pip_names_cause_remedy_and_last_lines_and_leaves_nothing(c
     )
     assert sorted(tail.split("\n")) == sorted(lines.split("\n"))
     assert files(cache) == []
-    pip(GROW + FINISH)
+    pip(WRITE + FINISH)
     assert hub.fetch("tiny").read_bytes() == CONTENT
 
 
 def test_only_the_last_lines_of_a_long_output_are_shown(cache, pip):
     pip("print('\\n'.join(str(n) for n in range(100_000)))\nsys.exit(1)")
     lines = refusal().split("Last lines:\n")[1].split("\n")
-    assert [line.strip() for line in lines] == [str(n) for n in range(100_000 - download.TAIL_LINES, 100_000)]
+    assert [line.strip() for line in lines] == [str(n) for n in range(100_000 - pip_module.TAIL_LINES, 100_000)]
 
 
 def test_a_pip_that_dies_half_way_leaves_nothing(cache, pip):
-    pip(GROW + f"os.kill(os.getpid(), {int(signal.SIGTERM)})")
+    pip(WRITE + f"os.kill(os.getpid(), {int(signal.SIGTERM)})")
     assert f"ended with status -{int(signal.SIGTERM)}; expected" in refusal()
     assert files(cache) == []
 
@@ -243,7 +245,7 @@ def test_a_pip_that_saves_another_file_is_refused(cache, pip):
 
 
 def test_a_pip_that_cannot_be_started_is_reported(cache, monkeypatch):
-    monkeypatch.setattr(download, "_pip_command", lambda: ["/nowhere/python"])
+    monkeypatch.setattr(pip_module, "pip_command", lambda: ["/nowhere/python"])
     message = refusal()
     assert "not downloaded: /nowhere/python could not be started ([Errno 2] No such file or directory" in message
     assert message.endswith("Last lines:\n    (nothing)")
@@ -288,7 +290,7 @@ def test_what_a_killed_process_left_is_swept_a_day_later(cache, pip):
         folder.mkdir(parents=True)
         (folder / "part").write_bytes(b"x")
     os.utime(old, (time.time() - 2 * hub.STALE_SECONDS,) * 2)
-    pip(GROW + FINISH)
+    pip(WRITE + FINISH)
     hub.fetch("tiny")
     assert (old.exists(), young.exists()) == (False, True)
 
@@ -340,7 +342,7 @@ def test_a_failure_of_uv_is_named_too(cache, uv):
 
 
 def test_with_neither_pip_nor_uv_the_command_to_type_is_given(cache, tmp_path, monkeypatch):
-    monkeypatch.setattr(download, "_pip_command", lambda: None)
+    monkeypatch.setattr(pip_module, "pip_command", lambda: None)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert refusal() == (
         "checkpoint 'tiny' (tiny-face==1.0) was not downloaded: this Python has no pip and there is no uv; expected "
@@ -351,11 +353,11 @@ def test_with_neither_pip_nor_uv_the_command_to_type_is_given(cache, tmp_path, m
 
 def test_the_running_interpreters_own_pip_is_used_if_it_has_one(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
-    assert download._pip_command() == [sys.executable, "-m", "pip"]
+    assert pip_module.pip_command() == [sys.executable, "-m", "pip"]
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert download._pip_command() is None
+    assert pip_module.pip_command() is None
     monkeypatch.setattr(sys, "executable", "")
-    assert download._pip_command() is None
+    assert pip_module.pip_command() is None
 
 
 @pytest.fixture
@@ -390,10 +392,11 @@ def index(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(importlib.util.find_spec("pip") is None, reason="this Python has no pip")
+@pytest.mark.slow
 class TestWithTheRealPip:
     def test_the_wheel_comes_from_the_index_the_user_has_set(self, cache, index, monkeypatch):
         found = hashlib.sha256(index.read_bytes()).hexdigest()
-        monkeypatch.setitem(hub.NAMED, "tiny", dataclasses.replace(TINY, sha256=found, size=index.stat().st_size))
+        monkeypatch.setitem(NAMED, "tiny", dataclasses.replace(TINY, sha256=found, size=index.stat().st_size))
         assert hub.fetch("tiny").read_bytes() == index.read_bytes()
         assert files(cache) == [f"tiny/{TINY.filename}"]
 

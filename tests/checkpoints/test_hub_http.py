@@ -125,7 +125,7 @@ def test_pooch_says_nothing_of_its_own(site, home, capfd):
     assert (len(out.splitlines()), err) == (1, "")
 
 
-def test_a_cut_download_is_gone_on_with_in_the_same_call(site, home):
+def test_an_interrupted_download_is_resumed_in_the_same_call(site, home):
     site.answers.extend([cut(2 * PIECE), cut(PIECE)])
     seen: list[int] = []
     assert hub.fetch("tiny", progress=lambda done, total: seen.append(done)).read_bytes() == CONTENT
@@ -135,11 +135,11 @@ def test_a_cut_download_is_gone_on_with_in_the_same_call(site, home):
     assert seen[-1] == SIZE
 
 
-def test_a_download_that_stays_cut_is_gone_on_with_in_the_next_call(site, home):
+def test_a_download_that_stays_interrupted_is_resumed_in_the_next_call(site, home):
     site.answers.extend([cut(PIECE), *[cut(0)] * 3])
     message = refusal()
-    assert message.startswith(f"checkpoint 'tiny' ({site.url}) was not downloaded: the line was cut ")
-    assert f" (attempt 4 of 4); {PIECE} bytes are kept, and the next call goes on from them; expected the" in message
+    assert message.startswith(f"checkpoint 'tiny' ({site.url}) was not downloaded: the connection was lost ")
+    assert f" (attempt 4 of 4); {PIECE} bytes are kept, and the next call resumes from them; expected the" in message
     assert left(home) == {"tiny.pkl.part", "tiny.pkl.part.json"}
     assert hub.fetch("tiny").read_bytes() == CONTENT
     assert site.asked("Range")[-1] == f"bytes={PIECE}-"
@@ -266,7 +266,9 @@ def test_a_damaged_record_says_what_to_delete(site, home, text):
     record.write_text(text)
     message = refusal()
     assert message.startswith(f"record {record} cannot be understood (")
-    assert message.endswith("; expected what was noted when tiny.pkl was first used; delete it to trust the file anew")
+    assert message.endswith(
+        "; expected url, sha256, size and day of the first use of tiny.pkl; delete it to trust the file anew"
+    )
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410, 418])
@@ -325,7 +327,7 @@ NO_PICKLES = {
 def test_what_is_no_pickle_is_refused_and_not_kept(site, home, body):
     site.otherwise = reply(200, body, Content_Type="text/html")
     found = f"the server sent {NO_PICKLES[body]} instead of a pickle"
-    assert refusal() == words(site, found, "it may want a log-in or be blocked")
+    assert refusal() == words(site, found, "it may require a log-in or be blocked")
     assert (left(home), len(site.requests)) == (set(), 1)
 
 
@@ -378,12 +380,13 @@ def test_a_redirection_to_elsewhere_than_the_web_is_refused(site, home, target):
     assert left(home) == set()
 
 
-def test_a_redirection_from_a_secure_to_an_open_line_is_refused(tiny, tmp_path):
+def test_a_redirection_to_an_unencrypted_connection_is_refused(tiny, tmp_path):
     named = dataclasses.replace(tiny, url="https://weights.invalid/tiny.pkl")
     response = requests.Response()
     response.status_code, response.url = 200, "http://weights.invalid/tiny.pkl"
-    with pytest.raises(CheckpointError, match="the server points on to http://weights.invalid/tiny.pkl, an open line;"):
-        http.Downloader(named, tmp_path, None)._check_answer(response)
+    message = r"the server redirects to http://weights\.invalid/tiny\.pkl, an unencrypted connection;"
+    with pytest.raises(CheckpointError, match=message):
+        http.Downloader(named, tmp_path, None).check_answer(response)
 
 
 def test_a_server_that_is_not_there_is_reported(site, home, monkeypatch):
@@ -434,7 +437,7 @@ def test_a_disk_that_fills_up_is_reported_and_left_clean(site, home, tiny, monke
     [("stylegan3-t-ffhq-1024x1024", "a StyleGAN3 generator"), ("stylegan2-cat-config-f", "a TensorFlow pickle")],
 )
 def test_what_cannot_be_read_yet_is_refused_before_a_download(monkeypatch, name, kind):
-    monkeypatch.setattr(http, "take", None)
+    monkeypatch.setattr(http, "download", None)
     with pytest.raises(CheckpointError) as caught:
         hub.fetch(name)
     assert str(caught.value) == (
@@ -516,6 +519,7 @@ def line(running: subprocess.Popen[str]) -> str:
     return running.stdout.readline().rstrip()
 
 
+@pytest.mark.slow
 def test_a_second_process_waits_for_the_first(site, home):
     def held(handler):
         site.released.wait(30)
@@ -532,7 +536,8 @@ def test_a_second_process_waits_for_the_first(site, home):
     assert len(site.requests) == 1
 
 
-def test_what_a_killed_process_had_is_gone_on_with(site, home):
+@pytest.mark.slow
+def test_what_a_killed_process_had_is_resumed(site, home):
     site.answers.append(stall(PIECE))
     part = home / "tiny.pkl.part"
     with process(site) as first:

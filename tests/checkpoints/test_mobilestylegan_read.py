@@ -11,7 +11,7 @@ from torch import Tensor
 
 from draggan_widget.checkpoints.hub.catalog import MOBILESTYLEGAN_FFHQ
 from draggan_widget.checkpoints.mobilestylegan import read, walk
-from draggan_widget.checkpoints.mobilestylegan.openvino_ir import Graph, result
+from draggan_widget.checkpoints.mobilestylegan.openvino_ir import Graph, result_cursor
 from draggan_widget.errors import CheckpointError
 
 
@@ -196,7 +196,7 @@ def test_changed_constants_and_attributes_are_refused(synthesis):
 
 def test_the_inverse_haar_is_recognised_in_a_graph_written_by_hand():
     graph = haar_graph()
-    assert walk._inverse_haar(result(graph)).layer.name == "x"
+    assert walk.inverse_haar_input(result_cursor(graph)).layer.name == "x"
     x = torch.randn(2, 8, 3, 5)
     torch.testing.assert_close(oracle.run(graph, x, wanted=[])[0], upsampled(x))
 
@@ -216,7 +216,7 @@ def test_the_inverse_haar_is_recognised_in_a_graph_written_by_hand():
 )
 def test_another_wavelet_is_refused(wrong):
     with pytest.raises(CheckpointError, match=r"^haar\.xml: layer '.*; expected .*; fetch that wheel$"):
-        walk._inverse_haar(result(haar_graph(**wrong)))
+        walk.inverse_haar_input(result_cursor(haar_graph(**wrong)))
 
 
 def test_a_source_without_the_files_is_refused(tmp_path):
@@ -261,11 +261,11 @@ def test_a_damaged_member_is_refused(tmp_path):
 
 def test_a_tensor_of_another_size_or_type_is_refused():
     with pytest.raises(CheckpointError) as caught:
-        read._named([("input", np.zeros((1, 512, 4, 5), np.float32))])
+        read.named_tensors([("input", np.zeros((1, 512, 4, 5), np.float32))])
     assert str(caught.value) == (
         "input is float32 (1, 512, 4, 5); expected float32 (512, 4, 4); this is another MobileStyleGAN than that of "
         "random-face==2021.7.21.1; fetch that wheel"
     )
     with pytest.raises(CheckpointError, match="input is float16"):
-        read._named([("input", np.zeros((1, 512, 4, 4), np.float16))])
-    assert read._named([("input", np.zeros((1, 512, 4, 4), np.float32))])["input"].shape == (512, 4, 4)
+        read.named_tensors([("input", np.zeros((1, 512, 4, 4), np.float16))])
+    assert read.named_tensors([("input", np.zeros((1, 512, 4, 4), np.float32))])["input"].shape == (512, 4, 4)

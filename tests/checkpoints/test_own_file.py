@@ -175,7 +175,7 @@ def test_broken_metadata_is_refused(tmp_path, key, value):
     rewrite(path, change)
     message = refusal(path)
     assert message.startswith(f"checkpoint file {path} has broken metadata (")
-    assert message.endswith(f"; expected what save() writes; {REMEDY}")
+    assert message.endswith(f"; expected metadata as save() writes them; {REMEDY}")
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from draggan_widget.checkpoints import read
-from tests.checkpoints import nvidia_writer
-from tests.checkpoints.hostile import planted
+from draggan_widget.checkpoints.read import read_checkpoint
+from draggan_widget.errors import CheckpointError
+from tests.checkpoints import hostile, nvidia_writer
 from tests.generators.tiny_stylegan2 import plain_config, random_tensors
 
 ROOT = Path(__file__).parents[2]
@@ -25,13 +25,23 @@ def caged(folder: Path) -> dict[str, dict]:
     return {found["file"]: found for found in map(json.loads, done.stdout.splitlines())}
 
 
-def test_the_bound_is_stated():
-    assert "1.3 times its size + 64 MB" in " ".join((read.__doc__ or "").split())
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("maker", hostile.MAKERS, ids=lambda maker: maker.__name__)
+def test_a_few_planted_files_of_each_group_are_refused_and_run_nothing(tmp_path, monkeypatch, maker):
+    monkeypatch.chdir(tmp_path)  # where the planted command would leave its mark
+    files = [*hostile.groups()[maker.__name__].values()]
+    for data, message in files[:: len(files) // 8]:
+        (tmp_path / "file").write_bytes(data)
+        with pytest.raises(CheckpointError) as caught:
+            read_checkpoint(tmp_path / "file")
+        assert message in str(caught.value)
+    assert not (tmp_path / "RAN").exists()
 
 
 @linux
+@pytest.mark.slow
 def test_every_planted_file_is_refused_soon_and_small_and_runs_nothing(tmp_path):
-    files = {f"{index:03d}": entry for index, entry in enumerate(planted().items())}
+    files = {f"{index:03d}": entry for index, entry in enumerate(hostile.planted().items())}
     for name, (_, (data, _)) in files.items():
         (tmp_path / name).write_bytes(data)
     found = caged(tmp_path)
@@ -49,6 +59,7 @@ def test_every_planted_file_is_refused_soon_and_small_and_runs_nothing(tmp_path)
 
 
 @linux
+@pytest.mark.slow
 def test_a_network_takes_little_more_memory_than_its_weights(tmp_path):
     config = plain_config(channels=[512, 512])
     tensors = random_tensors(config)
@@ -62,6 +73,7 @@ def test_a_network_takes_little_more_memory_than_its_weights(tmp_path):
 
 
 @linux
+@pytest.mark.slow
 def test_hundreds_of_damaged_files_give_a_checkpoint_or_its_error(tmp_path):
     command = [sys.executable, "-m", "tests.checkpoints.fuzz", "--inputs", "400", "--seed", "11"]
     done = subprocess.run([*command, "--keep", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from draggan_widget.checkpoints.torch_file import loader
+from draggan_widget.checkpoints.torch_file import plain_pickle_globals
 from draggan_widget.checkpoints.unpickling.allowed_globals import StoredArray
-from draggan_widget.checkpoints.unpickling.byte_source import Source, brief
-from draggan_widget.checkpoints.unpickling.lazy_tensors import Record, Span, StoredTensor, read_tensors
-from draggan_widget.checkpoints.unpickling.stream import Budget, Stream
+from draggan_widget.checkpoints.unpickling.byte_source import ByteSource, brief
+from draggan_widget.checkpoints.unpickling.lazy_tensors import PersistentObject, Span, StoredTensor, read_tensors
+from draggan_widget.checkpoints.unpickling.stream import Budget, PickleStream
 from draggan_widget.checkpoints.unpickling.unpickle import unpickle
 from draggan_widget.errors import CheckpointError
 from tests.checkpoints import nvidia_writer
@@ -18,7 +18,9 @@ from tests.checkpoints import nvidia_writer
 
 def read(data: bytes) -> object:
     budget = Budget()
-    return unpickle(Stream(Source(io.BytesIO(data), "file", 0, len(data)), budget), loader(budget))
+    return unpickle(
+        PickleStream(ByteSource(io.BytesIO(data), "file", 0, len(data)), budget), plain_pickle_globals(budget)
+    )
 
 
 @pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
@@ -82,7 +84,7 @@ def test_a_tensor_of_nothing_is_read():
 
 def test_a_persistent_object_keeps_its_class_name_and_state_alone():
     found = read(nvidia_writer.dumps(nvidia_writer.Persistent("Generator", {"z_dim": 3})))
-    assert isinstance(found, Record)
+    assert isinstance(found, PersistentObject)
     assert (found.class_name, found.state) == ("Generator", {"z_dim": 3})
 
 

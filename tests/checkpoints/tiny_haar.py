@@ -17,7 +17,7 @@ class Builder:
     def add(
         self, kind: str, feeds: list[tuple[str, int]], shapes: list[tuple[int, ...]], name: str = "", **settings
     ) -> str:
-        """A layer whose outputs have these shapes; ``value`` and attributes among the settings."""
+        """A layer whose outputs have these shapes; `value` and attributes among the settings."""
         key, value = str(len(self.layers)), settings.pop("value", None)
         self.layers[key] = Layer(key, name or key, kind, settings, dict(enumerate(shapes)), value)
         self.feeds[key] = tuple(feeds)
@@ -27,7 +27,7 @@ class Builder:
         return self.add("Const", [], [value.shape], value=value), 0
 
     def spread(self, source: tuple[str, int], size: tuple[int, int], axis: int, pair: np.ndarray) -> tuple[str, int]:
-        """The transposed convolution by a pair of numbers along an axis; ``size`` is that of the result."""
+        """The transposed convolution by a pair of numbers along an axis; `size` is that of the result."""
         kernel = np.broadcast_to(
             pair.astype(np.float32).reshape((2, 1) if axis == 0 else (1, 2)), (2, 1, 1, 2 - axis, 1 + axis)
         )

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import pytest
 import torch
 
 from draggan_widget.engine.adam import Adam
@@ -21,6 +22,7 @@ def test_its_steps_are_those_of_torch():
         assert torch.equal(ours, theirs.detach())
 
 
+@pytest.mark.slow
 def test_a_first_drag_imports_no_compiler():
     """That would be 2 s of every process's first drag."""
     program = """

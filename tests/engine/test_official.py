@@ -20,6 +20,7 @@ from draggan_widget.engine.step import DragStep
 from draggan_widget.images import to_uint8
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.usefixtures("unchecked"),
     pytest.mark.filterwarnings("ignore:preset .official. supervises block 5"),
 ]

@@ -145,6 +145,7 @@ class RowsGenerator(BlobGenerator):
         self.num_ws, self.w_dim = 16, 512
 
 
+@pytest.mark.slow
 def test_three_hundred_kept_steps_at_512_px_cost_under_40_mb():
     generator = RowsGenerator()
     config = DragConfig.for_generator(generator).replace(

@@ -43,6 +43,7 @@ class WindowedBlob(BlobGenerator):
         return super().features(ws, block, windows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_with_windows_twenty_steps_equal_the_slow_oracle(case: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(test_against_oracle, "BlobGenerator", WindowedBlob)
@@ -137,7 +138,7 @@ class WholeStyleGAN2(StyleGAN2):
 
 @pytest.mark.parametrize("preset", ["default", "official"])
 @pytest.mark.parametrize("count", [1, 2, 5, 20])
-@pytest.mark.parametrize("side", [64, 128, 256])
+@pytest.mark.parametrize("side", [64, *(pytest.param(side, marks=pytest.mark.slow) for side in (128, 256))])
 @pytest.mark.filterwarnings("ignore:preset .official. supervises block 5")
 @pytest.mark.usefixtures("always", "unchecked")
 def test_with_windows_a_stylegan2_takes_the_same_twenty_steps(side: int, count: int, preset: str, monkeypatch):

@@ -8,6 +8,8 @@ import pytest
 from kernel.front_end import SETUP, FrontEnd
 from PIL import Image
 
+pytestmark = pytest.mark.slow  # a kernel or a browser of its own
+
 
 @pytest.fixture
 def ready(kernel):

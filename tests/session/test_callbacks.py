@@ -10,7 +10,7 @@ from session.helpers import BOUND, EDIT, OTHER, Listener, endless, opened, until
 from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import DragganError
 from draggan_widget.session import events
-from draggan_widget.session.session import DragSession
+from draggan_widget.session.session import DragSession, controller_of
 
 
 def at(index: int, act):
@@ -161,8 +161,8 @@ def test_no_lock_is_held_while_listeners_hear(kind):
     finished = []
 
     def use(session: DragSession) -> None:
-        session.now()
-        session.change_edit(OTHER, by="browser")
+        controller_of(session).step_and_revision()
+        controller_of(session).change_edit(OTHER, by="browser")
         session.stop()
         finished.append(kind)
 

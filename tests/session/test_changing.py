@@ -23,7 +23,7 @@ from session.helpers import (
 from draggan_widget.engine.edit import Edit
 from draggan_widget.errors import ConfigError
 from draggan_widget.session import events
-from draggan_widget.session.session import DragSession
+from draggan_widget.session.session import DragSession, controller_of
 
 TWO = edit_of([(31.0, 31.0), (40.0, 31.0)], [(44.0, 36.0), (50.0, 31.0)])
 
@@ -45,7 +45,7 @@ def test_an_edit_while_running_takes_effect_at_the_next_step():
         assert np.hypot(float(centre[0]) - 20.0, float(centre[1]) - 40.0) < 3.0
 
 
-def test_an_edit_made_while_paused_is_pursued_when_the_drag_goes_on():
+def test_an_edit_made_while_paused_is_pursued_when_the_drag_resumes():
     with opened() as session:
         session.step(3)
         session.edit = OTHER
@@ -118,12 +118,12 @@ def test_deleting_the_last_point_at_any_moment_stops_the_drag():
 
 def test_each_change_counts_the_revision_up_and_is_told():
     with opened() as session:
-        heard, before = Listener(session), session.revision
-        assert session.change_edit(OTHER) == before + 1
+        heard, before = Listener(session), controller_of(session).revision
+        assert controller_of(session).change_edit(OTHER) == before + 1
         session.undo()
         session.reset()
         session.new_seed(3)
-        assert session.revision == before + 4
+        assert controller_of(session).revision == before + 4
         assert [event.revision for event in heard.events] == [before + n for n in (1, 2, 3, 4)]
         assert heard.kinds() == ["EditChanged", "StateChanged", "StateChanged", "StateChanged"]
 
@@ -131,7 +131,7 @@ def test_each_change_counts_the_revision_up_and_is_told():
 def test_a_quiet_edit_is_not_told():
     with opened() as session:
         heard = Listener(session)
-        session.change_edit(OTHER, by="browser")
+        controller_of(session).change_edit(OTHER, by="browser")
         assert heard.events == []
 
 
@@ -139,8 +139,8 @@ def test_the_newest_step_and_the_revision_belong_together():
     with running(endless()) as session:
         for number in range(50):
             session.edit = edit_of([(31.0, 31.0)] * (number % 3 + 1), [(40.0, 31.0)] * (number % 3 + 1))
-            expected = session.revision
-            step, revision = session.now()
+            expected = controller_of(session).revision
+            step, revision = controller_of(session).step_and_revision()
             assert revision == expected
             assert len(step.handles) == len(step.edit) == number % 3 + 1
 
@@ -355,7 +355,7 @@ def test_redo_brings_back_what_undo_left():
         assert not session.redo()
 
 
-def test_going_on_from_an_older_step_starts_a_branch_and_keeps_the_other():
+def test_a_drag_from_an_older_step_starts_a_branch_and_keeps_the_other():
     with opened() as session:
         session.run()
         first = session.record.ws

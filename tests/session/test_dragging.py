@@ -1,4 +1,4 @@
-"""Start, stop, step and go on."""
+"""Start, stop, step and resume."""
 
 import threading
 
@@ -13,7 +13,7 @@ from draggan_widget.engine.loop import drag
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.errors import EditError
 from draggan_widget.session import events
-from draggan_widget.session.session import DragSession
+from draggan_widget.session.session import DragSession, controller_of
 
 
 def uninterrupted(edit: Edit = EDIT) -> DragRecord:
@@ -40,7 +40,7 @@ def test_run_gives_what_the_bare_drag_gives():
     assert same(uninterrupted(), bare)
 
 
-def test_a_stopped_drag_goes_on_bit_for_bit_as_if_never_stopped():
+def test_a_stopped_drag_resumes_bit_for_bit_as_if_never_stopped():
     whole, gate = uninterrupted(), Gate()
     with opened() as session:
         session.on_step(gate)
@@ -122,7 +122,7 @@ def test_the_status_goes_from_idle_to_running_and_back_and_ends_closed():
     session.subscribe(lambda event: seen.append((type(event).__name__, session.status)))
     assert session.status == "idle"
     session.on_step(gate)
-    session.begin(1)
+    controller_of(session).begin(1)
     gate.reached()
     assert session.status == "running"
     gate.open()
@@ -137,7 +137,7 @@ def test_the_status_goes_from_idle_to_running_and_back_and_ends_closed():
     ("ask", "reason", "words"),
     [
         (lambda s: s.run(), "arrived", "Every point has reached its target."),
-        (lambda s: s.step(2), "stopped", "Stopped. Start goes on from here."),
+        (lambda s: s.step(2), "stopped", "Stopped. Start resumes the drag."),
     ],
 )
 def test_an_end_says_why_in_words(ask, reason, words):
@@ -148,7 +148,7 @@ def test_an_end_says_why_in_words(ask, reason, words):
         assert (ended.reason, ended.message, ended.step) == (reason, words, session.record[-1])
 
 
-def test_reaching_the_cap_says_so_and_run_goes_on_with_a_new_drag():
+def test_reaching_the_cap_says_so_and_run_begins_a_new_drag():
     with opened(max_steps=3) as session:
         heard = Listener(session)
         assert session.run()[-1].ended == "cap"

@@ -12,7 +12,7 @@ import pytest
 from session.helpers import BOUND, FailingBlob, Gate, endless, opened, until
 
 from draggan_widget.errors import EditError
-from draggan_widget.session.session import DragSession
+from draggan_widget.session.session import DragSession, controller_of
 
 
 def interrupt_soon(session: DragSession) -> threading.Thread:
@@ -83,7 +83,7 @@ def test_cancelling_an_awaited_drag_stops_it():
     with endless() as session:
         asyncio.run(cell(session))
         assert session.wait(BOUND)
-        assert session._core.listeners == []
+        assert controller_of(session).listeners == []
 
 
 @pytest.mark.parametrize("leave", [DragSession.undo, DragSession.reset, DragSession.new_seed, DragSession.close])
@@ -102,7 +102,7 @@ def test_an_awaited_drag_returns_when_it_is_left_behind(leave):
 def test_an_awaited_drag_returns_when_closing_came_before_its_first_step():
     async def cell(session: DragSession) -> None:
         gate = threading.Event()
-        session.runner.submit(lambda: gate.wait(BOUND))
+        controller_of(session).worker.submit(lambda: gate.wait(BOUND))
         task = asyncio.create_task(session.run_async())
         await asyncio.sleep(0.005)
         assert session.status == "running"
@@ -132,7 +132,7 @@ def test_awaiting_a_drag_without_points_is_refused():
         session.undo()
         with pytest.raises(EditError, match=r"^there are no points to drag; "):
             asyncio.run(cell(session))
-        assert session._core.listeners == []
+        assert controller_of(session).listeners == []
 
 
 def test_awaiting_joins_a_drag_under_way():
@@ -152,6 +152,7 @@ def test_awaiting_joins_a_drag_under_way():
         assert session.record.starts == [0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("going", ["session.run()", "session.start()"])
 def test_a_script_that_ends_without_closing_ends_cleanly(going: str):
     """Idle or in the middle of a drag; a thread cut off inside torch would abort the process."""

@@ -9,7 +9,7 @@ from session.helpers import EDIT, edit_of, opened
 
 from draggan_widget.engine.edit import Edit
 from draggan_widget.errors import ConfigError, DragganError, EditError
-from draggan_widget.session.session import DragSession
+from draggan_widget.session.session import DragSession, controller_of
 
 CLOSED = "this session is closed; expected an open one; make a new DragSession"
 
@@ -133,19 +133,19 @@ def test_an_edit_of_another_type_is_refused(edit):
 )
 def test_an_edit_that_does_not_fit_the_picture_is_refused(edit, message):
     with opened() as session:
-        before = session.revision
+        before = controller_of(session).revision
         with pytest.raises(EditError) as caught:
             session.edit = edit
         assert str(caught.value) == message
-        assert (session.edit, session.revision) == (EDIT, before)
+        assert (session.edit, controller_of(session).revision) == (EDIT, before)
 
 
 def test_an_edit_drawn_on_a_revision_that_passed_is_refused():
     with opened() as session:
-        before = session.revision
-        assert session.change_edit(EDIT, drawn_on=before) == before + 1
+        before = controller_of(session).revision
+        assert controller_of(session).change_edit(EDIT, drawn_on=before) == before + 1
         with pytest.raises(EditError) as caught:
-            session.change_edit(EDIT, drawn_on=before)
+            controller_of(session).change_edit(EDIT, drawn_on=before)
         assert str(caught.value) == (
             f"the points changed meanwhile (revision {before + 1}, not {before}); draw it again"
         )
@@ -188,11 +188,11 @@ def test_a_closed_session_takes_no_more_wishes_but_still_shows_its_record(act):
     session = opened()
     session.step(2)
     session.close()
-    kept = (session.ws, session.edit, session.revision, len(session.record))
+    kept = (session.ws, session.edit, controller_of(session).revision, len(session.record))
     with pytest.raises(DragganError) as caught:
         act(session)
     assert str(caught.value) == CLOSED
-    assert (session.ws, session.edit, session.revision, len(session.record)) == kept
+    assert (session.ws, session.edit, controller_of(session).revision, len(session.record)) == kept
     assert session.picture().size == (64, 64)
     assert session.wait(0) is True
 
@@ -208,10 +208,17 @@ def test_an_attribute_that_is_not_there_cannot_be_set(name, hint):
         assert str(caught.value) == f"a DragSession has no attribute {name!r}{hint}"
 
 
-@pytest.mark.parametrize("name", ["record", "ws", "label", "revision"])
+@pytest.mark.parametrize("name", ["record", "ws", "label", "status"])
 def test_what_is_only_read_cannot_be_set(name):
     with opened() as session, pytest.raises(AttributeError, match=name):
         setattr(session, name, 1)
+
+
+@pytest.mark.parametrize("name", ["begin", "worker", "step_and_revision", "revision", "change_edit", "tell"])
+def test_what_only_the_widget_needs_is_no_attribute_of_a_session(name):
+    with opened() as session:
+        assert name not in dir(session)
+        assert hasattr(controller_of(session), name)
 
 
 def test_numpy_numbers_are_taken_and_become_plain_ones():

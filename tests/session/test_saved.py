@@ -15,6 +15,7 @@ from draggan_widget.errors import ExportError
 from draggan_widget.export.comparison import compare
 from draggan_widget.export.edit_file import load_edit, save_edit
 from draggan_widget.session import events
+from draggan_widget.session.session import controller_of
 
 
 def same(again: DragRecord, record: DragRecord) -> None:
@@ -75,7 +76,7 @@ def test_an_edit_changed_on_the_way_is_sent_at_the_same_step(tmp_path: Path):
 def test_an_edit_changed_while_the_worker_runs_is_sent_at_the_same_step(tmp_path: Path):
     here, there = Edit([(31.0, 31.0)], [(44.5, 36.5)]), Edit([(31.0, 31.0)], [(20.5, 40.5)])  # reached by no whole px
     with opened(edit=here, stop_distance=0, rest_distance=0.0, max_steps=60, stall_steps=1000) as session:
-        session.on_step(lambda step: session.change_edit(there if step.index % 20 == 10 else here))
+        session.on_step(lambda step: controller_of(session).change_edit(there if step.index % 20 == 10 else here))
         record = session.run()
         assert sum(len(segment.edits) for segment in load_edit(session.save(tmp_path / "edit.json")).segments) == 7
         with DragSession.load(tmp_path / "edit.json", session.generator) as other:
@@ -95,7 +96,7 @@ def test_points_added_with_a_mask_on_the_way_are_sent_at_the_same_step(tmp_path:
             same(other.run(), record)
 
 
-def test_a_drag_gone_on_with_after_its_end_is_made_again(tmp_path: Path):
+def test_a_drag_resumed_after_its_end_is_made_again(tmp_path: Path):
     with opened() as session:
         session.run()
         session.edit = OTHER
@@ -106,7 +107,7 @@ def test_a_drag_gone_on_with_after_its_end_is_made_again(tmp_path: Path):
             assert other.record.starts == record.starts
 
 
-def test_a_drag_gone_on_with_from_an_older_step_is_made_again(tmp_path: Path):
+def test_a_drag_resumed_from_an_older_step_is_made_again(tmp_path: Path):
     with opened() as session:
         session.step(12)
         session.go_to(6)
@@ -117,7 +118,7 @@ def test_a_drag_gone_on_with_from_an_older_step_is_made_again(tmp_path: Path):
             same(other.run(), record)
 
 
-def test_a_drag_that_was_stopped_stops_there_again_and_then_goes_on_with_the_same_adam(tmp_path: Path):
+def test_a_drag_that_was_stopped_stops_there_again_and_then_resumes_with_the_same_adam(tmp_path: Path):
     with opened() as session:
         session.step(8)
         with again(session, tmp_path / "edit.json") as other:
@@ -222,7 +223,7 @@ def test_a_loaded_session_that_left_its_recorded_way_is_saved_as_it_stands(tmp_p
         assert sum(segment.count for segment in saved.segments) == len(other.record)
 
 
-def test_an_edit_while_a_replay_runs_goes_on_from_there(tmp_path: Path):
+def test_an_edit_while_a_replay_runs_leads_on_from_there(tmp_path: Path):
     mine = Edit([(31.0, 31.0)], [(31.0, 20.0)])
     with opened() as session:
         session.step(5)
@@ -295,7 +296,7 @@ def test_other_weights_are_warned_of(tmp_path: Path):
     DragSession.load(path, One()).close()
     text = (
         f"{path} was made with blob (sha256 of its weights abababababab...), and another blob has other weights "
-        "(cdcdcdcdcdcd...): the drag will go another way"
+        "(cdcdcdcdcdcd...): the drag will differ"
     )
     with pytest.warns(UserWarning, match=f"^{re.escape(text)}$"):
         DragSession.load(path, Other()).close()

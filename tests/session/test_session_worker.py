@@ -7,11 +7,12 @@ import weakref
 from session.helpers import BOUND, Gate, endless, opened, running, until, workers
 
 from draggan_widget.errors import DragganError
+from draggan_widget.session.session import controller_of
 
 
 def worker_of(session) -> threading.Thread:
     found: list[threading.Thread] = []
-    session.runner.submit(lambda: found.append(threading.current_thread()))
+    controller_of(session).worker.submit(lambda: found.append(threading.current_thread()))
     until(lambda: found)
     return found[0]
 

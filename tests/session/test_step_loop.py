@@ -93,8 +93,8 @@ def test_an_exception_in_the_body_stops_the_drag():
 
 
 HELD = (
-    "the drag waits for a loop over steps() in this thread; expected it to be left first: break, or session.stop() "
-    "and go on after the loop"
+    "the drag waits for a loop over steps() in this thread; expected the loop to be left first: use break, or "
+    "session.stop() and do this after the loop"
 )
 
 
@@ -123,10 +123,10 @@ def test_a_drag_begun_anew_in_the_body_is_not_touched_by_the_loop():
             if step.index == 1:
                 session.undo()
                 session.start()
-        until(lambda: len(session.record) > 10, "the drag to go on after the loop")
+        until(lambda: len(session.record) > 10, "the drag to continue after the loop")
 
 
-def test_start_right_after_stop_goes_on():
+def test_start_right_after_stop_resumes():
     with opened() as session:
         gate = Gate()
         session.on_step(gate)

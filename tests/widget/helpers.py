@@ -9,7 +9,7 @@ from analytic import BlobGenerator
 from session.helpers import BOUND, until
 
 from draggan_widget.errors import ConfigError
-from draggan_widget.session.session import DragSession
+from draggan_widget.session.session import DragSession, controller_of
 from draggan_widget.widget.frames import Frames
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parents[1] / "golden" / "messages.json").read_text("utf-8"))
@@ -117,5 +117,5 @@ class HeldPicture(BlobGenerator):
 def settle(session: DragSession) -> None:
     """Wait until the worker has done all that was asked of it before."""
     done = threading.Event()
-    session.runner.submit(done.set)
+    controller_of(session).worker.submit(done.set)
     assert done.wait(BOUND)

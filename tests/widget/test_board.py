@@ -10,7 +10,7 @@ from ipycanvas import canvas as ipycanvas_canvas
 from PIL import Image
 
 from draggan_widget.widget.board import Board, Scene
-from draggan_widget.widget.canvas_points import Marks
+from draggan_widget.widget.canvas_points import CanvasPoints
 from draggan_widget.widget.kernel import MainLoop
 
 NAMES = {number: name for name, number in ipycanvas_canvas.COMMANDS.items()}
@@ -71,9 +71,9 @@ def test_small_pictures_travel_lossless_and_large_ones_small(board, sent, side, 
     assert Image.open(io.BytesIO(sent.batches[-1][1][0])).format == kind
 
 
-def test_marks_stand_on_the_middle_of_their_pixels(board, sent):
-    marks = Marks(((3.0, 5.0),), ((10.0, 6.5),), (((1.0, 5.0), (3.0, 5.0)),), pixel=(0.0, 0.0))
-    board.show(Scene(BLACK, marks))
+def test_points_stand_on_the_middle_of_their_pixels(board, sent):
+    points = CanvasPoints(((3.0, 5.0),), ((10.0, 6.5),), (((1.0, 5.0), (3.0, 5.0)),), pixel=(0.0, 0.0))
+    board.show(Scene(BLACK, points))
     commands, buffers = sent.batches[-1]
     dots = {tuple(arguments[:2]) for name, arguments in commands if name == "fillCircle"}
     rings = {tuple(arguments[:2]) for name, arguments in commands if name == "strokeCircle"}
@@ -82,8 +82,14 @@ def test_marks_stand_on_the_middle_of_their_pixels(board, sent):
     assert [arguments[0] for name, arguments in commands if name == "fillText"] == ["1"]
     assert sum(name == "strokeLines" for name, _ in commands) == 3
     assert {line[1] for line in lines if line[1] == line[3]} == {4.0}
-    ways = [np.frombuffer(buffer, np.float64).tolist() for buffer in buffers[1:]]
-    assert ways == [[12.0, 44.0, 28.0, 44.0]] * 3
+    paths = [np.frombuffer(buffer, np.float64).tolist() for buffer in buffers[1:]]
+    assert paths == [[12.0, 44.0, 28.0, 44.0]] * 3
+
+
+def test_a_place_of_the_canvas_is_a_pixel_of_the_picture(board):
+    scale = board.canvas.width / 128
+    assert board.image_px(scale * 20, scale * 31.99) == (20.0, 31.0)
+    assert board.image_px(-3.0, board.canvas.height + 5.0) == (0.0, 63.0)
 
 
 def test_without_a_scene_nothing_is_drawn_and_a_new_page_gets_the_last_one(board, sent):

@@ -149,7 +149,7 @@ def test_a_busy_kernel_falls_to_a_slow_cap_and_does_not_stop_dead():
     assert desk.credit.unconfirmed == IN_FLIGHT
 
 
-def test_a_client_heard_while_the_kernel_is_busy_goes_on_at_its_own_speed():
+def test_a_client_heard_while_the_kernel_is_busy_continues_at_its_own_speed():
     desk, sent = Desk("a"), 0
     for _ in range(100):
         sent += desk.burst(blocked=True)

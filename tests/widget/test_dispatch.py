@@ -9,6 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from widget.helpers import CLIENT, GOLDEN, Wire, settle
 
 from draggan_widget.engine.edit import Edit
+from draggan_widget.session.session import controller_of
 from draggan_widget.widget.dispatch import Dispatch
 from draggan_widget.widget.frames import Frames
 
@@ -79,7 +80,7 @@ def test_an_edit_is_answered_with_its_rid_its_client_and_the_new_revision(desk):
         ),
         (
             {"revision": 1, "mask": "buffer", "buffers": [b"\0" * 9]},
-            "the mask has 9 bytes; expected 64 x 64, one a pixel",
+            "the mask has 9 bytes; expected 64 x 64, one per pixel",
         ),
         (
             {"revision": 1, "mask": "buffer", "buffers": [b"\7" * 4096]},
@@ -189,11 +190,11 @@ def test_a_wish_that_cannot_be_carried_out_is_told_to_the_client_that_asked(desk
 
 @pytest.mark.parametrize("name", GOLDEN["malformed_to_kernel"])
 def test_a_malformed_message_is_told_and_changes_nothing(desk, name):
-    before = desk.session.revision
+    before = controller_of(desk.session).revision
     desk.receive(GOLDEN["malformed_to_kernel"][name]["message"])
     (failed,) = desk.wire.of("failed")
     assert (failed["rid"], failed["client"]) == (None, None)
-    assert desk.session.revision == before
+    assert controller_of(desk.session).revision == before
     assert desk.session.status == "idle"
 
 
@@ -229,7 +230,7 @@ def test_messages_from_many_threads_at_once_are_all_answered():
                     "type": "edit",
                     "client": f"c{number}",
                     "rid": turn,
-                    "revision": session.revision,
+                    "revision": controller_of(session).revision,
                     "mask": "keep",
                 }
                 points = [{"handle": [31, 31], "target": [40, 30 + number]}]
@@ -242,7 +243,7 @@ def test_messages_from_many_threads_at_once_are_all_answered():
             thread.join(BOUND)
         answers = desk.wire.of("edit")
         assert sorted((a["client"], a["rid"]) for a in answers) == [(f"c{n}", t) for n in range(4) for t in range(30)]
-        assert sum(a["accepted"] for a in answers) == session.revision - 1
+        assert sum(a["accepted"] for a in answers) == controller_of(session).revision - 1
         assert session.status == "running"
 
 
@@ -295,7 +296,7 @@ def test_moving_an_end_in_a_running_drag_is_one_step_of_undo():
         session.start()
         before = session.edit
         for x in range(20, 30):
-            desk.edit(session.revision, target=(float(x), 40.0))
+            desk.edit(controller_of(session).revision, target=(float(x), 40.0))
         session.stop()
         session.wait(BOUND)
         session.undo()

@@ -22,7 +22,7 @@ from widget.helpers import (
 )
 
 from draggan_widget.engine.edit import Edit
-from draggan_widget.session.session import DragSession
+from draggan_widget.session.session import DragSession, controller_of
 from draggan_widget.widget import frames as frames_module
 from draggan_widget.widget.frames import Frames
 
@@ -156,7 +156,7 @@ def test_a_client_gone_without_a_goodbye_is_sent_nothing_more_and_the_worker_res
         s.settle()
         s.clock.now += 10.0
         s.settle()
-        until(lambda: s.session.runner._mailbox.rest is None, "the worker to rest")
+        until(lambda: controller_of(s.session).worker._mailbox.rest is None, "the worker to rest")
         assert (len(s.wire.sent), s.session.generator.drawn) == (sent, drawn)
         s.frames.hello(CLIENT, False)
         assert s.wire.wait_frames(sent + 1)[sent]["seed"] == 9
@@ -169,7 +169,7 @@ def test_the_poster_is_made_once_a_rest_even_when_the_lossless_picture_waits():
         until(lambda: s.posters, "the poster")
         for _ in range(5):
             s.settle()
-        until(lambda: s.session.runner._mailbox.rest is not None)
+        until(lambda: controller_of(s.session).worker._mailbox.rest is not None)
         assert len(s.posters) == 1
         assert s.wire.kinds == ["picture"]
         s.shown()
@@ -185,7 +185,7 @@ def test_an_edit_at_rest_does_not_cost_the_lossless_picture():
         s.wire.wait_frames(1)
         s.session.edit = OTHER
         final = s.wire.wait_kind("final")
-        assert final["revision"] == s.session.revision
+        assert final["revision"] == controller_of(s.session).revision
 
 
 def test_a_state_left_before_its_lossless_picture_gets_none():
@@ -218,7 +218,7 @@ def test_every_step_with_credit_is_shown_as_a_preview():
         s.rest()
         s.session.on_step(gate)
         s.wire.confirm = s.frames
-        s.session.begin(10)
+        controller_of(s.session).begin(10)
         gate.open()
         s.session.wait(BOUND)
         s.wire.wait_kind("picture")
@@ -338,10 +338,10 @@ def test_handles_and_revision_of_a_frame_belong_together_while_the_edit_changes(
         s.wire.confirm = s.frames
         s.frames.hello(CLIENT, False)
         s.session.start()
-        points[s.session.revision] = EDIT
+        points[controller_of(s.session).revision] = EDIT
         for number in range(150):
             edit = edit_of([(31.0, 31.0)] * (number % 3 + 1), [(40.0 + number % 7, 31.0)] * (number % 3 + 1))
-            points[s.session.change_edit(edit)] = edit
+            points[controller_of(s.session).change_edit(edit)] = edit
             if number % 10 == 0:
                 s.wire.wait_frames(len(s.wire.of("frame")) + 1)
         s.session.stop()
@@ -365,7 +365,7 @@ def test_a_step_left_by_an_undo_is_not_shown_as_the_new_state():
         final = s.wire.wait_kind("final")
         frames = s.wire.of("frame")
         assert final["step"] == 0
-        assert [frame["step"] for frame in frames if frame["revision"] == s.session.revision] == [0, 0]
+        assert [frame["step"] for frame in frames if frame["revision"] == controller_of(s.session).revision] == [0, 0]
         assert max(frame["step"] for frame in frames) == 2
 
 
@@ -446,7 +446,7 @@ def test_nothing_is_sent_after_closing():
         assert generator.drawing.wait(BOUND)
         closing = threading.Thread(target=s.session.close)
         closing.start()
-        until(lambda: s.session.runner.closed)
+        until(lambda: controller_of(s.session).worker.closed)
         generator.go.set()
         closing.join(BOUND)
         s.frames.hello(CLIENT, False)

@@ -13,7 +13,7 @@ from draggan_widget.engine.record import DragRecord
 from draggan_widget.errors import RecordError
 from draggan_widget.generators.feature_map import read_point
 from draggan_widget.inspection.feature_maps import FeatureColours, channels_by_variance, difference, similarity
-from draggan_widget.session.session import DragSession
+from draggan_widget.session.session import DragSession, controller_of
 from draggan_widget.widget import inspector
 from draggan_widget.widget.board import Board, Scene
 from draggan_widget.widget.inspector import FeatureInspector
@@ -32,7 +32,7 @@ class Pair:
     def settled(self) -> None:
         """Wait until all that was asked for is done."""
         done = threading.Event()
-        self.made._newest.ask("test", done.set)
+        self.made._worker.submit("test", done.set)
         assert done.wait(60)
 
     def choose(self, **values: object) -> None:
@@ -42,11 +42,11 @@ class Pair:
 
     @property
     def map(self) -> Scene:
-        return [scene for board, scene in self._scenes if board is self.made._map][-1]
+        return [scene for board, scene in self._scenes if board.canvas is self.made.children[1].children[1]][-1]
 
     @property
     def picture(self) -> Scene:
-        return [scene for board, scene in self._scenes if board is self.made._picture][-1]
+        return [scene for board, scene in self._scenes if board.canvas is self.made.children[1].children[0]][-1]
 
 
 @pytest.fixture
@@ -75,8 +75,8 @@ def test_it_opens_at_the_newest_step_with_its_picture_and_colours(pair, session)
     assert np.array_equal(pair.picture.pixels, session.current.pixels())
     colours = FeatureColours.fit(session.record[0], block)
     assert np.array_equal(pair.map.pixels, colours.of(session.current.features(block)))
-    assert pair.picture.marks.handles == session.handles
-    assert ">Step 6 of 6 · handle 1: " in pair.made.words.value
+    assert pair.picture.points.handles == session.handles
+    assert ">Step 6 of 6 · handle 1: " in pair.made.progress.value
 
 
 def test_every_view_of_every_step_is_what_the_inspection_computes(pair, session):
@@ -86,9 +86,9 @@ def test_every_view_of_every_step_is_what_the_inspection_computes(pair, session)
         pair.choose(step=4, block=block, view="channel", rank=2)
         channel = channels_by_variance(features)[1]
         assert np.array_equal(pair.map.pixels, heat(features.whole[channel].numpy()))
-        assert f"Block {block}: channel {channel}, number 2 by variance" in pair.made.meaning.value
-        for measure in ("cosine", "L2"):
-            pair.choose(view=measure)
+        assert f"Block {block}: channel {channel}, number 2 by variance" in pair.made.caption.value
+        for view, measure in (("similarity", "cosine"), ("L2", "L2")):
+            pair.choose(view=view)
             assert np.array_equal(pair.map.pixels, heat(similarity(features, (32.0, 32.0), size, measure)))
         pair.choose(view="difference")
         assert np.array_equal(pair.map.pixels, heat(difference(features, start.features(block))))
@@ -104,17 +104,17 @@ def test_the_cost_lies_over_the_grey_picture_where_it_was_searched(pair, session
     x, y = step.references.points[0].searched_from
     assert (columns.min(), columns.max()) == (x - reach, x + reach)
     assert (rows.min(), rows.max()) == (y - reach, y + reach)
-    assert pair.map.marks.pixel == step.handles[0]
-    assert pair.map.marks.handles == ()
-    assert f"least at ({step.handles[0][0]:g}, {step.handles[0][1]:g})" in pair.made.meaning.value
+    assert pair.map.points.pixel == step.handles[0]
+    assert pair.map.points.handles == ()
+    assert f"least at ({step.handles[0][0]:g}, {step.handles[0][1]:g})" in pair.made.caption.value
 
 
 def test_the_cost_of_a_record_from_a_file_is_that_of_the_drag(pair, session, scenes, tmp_path):
     pair.choose(view="cost", step=4)
     read = Pair(DragRecord.load(session.record.save(tmp_path / "drag.npz"), session.generator), scenes)
     read.choose(view="cost", step=4)
-    assert "cost around handle 1, least at" in read.made.meaning.value
-    assert read.made.meaning.value == pair.made.meaning.value
+    assert "cost around handle 1, least at" in read.made.caption.value
+    assert read.made.caption.value == pair.made.caption.value
     assert np.array_equal(read.map.pixels, pair.map.pixels)
     read.made.close()
 
@@ -124,23 +124,23 @@ def test_the_cost_before_a_drag_says_that_there_was_none(scenes):
         pair = Pair(session, scenes)
         pair.choose(view="cost")
         expected = "this state has not been dragged yet; expected a step of a drag; start one first"
-        assert expected in pair.made.meaning.value
+        assert expected in pair.made.caption.value
         pair.made.close()
 
 
 def test_the_cost_is_that_of_the_drag_s_own_settings_whatever_the_session_s_are_since(pair, session, monkeypatch):
     pair.choose(view="cost")
-    words, about = pair.made.meaning.value, session.record.about
+    words, about = pair.made.caption.value, session.record.about
     for changes in ({"tracking_radius": 9}, {"block": 2}):
         session.config = session.config.replace(**changes)
         monkeypatch.setattr(session.record, "about", about)  # what a record says stays that of its drag
         pair.choose(step=3)
         pair.choose(step=6)
-        assert pair.made.meaning.value == words
+        assert pair.made.caption.value == words
 
 
 def test_moving_the_pointer_shows_the_feature_vector_there(pair, session):
-    pair.made._hover((20.0, 31.0))
+    pair.made._on_hover((20.0, 31.0))
     pair.settled()
     block = session.config.block
     vector = read_point(session.current.features(block), (20.0, 31.0), session.generator.image_size).numpy()
@@ -153,19 +153,12 @@ def test_moving_the_pointer_shows_the_feature_vector_there(pair, session):
 def test_a_click_asks_for_the_similarity_to_that_pixel(pair, session):
     features, size = session.current.features(session.config.block), session.generator.image_size
     for pixel in ((12.0, 40.0), (50.0, 9.0)):
-        pair.made._press(pixel)
+        pair.made._on_press(pixel)
         pair.settled()
-        assert pair.made.view.value == "cosine"
+        assert pair.made.view.value == "similarity"
         assert np.array_equal(pair.map.pixels, heat(similarity(features, pixel, size)))
-        assert pair.map.marks.pixel == pixel
-        assert pair.picture.marks.pixel == pixel
-
-
-def test_the_canvas_says_which_pixel_of_the_picture_the_pointer_is_on(pair):
-    board = pair.made._picture
-    scale = board.canvas.width / 64
-    assert board.image_px(scale * 20, scale * 31.99) == (20.0, 31.0)
-    assert board.image_px(-3.0, board.canvas.height + 5.0) == (0.0, 63.0)
+        assert pair.map.points.pixel == pixel
+        assert pair.picture.points.pixel == pixel
 
 
 def test_it_follows_the_newest_step_and_stays_at_one_that_was_chosen(pair, session, monkeypatch):
@@ -206,10 +199,10 @@ def test_nothing_is_computed_on_the_thread_that_tells_or_asks(pair, session):
     gate, began = Gate(), threading.Event()
     session.on_step(gate)
     held = threading.Event()
-    pair.made._newest.ask("held", lambda: (began.set(), held.wait(60)))
+    pair.made._worker.submit("held", lambda: (began.set(), held.wait(60)))
     assert began.wait(60)
     session.start()
-    for _ in range(3):  # the drag goes on while the inspector's worker is held
+    for _ in range(3):  # the drag continues while the inspector's worker is held
         gate.reached()
         gate.pass_one()
     pair.made.view.value = "difference"
@@ -218,18 +211,18 @@ def test_nothing_is_computed_on_the_thread_that_tells_or_asks(pair, session):
     session.wait()
     held.set()
     pair.settled()
-    assert "distance to the start" in pair.made.meaning.value
+    assert "distance to the start" in pair.made.caption.value
 
 
 def test_a_view_that_cannot_be_computed_says_so_in_words(scenes):
     with DragSession(opened().generator) as session:
         pair = Pair(session, scenes)
         pair.choose(view="cost")
-        assert "this step has 0 points; the tracker&#x27;s cost is that of a handle; set one" in pair.made.meaning.value
-        assert 'role="alert"' in pair.made.meaning.value
+        assert "this step has 0 points; the tracker&#x27;s cost is that of a handle; set one" in pair.made.caption.value
+        assert 'role="alert"' in pair.made.caption.value
         session.edit = EDIT
-        pair.choose(view="cosine")
-        assert "cosine similarity to the pixel (32, 32)" in pair.made.meaning.value
+        pair.choose(view="similarity")
+        assert "cosine similarity to the pixel (32, 32)" in pair.made.caption.value
         pair.made.close()
 
 
@@ -252,12 +245,12 @@ def test_a_record_is_looked_into_without_a_session(session, scenes, tmp_path):
 
 
 def test_closing_lets_the_session_and_the_worker_go(session, scenes):
-    listeners = len(session._core.listeners)
+    listeners = len(controller_of(session).listeners)
     pair = Pair(session, scenes)
-    assert len(session._core.listeners) == listeners + 1
+    assert len(controller_of(session).listeners) == listeners + 1
     pair.made.close()
     pair.made.close()
-    assert len(session._core.listeners) == listeners
+    assert len(controller_of(session).listeners) == listeners
     assert not [thread for thread in threading.enumerate() if thread.name == "draggan-inspector"]
     assert pair.made.comm is None
     assert pair.made.view.comm is None
@@ -266,14 +259,14 @@ def test_closing_lets_the_session_and_the_worker_go(session, scenes):
 
 
 def test_the_same_cell_run_again_leaves_one(session, monkeypatch):
-    listeners, made = len(session._core.listeners), []
+    listeners, made = len(controller_of(session).listeners), []
     for execution in ("first", "second"):
         monkeypatch.setattr(
             "draggan_widget.widget.inspector.cell_identity", lambda execution=execution: ("c", execution)
         )
         made.append(FeatureInspector(session))
     assert [one.comm is None for one in made] == [True, False]
-    assert len(session._core.listeners) == listeners + 1
+    assert len(controller_of(session).listeners) == listeners + 1
     made[1].close()
 
 
@@ -281,7 +274,7 @@ def test_once_closed_neither_it_nor_a_model_of_it_is_left(session):
     before = set(_instances)
     made = FeatureInspector(session)
     looked = threading.Event()
-    made._newest.ask("test", looked.set)
+    made._worker.submit("test", looked.set)
     assert looked.wait(60)
     assert len(set(_instances) - before) > 20
     made.close()

@@ -113,7 +113,7 @@ def test_a_mask_comes_as_one_byte_a_pixel():
     np.testing.assert_array_equal(made.mask, np.frombuffer(MASK, np.uint8).reshape(4, 4).astype(bool))
     with pytest.raises(MessageError) as caught:
         wish.edit(Edit(), (4, 5))
-    assert str(caught.value) == "the mask has 16 bytes; expected 5 x 4, one a pixel"
+    assert str(caught.value) == "the mask has 16 bytes; expected 5 x 4, one per pixel"
 
 
 def test_a_mask_is_kept_or_removed_as_asked():

@@ -14,7 +14,7 @@ from widget.helpers import CLIENT, Wire, settle
 from draggan_widget.errors import ConfigError
 from draggan_widget.inspection.cost_surface import tracking_cost
 from draggan_widget.inspection.feature_maps import FeatureColours, channels_by_variance, difference, similarity
-from draggan_widget.session.session import DragSession
+from draggan_widget.session.session import DragSession, controller_of
 from draggan_widget.widget.dispatch import Dispatch
 from draggan_widget.widget.frames import Frames
 from draggan_widget.widget.overlays import Overlays
@@ -105,14 +105,14 @@ def test_a_view_that_cannot_be_computed_takes_that_of_the_state_before_away(show
 def test_a_mask_whole_numbers_and_a_tensor_with_a_graph_are_shown(shown, kind):
     values = np.eye(4).astype(kind)
     for given in (values, torch.eye(4, requires_grad=True)):
-        shown.dispatch.overlays.give(given, 1.0)
+        shown.dispatch.overlays.show_array(given, 1.0)
         assert np.array_equal(picture(shown)[..., :3], heat(np.eye(4)))
 
 
 @pytest.mark.parametrize("opacity", ["x", None, True])
 def test_an_opacity_that_is_no_number_is_refused(shown, opacity):
     with pytest.raises(ConfigError) as caught:
-        inspect.unwrap(Overlays.give)(shown.dispatch.overlays, np.eye(2), opacity)
+        inspect.unwrap(Overlays.show_array)(shown.dispatch.overlays, np.eye(2), opacity)
     assert str(caught.value) == f"opacity is {opacity!r}; expected a number from 0 to 1"
 
 
@@ -140,7 +140,13 @@ def test_it_follows_points_drawn_in_the_widget_and_undo(shown):
     shown.ask("similarity")
     first = picture(shown)
     points = [{"handle": [10, 50], "target": [20, 50], "locked": False}]
-    wish = {"type": "edit", "client": CLIENT, "rid": 2, "revision": shown.session.revision, "points": points}
+    wish = {
+        "type": "edit",
+        "client": CLIENT,
+        "rid": 2,
+        "revision": controller_of(shown.session).revision,
+        "points": points,
+    }
     shown.dispatch.receive({**wish, "mask": "keep"}, [])
     settle(shown.session)
     assert not np.array_equal(picture(shown), first)
@@ -167,7 +173,7 @@ def test_a_client_that_comes_later_gets_it(shown):
 
 def test_floats_from_python_are_coloured_and_what_is_not_finite_is_see_through(shown):
     values = np.array([[0.0, 1.0], [np.nan, 0.5]])
-    shown.dispatch.overlays.give(values, 0.3)
+    shown.dispatch.overlays.show_array(values, 0.3)
     pixels = picture(shown)
     assert shown.last()[0] == {"type": "overlay", "view": "given", "opacity": 0.3, "shown": True}
     assert np.array_equal(pixels[..., :3], heat(values))
@@ -177,11 +183,11 @@ def test_floats_from_python_are_coloured_and_what_is_not_finite_is_see_through(s
 @pytest.mark.parametrize("colours", [3, 4])
 def test_colours_from_python_are_shown_as_they_are_until_taken_away(shown, colours):
     array = np.arange(4 * 6 * colours, dtype=np.uint8).reshape(4, 6, colours)
-    shown.dispatch.overlays.give(array, 1.0)
+    shown.dispatch.overlays.show_array(array, 1.0)
     shown.session.run()
     settle(shown.session)
     assert np.array_equal(picture(shown), array)
-    shown.dispatch.overlays.give(None, 1.0)
+    shown.dispatch.overlays.show_array(None, 1.0)
     assert shown.last()[1] is None
 
 
@@ -207,7 +213,7 @@ def test_what_is_no_picture_is_refused_and_leaves_what_was(shown, array, opacity
     shown.ask("colours")
     before = shown.last()
     with pytest.raises(ConfigError) as caught:
-        shown.dispatch.overlays.give(array, opacity)
+        shown.dispatch.overlays.show_array(array, opacity)
     assert str(caught.value) == message
     assert shown.last()[0] == before[0]
 

@@ -15,6 +15,7 @@ from widget.page import Drawing, Page
 from widget.world import SIDE, Fate, Kernel, Line, Times, no_waiting
 
 from draggan_widget.engine.edit import Edit
+from draggan_widget.session.session import controller_of
 
 LATE = 20.0  # s, the longest delay
 DOUBT = 130.0  # s until the page has asked twice for what never came
@@ -130,7 +131,7 @@ def drawing(edit: Edit) -> Drawing:
 def check_edits(kernel: Kernel, views: Sequence[Page]) -> None:
     for view in views:
         assert (view.pending, view.unsent, view.lost) == (None, False, None)
-        assert view.revision == kernel.session.revision
+        assert view.revision == controller_of(kernel.session).revision
         assert view.shown == view.base == drawing(kernel.session.edit)
 
 
@@ -143,7 +144,7 @@ def check_agreement(kernel: Kernel, views: Sequence[Page]) -> None:
         assert view.newest is not None
         seen = [view.newest[name] for name in ("kind", "step", "revision", "handles")]
         handles = [list(handle) for handle in session.handles]
-        assert seen == ["final", session.current.index, session.revision, handles]
+        assert seen == ["final", session.current.index, controller_of(session).revision, handles]
 
 
 schedules = given(

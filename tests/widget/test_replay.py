@@ -45,20 +45,20 @@ def player(record: DragRecord, shown: list[Scene]):
 def test_it_opens_at_the_start_and_says_where_it_is(player, shown, record):
     assert np.array_equal(shown[-1].pixels, record[0].pixels())
     away = record[0].distances[0]
-    assert f">Step 0 of {len(record) - 1} · handle 1: {away:.1f} px left<" in player.words.value
+    assert f">Step 0 of {len(record) - 1} · handle 1: {away:.1f} px left<" in player.progress.value
 
 
-def test_a_step_shows_its_picture_handles_targets_and_the_way_so_far(player, shown, record):
+def test_a_step_shows_its_picture_handles_targets_and_the_path_so_far(player, shown, record):
     player.slider.value = 5
     until(lambda: len(shown) == 2, "the step")
     assert np.array_equal(shown[-1].pixels, record[5].pixels())
-    marks = shown[-1].marks
-    assert (marks.handles, marks.targets) == (record[5].handles, record[5].targets)
-    assert marks.ways == (tuple(step.handles[0] for step in record[:6]),)
-    until(lambda: f">Step 5 of {len(record) - 1} " in player.words.value, "the words")
+    points = shown[-1].points
+    assert (points.handles, points.targets) == (record[5].handles, record[5].targets)
+    assert points.paths == (tuple(step.handles[0] for step in record[:6]),)
+    until(lambda: f">Step 5 of {len(record) - 1} " in player.progress.value, "the words")
 
 
-def test_a_way_begins_where_the_points_were_changed(shown):
+def test_a_path_begins_where_the_points_were_changed(shown):
     with opened() as session:
         session.step(3)
         session.edit = edit_of([*EDIT.handles, (10.0, 12.0)], [*EDIT.targets, (12.0, 12.0)])
@@ -68,21 +68,21 @@ def test_a_way_begins_where_the_points_were_changed(shown):
     player.slider.value = len(record) - 1
     until(lambda: len(shown) == 2, "the step")
     player.close()
-    ways = shown[-1].marks.ways
-    lengths = {len(way) for way in ways}
-    assert len(ways) == 2
+    paths = shown[-1].points.paths
+    lengths = {len(path) for path in paths}
+    assert len(paths) == 2
     assert lengths == {sum(len(step.handles) == 2 for step in record)}
 
 
 def test_of_many_wishes_the_newest_is_drawn(record, shown):
     player = TrajectoryReplay(record)
     began, go = threading.Event(), threading.Event()
-    player._newest.ask("other", lambda: (began.set(), go.wait(60)))
+    player._worker.submit("other", lambda: (began.set(), go.wait(60)))
     assert began.wait(60)
     for position in range(1, 9):
         player.slider.value = position
     go.set()
-    until(lambda: "Step 8 of" in player.words.value, "the last step")
+    until(lambda: "Step 8 of" in player.progress.value, "the last step")
     player.close()
     assert len(shown) == 2  # the start and step 8
 
@@ -91,13 +91,15 @@ def test_pictures_are_drawn_when_asked_for_and_the_latest_are_kept(monkeypatch):
     with opened() as session:
         record = session.run()
     drawn = session.generator.drawn
-    monkeypatch.setattr(replay, "KEPT", 2 * 64 * 64 * 3)
+    monkeypatch.setattr(replay, "CACHE_BYTES", 2 * 64 * 64 * 3)
     pictures = replay._Pictures(list(record))
     assert session.generator.drawn == drawn
     for position in (0, 1, 1, 0, 2, 2):
         assert np.array_equal(pictures[position], pictures[position])
     assert session.generator.drawn == drawn + 3
-    assert list(pictures._kept) == [0, 2]
+    for kept in (0, 2):
+        _ = pictures[kept]
+    assert session.generator.drawn == drawn + 3
     _ = pictures[1]
     assert session.generator.drawn == drawn + 4
 
@@ -113,7 +115,7 @@ def test_a_step_that_cannot_be_drawn_says_so(player, monkeypatch):
 
     monkeypatch.setattr(BlobGenerator, "image", broken)
     player.slider.value = 7
-    until(lambda: "RuntimeError: out of &lt;ink&gt;" in player.words.value, "the error")
+    until(lambda: "RuntimeError: out of &lt;ink&gt;" in player.progress.value, "the error")
 
 
 def test_closing_ends_its_worker_and_its_parts_and_twice_is_once(record):

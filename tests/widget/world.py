@@ -1,7 +1,7 @@
 """A widget without threads and without real time: a kernel's worker, its lines to the browsers, and their pages.
 
-The session, its core, `Dispatch`, `Frames` and `Credit` are the real ones. Time passes only while the worker computes
-and between events; a message that comes in meanwhile is handled there and then, as on another thread.
+The session, its controller, `Dispatch`, `Frames` and `Credit` are the real ones. Time passes only while the worker
+computes and between events; a message that comes in meanwhile is handled there and then, as on another thread.
 """
 
 import heapq
@@ -19,8 +19,8 @@ import jaxtyping
 from analytic import BlobGenerator
 
 from draggan_widget.session import controller, events
-from draggan_widget.session.session import DragSession
-from draggan_widget.session.worker import Job, Runner
+from draggan_widget.session.session import DragSession, controller_of
+from draggan_widget.session.worker import Job, Worker
 from draggan_widget.widget.credit import BLOCKED_SECONDS, IN_FLIGHT, PROBE_SECONDS
 from draggan_widget.widget.dispatch import Dispatch
 from draggan_widget.widget.frames import Frames
@@ -74,7 +74,7 @@ class SlowBlob(BlobGenerator):
         return super().image(ws, features, cancelled)
 
 
-class HandRunner(Runner):
+class HandWorker(Worker):
     """The worker, moved by `run_until`."""
 
     def __init__(self, times: Times):
@@ -139,8 +139,8 @@ class Kernel:
         self._times = times
         self.generator = SlowBlob(times)
         self.session = DragSession(self.generator, ws=self.generator.ws_at(15.0, 15.0))
-        self.runner = HandRunner(times)
-        self.session._core.runner = self.runner
+        self.runner = HandWorker(times)
+        controller_of(self.session).worker = self.runner
         self.session.config = self.session.config.replace(learning_rate=1e-4, max_steps=12, lost_factor=1e9)
         self.frames = Frames(self.session, self._tell, self.blocked, lambda jpeg: None, times)
         self.dispatch = Dispatch(self.session, self.frames, self._tell)
@@ -172,9 +172,10 @@ class Kernel:
             return
         self._note(content)
         self._asked = self._asked + 1 if self.runner.jobs else 1
-        before = self.session.revision
+        own = controller_of(self.session)
+        before = own.revision
         self.dispatch.receive(content, buffers)
-        if content["type"] == "edit" and self.session.revision != before:  # taken: it was drawn on what held
+        if content["type"] == "edit" and own.revision != before:  # taken: it was drawn on what held
             assert content["revision"] == before
             self.taken += 1
         self.check()

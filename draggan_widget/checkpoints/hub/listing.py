@@ -1,28 +1,28 @@
-"""What can be asked for by name, as a table to look at and a tuple to go through."""
+"""`available_generators`: the generators that can be loaded by name, as a tuple that is shown as a table."""
 
 import html
 from dataclasses import dataclass
 from typing import final
 
 from draggan_widget.checkpoints.hub import cache
-from draggan_widget.checkpoints.hub.catalog import BundledCheckpoint, NamedCheckpoint
+from draggan_widget.checkpoints.hub.catalog import NAMED, BundledCheckpoint, NamedCheckpoint
 
 HEADINGS = ("name", "family", "picture, px", "size", "licence", "on this disk", "readable")
 
 
 @dataclass(frozen=True)
 class AvailableGenerator:
-    """One generator that ``load_generator(name)`` knows of.
+    """One generator that `load_generator(name)` can load.
 
-    Args:
-        name: what to pass.
-        family: which generator it is, e.g. "stylegan2".
-        image_size: (height, width) of the picture, px.
-        size: of the file that is downloaded or bundled, in bytes; None when not known.
+    Attributes:
+        name: the name to pass to `load_generator`.
+        family: its generator family, e.g. "stylegan2".
+        image_size: (height, width) of its pictures, px.
+        size: length of the downloaded or bundled file, in bytes; None when not known.
         licence: its licence, in words.
-        citation: whom to credit.
+        citation: the work to cite.
         cached: whether it is on this disk already.
-        bundled: whether it came with the package, so that nothing is downloaded.
+        bundled: whether it comes with the package, so that nothing is downloaded.
         readable: whether this version can read it; the others are refused before a download.
     """
 
@@ -39,7 +39,7 @@ class AvailableGenerator:
 
 @final
 class AvailableGenerators(tuple[AvailableGenerator, ...]):
-    """The generators, the bundled one first and what cannot be read last; shown as a table."""
+    """The generators: the bundled one first, those that cannot be read last; shown as a table."""
 
     def __repr__(self) -> str:
         rows = [HEADINGS, *map(_cells, self)]
@@ -53,8 +53,13 @@ class AvailableGenerators(tuple[AvailableGenerator, ...]):
 
 
 def available_generators() -> AvailableGenerators:
-    """The generators that can be loaded by name: family, size, licence, and whether they are on this disk already."""
-    entries = map(_entry, cache.NAMED.values())
+    """List the generators that can be loaded by name: family, size, licence, and whether they are on this disk.
+
+    Example:
+        >>> available_generators()[0].name
+        'heads'
+    """
+    entries = map(_entry, NAMED.values())
     return AvailableGenerators(sorted(entries, key=lambda entry: not entry.readable))
 
 

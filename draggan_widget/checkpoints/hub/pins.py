@@ -1,6 +1,6 @@
-"""Files whose hash nobody published: trusted on first use, held to it from then on.
+"""Pins for files whose sha256 nobody published: the hash of the first download is kept, and every later one must match.
 
-The record lies beside the file, as ``FILENAME.json``, and outlives it: a download of another day must be the same.
+The pin lies beside the file, as `FILENAME.json`, and stays when the file is removed.
 """
 
 import datetime
@@ -14,14 +14,14 @@ from draggan_widget.files import sha256, write_atomically
 
 
 @dataclass(frozen=True)
-class Trusted:
-    """What a file was when it was first used.
+class Pin:
+    """A file as it was when it was first used.
 
-    Args:
-        url: where it came from.
-        sha256: what it hashed to.
+    Attributes:
+        url: address it was downloaded from.
+        sha256: its sha256 in hexadecimal.
         size: its length in bytes.
-        first_used: the day, as year-month-day.
+        first_used: day of the first use, as year-month-day.
     """
 
     url: str
@@ -30,40 +30,40 @@ class Trusted:
     first_used: str
 
 
-def record_path(named: NamedCheckpoint, home: Path) -> Path:
-    """Where the record of a checkpoint kept in ``home`` lies."""
+def pin_path(named: NamedCheckpoint, home: Path) -> Path:
+    """Path of the pin of a checkpoint that is kept in `home`."""
     return home / f"{named.filename}.json"
 
 
-def recorded(named: NamedCheckpoint, home: Path) -> Trusted | None:
-    """What the file was at its first use; None before that.
+def read_pin(named: NamedCheckpoint, home: Path) -> Pin | None:
+    """Read the pin; None before the first use.
 
     Raises:
-        CheckpointError: the record is damaged.
+        CheckpointError: the pin's file is damaged.
     """
-    path = record_path(named, home)
+    path = pin_path(named, home)
     if not path.exists():
         return None
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        return Trusted(str(found["url"]), str(found["sha256"]), int(found["size"]), str(found["first_used"]))
+        return Pin(str(found["url"]), str(found["sha256"]), int(found["size"]), str(found["first_used"]))
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
-            f"record {path} cannot be understood ({error!r}); expected what was noted when {named.filename} was first "
-            "used; delete it to trust the file anew"
+            f"record {path} cannot be understood ({error!r}); expected url, sha256, size and day of the first use of "
+            f"{named.filename}; delete it to trust the file anew"
         ) from error
 
 
-def record(named: NamedCheckpoint, home: Path, file: Path) -> None:
-    """Note what the file is, for every later download of it."""
+def write_pin(named: NamedCheckpoint, home: Path, file: Path) -> None:
+    """Pin the file: every later download must be the same."""
     today = datetime.date.today().isoformat()
-    text = json.dumps(asdict(Trusted(named.origin, sha256(file), file.stat().st_size, today)), indent=1)
-    write_atomically(record_path(named, home), lambda target: target.write(text.encode()))
+    text = json.dumps(asdict(Pin(named.origin, sha256(file), file.stat().st_size, today)), indent=1)
+    write_atomically(pin_path(named, home), lambda target: target.write(text.encode()))
 
 
-def due_sha256(named: NamedCheckpoint, home: Path) -> str | None:
-    """What the file must hash to: the published sum, else that of its first use, else None."""
+def expected_sha256(named: NamedCheckpoint, home: Path) -> str | None:
+    """The sha256 that the file must have: the published one, else the pinned one, else None."""
     if named.sha256 is not None:
         return named.sha256
-    known = recorded(named, home)
-    return None if known is None else known.sha256
+    pin = read_pin(named, home)
+    return None if pin is None else pin.sha256

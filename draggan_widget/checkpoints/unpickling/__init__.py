@@ -1,1 +1,1 @@
-"""Pickles read without running them: bytes, opcodes, an allow-list of globals, tensors left in the file."""
+"""Reads pickles without running them: bytes, opcodes, an allow-list of globals, tensors that stay in the file."""

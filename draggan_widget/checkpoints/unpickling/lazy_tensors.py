@@ -1,7 +1,8 @@
-"""What an unpickled file is made of: places in the file, until somebody asks for the numbers.
+"""Tensors as places in the file: their numbers are read only once `read_tensors` asks for them.
 
-Differs from PyTorch's loader: 1. a tensor is checked against its storage before a byte is allocated; 2. a storage is
-read only when a tensor of the wanted network needs it, and once, however many tensors share it.
+Differs from PyTorch's loader:
+1. a tensor is checked against its storage before a byte is allocated;
+2. a storage is read only when a tensor of the wanted network needs it, and once, however many tensors share it.
 """
 
 import math
@@ -13,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from draggan_widget.checkpoints.unpickling.byte_source import Source, brief
+from draggan_widget.checkpoints.unpickling.byte_source import ByteSource, brief
 from draggan_widget.errors import CheckpointError
 
 STORAGES = {
@@ -33,8 +34,13 @@ LARGEST_AXIS = 2**40
 
 
 @dataclass(frozen=True, eq=False)
-class Record:
-    """A persistent object of NVIDIA's: its class by name and its state. Its source code is not kept."""
+class PersistentObject:
+    """A persistent object of NVIDIA's `torch_utils.persistence`; its source code is not kept.
+
+    Attributes:
+        class_name: name of its class.
+        state: its attributes by name.
+    """
 
     class_name: str
     state: dict[Any, Any]
@@ -42,41 +48,62 @@ class Record:
 
 @dataclass(frozen=True, eq=False)
 class Span:
-    """Bytes, or text too long to be a name, that stay in the file."""
+    """Bytes, or text too long for a name, that stay in the file.
 
-    source: Source
+    Attributes:
+        source: the file they lie in.
+        offset: where they begin, in bytes from the start of the source.
+        length: length in bytes.
+    """
+
+    source: ByteSource
     offset: int
     length: int
 
     def read(self) -> bytes:
-        """The bytes themselves; for short spans."""
+        """Read the bytes; for short spans only."""
         return self.source.read(self.offset, self.length)
 
 
 @dataclass(eq=False)
 class StoredStorage:
-    """The values of one or more tensors; ``offset`` counts from the start of the file, -1 until it is known."""
+    """The values of one or more tensors, still in the file.
+
+    Attributes:
+        dtype: type of one element.
+        numel: number of elements.
+        source: the file that holds the values.
+        offset: where they begin, in bytes from the start of the source; -1 until it is known.
+        crc: CRC-32 of their bytes; None where the file states none.
+    """
 
     dtype: torch.dtype
     numel: int
-    source: Source
+    source: ByteSource
     offset: int = -1
     crc: int | None = None
 
     @property
     def nbytes(self) -> int:
-        """Its length in the file."""
+        """Length in bytes."""
         return self.numel * self.dtype.itemsize
 
-    def place(self, source: Source, offset: int, crc: int | None = None) -> None:
-        """Say where the values lie."""
+    def place(self, source: ByteSource, offset: int, crc: int | None = None) -> None:
+        """Set where the values lie in the file."""
         source.check(offset, self.nbytes)
         self.source, self.offset, self.crc = source, offset, crc
 
 
 @dataclass(frozen=True, eq=False)
 class StoredTensor:
-    """A tensor's place in its storage, checked by ``stored_tensor``."""
+    """A tensor's place in its storage; `checked_tensor` makes one.
+
+    Attributes:
+        storage: the storage that holds its elements.
+        offset: index of its first element in the storage.
+        shape: its sizes.
+        stride: steps between neighbours along each axis, in elements.
+    """
 
     storage: StoredStorage
     offset: int
@@ -84,17 +111,17 @@ class StoredTensor:
     stride: tuple[int, ...]
 
 
-def stored_tensor(storage: object, offset: object, shape: object, stride: object, source: Source) -> StoredTensor:
-    """The tensor with that place, once it is known to lie within its storage and to repeat nothing."""
+def checked_tensor(storage: object, offset: object, shape: object, stride: object, source: ByteSource) -> StoredTensor:
+    """The tensor at that place, once it is known to lie within its storage and to have no more elements than that."""
     if type(storage) is not StoredStorage:
         raise source.refuse(f"a tensor's storage is {brief(storage)}", "a storage")
-    start = whole(offset, source)
-    sizes, steps = axes(shape, source), axes(stride, source)
+    start = checked_size(offset, source)
+    sizes, steps = checked_axes(shape, source), checked_axes(stride, source)
     if len(sizes) != len(steps):
         raise source.refuse(f"a tensor has {len(sizes)} axes and {len(steps)} strides", "as many of each")
     count = math.prod(sizes)
     last = start + sum((size - 1) * step for size, step in zip(sizes, steps, strict=True)) if count else start
-    # No more elements than the storage holds: else a stride of 0 makes a petabyte of one number.
+    # Without the limit on the count, a stride of 0 would make a petabyte of one number.
     if count > storage.numel or (count and last >= storage.numel):
         raise source.refuse(
             f"a tensor of shape {sizes}, strides {steps} and offset {start} reaches element {last}",
@@ -103,22 +130,22 @@ def stored_tensor(storage: object, offset: object, shape: object, stride: object
     return StoredTensor(storage, start, sizes, steps)
 
 
-def axes(value: object, source: Source) -> tuple[int, ...]:
-    """A shape or strides as a file gives them, checked."""
+def checked_axes(value: object, source: ByteSource) -> tuple[int, ...]:
+    """A shape or strides from a file, checked."""
     if type(value) not in (tuple, list) or len(value) > MOST_AXES:  # type: ignore[arg-type]
         raise source.refuse(f"a tensor's shape or strides are {brief(value)}", f"a tuple of at most {MOST_AXES}")
-    return tuple(whole(item, source) for item in value)  # type: ignore[union-attr]
+    return tuple(checked_size(item, source) for item in value)  # type: ignore[union-attr]
 
 
-def whole(value: object, source: Source) -> int:
-    """A size, a stride or an offset as a file gives it, checked."""
+def checked_size(value: object, source: ByteSource) -> int:
+    """A size, a stride or an offset from a file, checked."""
     if type(value) is not int or not 0 <= value < LARGEST_AXIS:
         raise source.refuse(f"a size, a stride or an offset is {brief(value)}", f"a number from 0 to {LARGEST_AXIS}")
     return value
 
 
 def read_tensors(stored: Mapping[str, StoredTensor]) -> dict[str, Tensor]:
-    """The tensors, each storage read once.
+    """Read the tensors, each storage once.
 
     Raises:
         CheckpointError: the file ends early, a checksum differs, or memory runs out.
@@ -126,42 +153,45 @@ def read_tensors(stored: Mapping[str, StoredTensor]) -> dict[str, Tensor]:
     storages: dict[int, Tensor] = {}
     tensors = {}
     for name, tensor in stored.items():
-        values = _values(tensor.storage, storages)
+        values = _storage_values(tensor.storage, storages)
         tensors[name] = values.as_strided(tensor.shape, tensor.stride, tensor.offset)
     return tensors
 
 
-def _values(storage: StoredStorage, read: dict[int, Tensor]) -> Tensor:
-    """By place and not by object: a file may tell of the same bytes a thousand times."""
+def _storage_values(storage: StoredStorage, read: dict[int, Tensor]) -> Tensor:
+    """The storage's values, from `read` (place -> values) where it holds them already."""
+    # By place and not by object: a file may name the same bytes a thousand times.
     place = storage.source.start + storage.offset
     if not storage.numel or place not in read:
-        values = _read(storage)
+        values = _read_values(storage)
         if storage.numel:
             read[place] = values
         return values
     values = read[place]
     if (values.dtype, len(values)) != (storage.dtype, storage.numel):
         raise storage.source.refuse(
-            f"the storage at byte {place} is {values.dtype} and {storage.dtype}", "one type for one storage"
+            f"the storage at byte {place} has {len(values)} elements of {values.dtype}, then {storage.numel} of "
+            f"{storage.dtype}",
+            "one size and one type",
         )
     return values
 
 
-def _read(storage: StoredStorage) -> Tensor:
+def _read_values(storage: StoredStorage) -> Tensor:
     source = storage.source
     source.check(storage.offset, storage.nbytes)
     try:
         values = torch.empty(storage.numel, dtype=storage.dtype)
     except (RuntimeError, MemoryError) as error:
         raise CheckpointError(
-            f"{source.name}: {storage.nbytes} bytes were not to be had ({type(error).__name__}); expected memory for "
-            "the whole network; close other programs"
+            f"{source.name}: {storage.nbytes} bytes of memory could not be allocated ({type(error).__name__}); "
+            "expected room for the whole network; close other programs"
         ) from error
     if storage.numel:
         buffer = memoryview(values.view(torch.uint8).numpy())  # type: ignore[arg-type]
         source.read_into(storage.offset, buffer)
         if storage.crc is not None and zlib.crc32(buffer) != storage.crc:
             raise source.refuse(
-                f"the bytes at {storage.offset} have another checksum than the archive says", "them unaltered"
+                f"the bytes at {storage.offset} have another checksum than the archive states", "unaltered bytes"
             )
     return values

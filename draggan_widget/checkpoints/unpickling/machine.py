@@ -1,11 +1,11 @@
-"""The state of a pickle being read: a stack, its marks, a memo, and the table of known globals."""
+"""The state of a pickle while it is read: a stack, its marks, a memo, and the table of allowed globals."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from draggan_widget.checkpoints.unpickling.byte_source import Source, brief
-from draggan_widget.checkpoints.unpickling.stream import Stream
+from draggan_widget.checkpoints.unpickling.byte_source import ByteSource, brief
+from draggan_widget.checkpoints.unpickling.stream import PickleStream
 from draggan_widget.errors import CheckpointError
 
 DANGER = "it may run code in tools that unpickle it; take the file from a source you trust, or a .safetensors of it"
@@ -13,63 +13,68 @@ TENSORFLOW = "take NVIDIA's PyTorch version of the model, or convert it with the
 
 
 @dataclass(frozen=True, eq=False)
-class Known:
-    """A global that may be named.
+class AllowedGlobal:
+    """A global that a pickle may name.
 
-    Args:
-        name: in full.
-        call: what REDUCE makes of the arguments; None if it may not be called.
-        new: what NEWOBJ makes of no arguments; None if it may not.
+    Attributes:
+        name: module and name, joined by a dot.
+        call: makes the value of the opcode REDUCE from the call's arguments; None where calling it is refused.
+        new: makes the value of the opcode NEWOBJ, which passes no arguments; None where that is refused.
     """
 
     name: str
-    call: Callable[[Source, tuple], object] | None = None
+    call: Callable[[ByteSource, tuple], object] | None = None
     new: Callable[[], object] | None = None
 
 
 class Buildable(ABC):
-    """A value of ours that takes its state from BUILD; nothing of a file's choosing is ever called for that."""
+    """A value of ours whose state the opcode BUILD sets; no method that the file chooses is ever called."""
 
     @abstractmethod
-    def build(self, source: Source, state: object) -> None:
-        """Take the state."""
+    def build(self, source: ByteSource, state: object) -> None:
+        """Take over the state."""
 
 
-Globals = Mapping[tuple[str, str], Known]
-Persistent = Callable[[Source, object], object]
+AllowedGlobals = Mapping[tuple[str, str], AllowedGlobal]
+PersistentLoad = Callable[[ByteSource, object], object]
 
 
 class Machine:
-    """What the operations of a pickle work on.
+    """The stack, marks and memo that the opcodes of a pickle work on.
 
-    Args:
-        stream: where the pickle begins; left behind its last byte.
-        known: (module, name) -> what that global is.
-        persistent: makes a value of a persistent id; None refuses all of them.
+    Attributes:
+        stream: the pickle's bytes; reading begins at its position and ends after the pickle's last byte.
+        allowed: (module, name) -> the allowed global.
+        persistent_load: makes the value of a persistent id; None refuses all of them.
+        stack: the values since the last mark.
+        marks: the stacks before each open mark.
+        memo: index -> the value stored under it.
     """
 
-    def __init__(self, stream: Stream, known: Globals, persistent: Persistent | None = None) -> None:
-        self.stream, self.known, self.persistent = stream, known, persistent
+    def __init__(
+        self, stream: PickleStream, allowed: AllowedGlobals, persistent_load: PersistentLoad | None = None
+    ) -> None:
+        self.stream, self.allowed, self.persistent_load = stream, allowed, persistent_load
         self.stack: list = []
         self.marks: list[list] = []
         self.memo: dict[int, object] = {}
 
     def refuse(self, found: str, expected: str, remedy: str = DANGER) -> CheckpointError:
-        """The error for something that this reader does not do."""
+        """The error for an operation that this reader does not do."""
         return self.stream.source.refuse(f"{found} before byte {self.stream.position}", expected, remedy)
 
     def pop_mark(self) -> list:
-        """What was pushed since the last mark."""
+        """Remove and return the values that were pushed since the last mark."""
         items = self.stack
         self.stack = self.marks.pop()
         return items
 
-    def find(self, module: object, name: object) -> Known:
-        """The known global of that name, looked up in the table and nowhere else."""
+    def find_global(self, module: object, name: object) -> AllowedGlobal:
+        """The allowed global of that name, looked up in the table and nowhere else."""
         if type(module) is not str or type(name) is not str:
             raise self.refuse(f"names a global by {brief(module)} and {brief(name)}", "two texts")
-        # Apart, never joined: the name "a.b" of module "c" is no other name for "b" of module "c.a".
-        found = self.known.get((module, name))
+        # Looked up as a pair, never joined: the name "a.b" of module "c" is no other name for "b" of module "c.a".
+        found = self.allowed.get((module, name))
         if found is not None:
             return found
         full = ascii(f"{module}.{name}"[:200])[1:-1]

@@ -1,44 +1,54 @@
-"""The bytes of a pickle, one after another; long payloads are stepped over, not read.
+"""The bytes of a pickle, read from front to back; long payloads are skipped, not read.
 
-The budget holds for a whole file, whatever its pickles nest: so many operations, so much text.
+One budget of operations and of text holds for a whole file, however its pickles are nested.
 """
 
 from dataclasses import dataclass
 
-from draggan_widget.checkpoints.unpickling.byte_source import Source, brief
+from draggan_widget.checkpoints.unpickling.byte_source import ByteSource, brief
 from draggan_widget.checkpoints.unpickling.lazy_tensors import Span
 
-CHUNK = 1 << 16
+CHUNK = 1 << 16  # bytes read from the file at once
 LONGEST_TEXT = 4096  # bytes; longer text stays in the file as a Span
-LONGEST_LINE = 4096
+LONGEST_LINE = 4096  # bytes
 MOST_OPERATIONS = 250_000  # some 110 bytes each at worst; a 1024 px file of G, D and G_ema has about 80,000
 MOST_TEXT = 4 << 20  # bytes, up to four times as many in memory
 
 
 @dataclass
 class Budget:
-    """What is left to spend on one file."""
+    """The operations and the text that reading one file may still take.
+
+    Attributes:
+        operations: number of operations left.
+        text: number of bytes of text left.
+    """
 
     operations: int = MOST_OPERATIONS
     text: int = MOST_TEXT
 
-    def spend(self, source: Source, operations: int) -> None:
-        """Count work that takes as long as so many operations."""
+    def spend(self, source: ByteSource, operations: int) -> None:
+        """Count work that takes as long as `operations` operations of a pickle."""
         self.operations -= operations
         if self.operations < 0:
             raise source.refuse(f"takes more than {MOST_OPERATIONS} operations", "a network's, which are fewer")
 
 
-class Stream:
-    """Reads forward through a source, from ``position`` on."""
+class PickleStream:
+    """Reads forward through `source`, from `position` on.
 
-    def __init__(self, source: Source, budget: Budget, position: int = 0) -> None:
+    Attributes:
+        source: the bytes that hold the pickle.
+        budget: the file's budget.
+    """
+
+    def __init__(self, source: ByteSource, budget: Budget, position: int = 0) -> None:
         self.source, self.budget = source, budget
         self._chunk, self._at, self._base = b"", 0, position
 
     @property
     def position(self) -> int:
-        """The place of the next byte."""
+        """Offset of the next byte."""
         return self._base + self._at
 
     def byte(self) -> int:
@@ -50,7 +60,7 @@ class Stream:
         return value
 
     def take(self, length: int) -> bytes:
-        """The next few bytes."""
+        """The next `length` bytes."""
         if self._at + length > len(self._chunk):
             self._fill(length)
         piece = self._chunk[self._at : self._at + length]
@@ -58,11 +68,11 @@ class Stream:
         return piece
 
     def number(self, length: int, signed: bool = False) -> int:
-        """The next little-endian whole number."""
+        """The next `length` bytes as a little-endian integer."""
         return int.from_bytes(self.take(length), "little", signed=signed)
 
     def span(self, length: int) -> Span:
-        """The next bytes as a place in the file, however many they are."""
+        """The next `length` bytes, however many, as a place in the file."""
         start = self.position
         self.source.check(start, length)
         if self._at + length <= len(self._chunk):
@@ -72,7 +82,7 @@ class Stream:
         return Span(self.source, start, length)
 
     def text(self, length: int, encoding: str) -> str | Span:
-        """The next bytes as text, or as a span when they are too many to be a name."""
+        """The next `length` bytes as text, or as a span where they are too many for a name."""
         if length > LONGEST_TEXT:
             return self.span(length)
         self.spend_text(length)
@@ -101,7 +111,5 @@ class Stream:
         start = self.position
         left = self.source.size - start
         if length > left:
-            raise self.source.refuse(
-                f"ends at byte {self.source.size}, {brief(length)} bytes were due at {start}", "a whole file"
-            )
+            raise self.source.refuse(f"ends at byte {self.source.size}", f"{brief(length)} bytes at byte {start}")
         self._chunk, self._at, self._base = self.source.read(start, min(max(length, CHUNK), left)), 0, start

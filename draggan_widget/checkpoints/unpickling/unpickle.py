@@ -1,13 +1,16 @@
 """A reader of pickles that has no way to run anything: a stack machine of our own over plain values.
 
-Source: the opcodes as the standard library's ``pickletools`` documents them.
+`unpickle` runs the loop; then come the opcodes that push one plain value (number, text, bytes as a place in the file),
+those that work on the stack, the memo and containers, and those that name or call a global; `OPERATIONS` lists all.
 
-Differs from ``pickle.Unpickler``:
-1. no import, no ``getattr``, no ``__setstate__``: a global is an entry of a short table (``known.py``) that makes plain
-   values, or the file is refused with the global's full name;
+Source: the opcodes as the standard library's `pickletools` documents them.
+
+Differs from `pickle.Unpickler`:
+1. no import, no `getattr`, no `__setstate__`: a global is an entry of a short table (`allowed_globals.py`) that makes
+   plain values, or the file is refused with the global's full name;
 2. bytes, and text longer than a name, stay in the file as spans;
 3. sets are lists and ordered dicts are dicts: only names and small numbers are ever hashed;
-4. operations and text are counted (``stream.py``), so no file takes more than a second or two or some 60 MB;
+4. operations and text are counted (`stream.py`), so no file takes more than a second or two or some 60 MB;
 5. opcodes that neither PyTorch nor NVIDIA's writer uses are refused: INST, OBJ, NEWOBJ_EX, PERSID, extension codes,
    out-of-band buffers, byte arrays.
 """
@@ -18,25 +21,37 @@ import struct
 from collections.abc import Callable
 
 from draggan_widget.checkpoints.unpickling.byte_source import REMEDY, brief
-from draggan_widget.checkpoints.unpickling.machine import Buildable, Globals, Known, Machine, Persistent
-from draggan_widget.checkpoints.unpickling.stream import Stream
+from draggan_widget.checkpoints.unpickling.machine import (
+    AllowedGlobal,
+    AllowedGlobals,
+    Buildable,
+    Machine,
+    PersistentLoad,
+)
+from draggan_widget.checkpoints.unpickling.stream import PickleStream
 
-LARGEST_KEY = 2**31
+LARGEST_KEY = 2**31  # largest integer that may be a dict key
 LONGEST_NUMBER = 16  # bytes; PyTorch's magic number takes 10
 LONGEST_DIGITS = 40
 LONGEST_FLOAT = 64  # characters
-NAMES = {ord(opcode.code): opcode.name for opcode in pickletools.opcodes}
-USED = "the opcodes that PyTorch and NVIDIA's writer use"
+OPCODE_NAMES = {ord(opcode.code): opcode.name for opcode in pickletools.opcodes}
+USED_OPCODES = "the opcodes that PyTorch and NVIDIA's writer use"
 STOP = pickle.STOP[0]
 
 
-def unpickle(stream: Stream, known: Globals, persistent: Persistent | None = None) -> object:
-    """The value of the pickle that begins at the stream's position.
+def unpickle(stream: PickleStream, allowed: AllowedGlobals, persistent_load: PersistentLoad | None = None) -> object:
+    """Read the pickle that begins at the stream's position, and return its value.
+
+    Args:
+        stream: the pickle's bytes.
+        allowed: (module, name) -> the allowed global.
+        persistent_load: makes the value of a persistent id; None refuses all of them.
 
     Raises:
-        CheckpointError: a global or an opcode that is not known, a broken pickle, or one beyond the budget.
+        CheckpointError: the pickle is broken, takes more than the budget, or has a global or an opcode that is not
+            allowed.
     """
-    machine, budget, code = Machine(stream, known, persistent), stream.budget, -1
+    machine, budget, code = Machine(stream, allowed, persistent_load), stream.budget, -1
     try:
         while (code := stream.byte()) != STOP:
             budget.operations -= 1
@@ -44,12 +59,65 @@ def unpickle(stream: Stream, known: Globals, persistent: Persistent | None = Non
                 budget.spend(stream.source, 0)
             operation = OPERATIONS.get(code)
             if operation is None:
-                raise machine.refuse(f"uses opcode {NAMES.get(code, hex(code))}", USED)
+                raise machine.refuse(f"uses opcode {OPCODE_NAMES.get(code, hex(code))}", USED_OPCODES)
             operation(machine)
         return machine.stack.pop()
     except (IndexError, KeyError, TypeError, ValueError, OverflowError, struct.error) as error:
-        found = f"opcode {NAMES.get(code, hex(code))} fails ({type(error).__name__}: {brief(str(error))})"
+        found = f"opcode {OPCODE_NAMES.get(code, hex(code))} fails ({type(error).__name__}: {brief(str(error))})"
         raise machine.refuse(found, "a whole pickle", REMEDY) from error
+
+
+def _protocol(machine: Machine) -> None:
+    version = machine.stream.byte()
+    if version > pickle.HIGHEST_PROTOCOL:
+        raise machine.refuse(f"asks for pickle protocol {version}", f"at most {pickle.HIGHEST_PROTOCOL}")
+
+
+def _frame(machine: Machine) -> None:
+    length = machine.stream.number(8)
+    machine.stream.source.check(machine.stream.position, length)
+
+
+def _long(machine: Machine, size: int) -> None:
+    length = machine.stream.number(size)
+    if length > LONGEST_NUMBER:
+        raise machine.refuse(f"holds a number of {length} bytes", f"at most {LONGEST_NUMBER}")
+    machine.stack.append(machine.stream.number(length, signed=True))
+
+
+def _decimal(machine: Machine) -> None:
+    digits = machine.stream.line()
+    if len(digits) > LONGEST_DIGITS:
+        raise machine.refuse(f"holds a number of {len(digits)} digits", f"at most {LONGEST_DIGITS}")
+    # The two booleans of protocol 0.
+    machine.stack.append(digits == b"01" if digits in (b"00", b"01") else int(digits.removesuffix(b"L")))
+
+
+def _float_line(machine: Machine) -> None:
+    machine.stack.append(float(machine.stream.line()[:LONGEST_FLOAT]))
+
+
+def _double(machine: Machine) -> None:
+    machine.stack.append(struct.unpack(">d", machine.stream.take(8))[0])
+
+
+def _string_line(machine: Machine) -> None:
+    text = machine.stream.line().strip()
+    if len(text) < 2 or text[:1] not in (b"'", b'"') or text[:1] != text[-1:] or b"\\" in text:
+        raise machine.refuse("holds a string of protocol 0 that is not plain", "quotes and no backslash")
+    machine.stack.append(text[1:-1].decode("latin-1"))
+
+
+def _unicode_line(machine: Machine) -> None:
+    machine.stack.append(machine.stream.line().decode("raw-unicode-escape"))
+
+
+def _text(machine: Machine, size: int, encoding: str) -> None:
+    machine.stack.append(machine.stream.text(machine.stream.number(size), encoding))
+
+
+def _bytes(machine: Machine, size: int) -> None:
+    machine.stack.append(machine.stream.span(machine.stream.number(size)))
 
 
 def _mark(machine: Machine) -> None:
@@ -58,7 +126,7 @@ def _mark(machine: Machine) -> None:
 
 
 def _push(machine: Machine, value: object) -> None:
-    # Not `machine.stack.append(machine.pop_mark())`: that would be the stack of before.
+    # Not `machine.stack.append(machine.pop_mark())`: that would append to the stack that `pop_mark` replaces.
     machine.stack.append(value)
 
 
@@ -119,31 +187,31 @@ def _dict(machine: Machine) -> None:
 
 def _global(machine: Machine) -> None:
     module, name = machine.stream.line().decode("utf-8"), machine.stream.line().decode("utf-8")
-    machine.stack.append(machine.find(module, name))
+    machine.stack.append(machine.find_global(module, name))
 
 
 def _stack_global(machine: Machine) -> None:
     name, module = machine.stack.pop(), machine.stack.pop()
-    machine.stack.append(machine.find(module, name))
+    machine.stack.append(machine.find_global(module, name))
 
 
 def _instance(machine: Machine) -> None:
-    _global(machine)  # whatever is not known is refused by its name
-    raise machine.refuse("uses opcode INST", USED)
+    _global(machine)  # a global that is not allowed is refused by its name
+    raise machine.refuse("uses opcode INST", USED_OPCODES)
 
 
 def _reduce(machine: Machine) -> None:
     arguments, function = machine.stack.pop(), machine.stack[-1]
-    if type(function) is not Known or type(arguments) is not tuple:
-        raise machine.refuse(f"calls {brief(function)} with {brief(arguments)}", "a known global and a tuple")
+    if type(function) is not AllowedGlobal or type(arguments) is not tuple:
+        raise machine.refuse(f"calls {brief(function)} with {brief(arguments)}", "an allowed global and a tuple")
     if function.call is None:
-        raise machine.refuse(f"calls {function.name}", "its name only")
+        raise machine.refuse(f"calls {function.name}", "its name alone")
     machine.stack[-1] = function.call(machine.stream.source, arguments)
 
 
-def _new(machine: Machine) -> None:
+def _new_object(machine: Machine) -> None:
     arguments, kind = machine.stack.pop(), machine.stack[-1]
-    if type(kind) is not Known or kind.new is None:
+    if type(kind) is not AllowedGlobal or kind.new is None:
         raise machine.refuse(f"makes an object of {brief(kind)}", "a plain container")
     if type(arguments) is not tuple or arguments:
         raise machine.refuse(f"makes a {kind.name} of {brief(arguments)}", "no arguments")
@@ -159,63 +227,10 @@ def _build(machine: Machine) -> None:
     # A dict's attributes, such as a state dict's `_metadata`, are left out: nothing here needs them.
 
 
-def _persistent(machine: Machine) -> None:
-    if machine.persistent is None:
-        raise machine.refuse("uses opcode BINPERSID", USED)
-    machine.stack.append(machine.persistent(machine.stream.source, machine.stack.pop()))
-
-
-def _protocol(machine: Machine) -> None:
-    version = machine.stream.byte()
-    if version > pickle.HIGHEST_PROTOCOL:
-        raise machine.refuse(f"asks for pickle protocol {version}", f"at most {pickle.HIGHEST_PROTOCOL}")
-
-
-def _frame(machine: Machine) -> None:
-    length = machine.stream.number(8)
-    machine.stream.source.check(machine.stream.position, length)
-
-
-def _long(machine: Machine, size: int) -> None:
-    length = machine.stream.number(size)
-    if length > LONGEST_NUMBER:
-        raise machine.refuse(f"holds a number of {length} bytes", f"at most {LONGEST_NUMBER}")
-    machine.stack.append(machine.stream.number(length, signed=True))
-
-
-def _decimal(machine: Machine) -> None:
-    digits = machine.stream.line()
-    if len(digits) > LONGEST_DIGITS:
-        raise machine.refuse(f"holds a number of {len(digits)} digits", f"at most {LONGEST_DIGITS}")
-    # The two booleans of protocol 0.
-    machine.stack.append(digits == b"01" if digits in (b"00", b"01") else int(digits.removesuffix(b"L")))
-
-
-def _float_line(machine: Machine) -> None:
-    machine.stack.append(float(machine.stream.line()[:LONGEST_FLOAT]))
-
-
-def _double(machine: Machine) -> None:
-    machine.stack.append(struct.unpack(">d", machine.stream.take(8))[0])
-
-
-def _string_line(machine: Machine) -> None:
-    text = machine.stream.line().strip()
-    if len(text) < 2 or text[:1] not in (b"'", b'"') or text[:1] != text[-1:] or b"\\" in text:
-        raise machine.refuse("holds a string of protocol 0 that is not plain", "quotes and no backslash")
-    machine.stack.append(text[1:-1].decode("latin-1"))
-
-
-def _unicode_line(machine: Machine) -> None:
-    machine.stack.append(machine.stream.line().decode("raw-unicode-escape"))
-
-
-def _text(machine: Machine, size: int, encoding: str) -> None:
-    machine.stack.append(machine.stream.text(machine.stream.number(size), encoding))
-
-
-def _bytes(machine: Machine, size: int) -> None:
-    machine.stack.append(machine.stream.span(machine.stream.number(size)))
+def _persistent_id(machine: Machine) -> None:
+    if machine.persistent_load is None:
+        raise machine.refuse("uses opcode BINPERSID", USED_OPCODES)
+    machine.stack.append(machine.persistent_load(machine.stream.source, machine.stack.pop()))
 
 
 OPERATIONS: dict[int, Callable[[Machine], object]] = {
@@ -274,7 +289,7 @@ OPERATIONS: dict[int, Callable[[Machine], object]] = {
     pickle.STACK_GLOBAL[0]: _stack_global,
     pickle.INST[0]: _instance,
     pickle.REDUCE[0]: _reduce,
-    pickle.NEWOBJ[0]: _new,
+    pickle.NEWOBJ[0]: _new_object,
     pickle.BUILD[0]: _build,
-    pickle.BINPERSID[0]: _persistent,
+    pickle.BINPERSID[0]: _persistent_id,
 }
