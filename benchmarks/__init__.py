@@ -1,1 +1,1 @@
-"""Measurements that are run by hand and written down in docs/."""
+"""Measurements that are run by hand; their results stand in docs/."""

@@ -1,7 +1,8 @@
-"""How long a 1024 px StyleGAN2 takes to read and how much memory, each reading in a fresh process, the ways in turn.
+"""Time and memory that reading a 1024-px StyleGAN2 takes; each reading in a fresh process, the readers in turns.
 
 `python -m benchmarks.checkpoints [ROUNDS]` writes random weights into a temporary folder and prints a table. The plain
-`pickle.load` finds stand-ins for NVIDIA's modules that keep the state and run nothing: it is the floor, not a reader.
+`pickle.load` finds stand-ins for NVIDIA's modules, which keep the state and run nothing: it is the lower bound, not a
+reader to use.
 """
 
 import json
@@ -23,7 +24,7 @@ from tests.checkpoints import nvidia_writer
 from tests.checkpoints.cage import memory
 from tests.generators.tiny_stylegan2 import random_tensors
 
-WAYS = (
+READINGS = (  # label of the file, reader, name of the file
     ("pkl of G_ema", "plain", "ema.pkl"),
     ("pkl of G_ema", "ours", "ema.pkl"),
     ("pkl of G and G_ema", "plain", "both.pkl"),
@@ -35,7 +36,7 @@ WAYS = (
 
 
 def write(folder: Path) -> int:
-    """The files; how many bytes the weights of one network have."""
+    """Write the files; return the size in bytes of one network's weights."""
     config = StyleGAN2Config.of_size(1024)
     tensors = random_tensors(config)
     plain = config.to_dict()
@@ -48,28 +49,28 @@ def write(folder: Path) -> int:
     return sum(tensor.nbytes for tensor in tensors.values())
 
 
-def read(way: str, path: Path) -> object:
-    if way == "ours":
+def read(reader: str, path: Path) -> object:
+    if reader == "ours":
         return read_checkpoint(path)
-    if way == "torch.load":
+    if reader == "torch.load":
         return torch.load(path, weights_only=True)
     with nvidia_writer.foreign_modules(), path.open("rb") as file:
         return pickle.load(file)  # noqa: S301 (our own file)
 
 
-def measure(way: str, path: Path) -> None:
-    """In a process of its own: seconds and growth of memory, as JSON."""
+def measure(reader: str, path: Path) -> None:
+    """Read once in this process; print seconds and growth of memory as JSON."""
     torch.set_num_threads(1)
     Path("/proc/self/clear_refs").write_text("5")
     before, start, begun = memory("VmRSS"), time.perf_counter(), time.process_time()
-    kept = read(way, path)
+    kept = read(reader, path)
     seconds, busy = time.perf_counter() - start, time.process_time() - begun
     growth = memory("VmHWM") - before
     print(json.dumps({"seconds": seconds, "busy": busy, "growth": growth, "kept": type(kept).__name__}))
 
 
-def measured(way: str, path: Path) -> dict:
-    command = [sys.executable, "-m", "benchmarks.checkpoints", "--read", way, str(path)]
+def measure_in_process(reader: str, path: Path) -> dict:
+    command = [sys.executable, "-m", "benchmarks.checkpoints", "--read", reader, str(path)]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
@@ -83,15 +84,15 @@ def main() -> None:
         weights = write(folder)
         found: dict[tuple[str, str], list[dict]] = {}
         for _ in range(rounds):
-            for label, way, file in WAYS:
-                found.setdefault((label, way), []).append(measured(way, folder / file))
+            for label, reader, file in READINGS:
+                found.setdefault((label, reader), []).append(measure_in_process(reader, folder / file))
         print(f"weights of one network: {weights / 1e6:.0f} MB; medians of {rounds} (fastest)\n")
         print(
             "| file | MB | read by | seconds | processor seconds | peak memory / weights |\n|---|---|---|---|---|---|"
         )
-        for label, way, file in WAYS:
+        for label, reader, file in READINGS:
             size = (folder / file).stat().st_size / 1e6
-            print(f"| {label} | {size:.0f} | {way} | {row(found[label, way], weights)} |")
+            print(f"| {label} | {size:.0f} | {reader} | {row(found[label, reader], weights)} |")
 
 
 def row(runs: list[dict], weights: int) -> str:

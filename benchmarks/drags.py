@@ -1,7 +1,7 @@
 """Whole drags by windows and by the whole map: `python -m benchmarks.drags --json FILE`.
 
-The nose tip of a face goes a twelfth of the picture to one side, with each generator's own settings; the two ways take
-their steps in turns in one process with one thread, without pictures. Where the nose tip came to is read from the last
+The nose tip of a face is dragged a twelfth of the picture to one side, with each generator's own settings; the two
+drags take their steps in turns in one process with one thread, without pictures. The nose tip is then found in the last
 picture: by dlib on faces (the extra "study"), by the regressor of `make heads-judge` on drawn heads.
 """
 
@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.machine import keep, timed
+from benchmarks.machine import save_rows, timed
 from draggan_widget import DragConfig, Edit, Generator, drag, load_generator
 from draggan_widget.engine.step import DragStep
 from draggan_widget.engine.step_windows import step_windows
@@ -27,13 +27,13 @@ from draggan_widget.geometry import Point, distance
 from heads_training import regressor
 
 FIRST_SEED = 1000
-WAY = 1 / 12  # of the picture's side
+LENGTH = 1 / 12  # share of the picture's side: distance from handle to target
 REGRESSOR = Path("heads_training/runs/regressor/regressor.safetensors")
-Finder = Callable[[np.ndarray], Point | None]  # the nose tip of a picture, image px
+Finder = Callable[[np.ndarray], Point | None]  # finds the nose tip of a picture, image px
 
 
-def on_faces(generator: Generator) -> Finder:
-    """By dlib, which sees the picture at 512 px."""
+def face_finder(generator: Generator) -> Finder:
+    """A finder by dlib, which sees the picture at 512 px."""
     detector, scale = FaceDetector(), generator.resolution / SIDE
 
     def find(pixels: np.ndarray) -> Point | None:
@@ -43,8 +43,8 @@ def on_faces(generator: Generator) -> Finder:
     return find
 
 
-def on_heads(file: Path) -> Finder:
-    """By the regressor."""
+def head_finder(file: Path) -> Finder:
+    """A finder by the regressor."""
     judge = regressor.load(file)
     index = judge.names.index("nose_tip")
 
@@ -57,18 +57,18 @@ def on_heads(file: Path) -> Finder:
 
 
 def task(generator: Generator, find: Finder, seed: int) -> tuple[Tensor, Edit] | None:
-    """The start and what is asked for; None where no face is seen."""
+    """The start latent and the edit of a seed; None if no face is found."""
     ws = generator.ws_from_seed(seed, 0.7)
     found = find(_pixels(generator, ws))
     if found is None:
         return None
     x, y = (float(round(value)) for value in found)
-    way = round(WAY * generator.resolution) * (1 if x < generator.resolution / 2 else -1)
-    return ws, Edit([(x, y)], [(x + way, y)])
+    dx = round(LENGTH * generator.resolution) * (1 if x < generator.resolution / 2 else -1)
+    return ws, Edit([(x, y)], [(x + dx, y)])
 
 
-def both(generator: Generator, ws: Tensor, edit: Edit, find: Finder) -> list[dict[str, Any]]:
-    """The drag by windows and by the whole map, in turns: before, and now."""
+def run_both(generator: Generator, ws: Tensor, edit: Edit, find: Finder) -> list[dict[str, Any]]:
+    """Run the drag by the whole map and by windows (`now`), in turns."""
     config = DragConfig.for_generator(generator)
     running = {False: drag(generator, ws, edit, config), True: drag(generator, ws, edit, config)}
     took: dict[bool, list[tuple[float, float, bool]]] = {False: [], True: []}
@@ -111,7 +111,7 @@ HEAD = (
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
-    """Medians of each generator and way; distances are means."""
+    """Medians for each generator, by the whole map and by windows; distances are means."""
     lines = [HEAD]
     for name, now in dict.fromkeys((row["generator"], row["now"]) for row in rows):
         own = [row for row in rows if (row["generator"], row["now"]) == (name, now)]
@@ -128,27 +128,27 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    """Print the table; with --json write the rows too, and the table beside them."""
+    """Print the table; with --json also save the rows, and the table beside them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--generators", nargs="+", default=["heads", "mobilestylegan-ffhq"])
     parser.add_argument("--drags", type=int, default=8)
     parser.add_argument("--regressor", type=Path, default=REGRESSOR)
-    parser.add_argument("--json", type=Path, help="drags it already holds are not made again")
+    parser.add_argument("--json", type=Path, help="drags that are in it are not made again")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     rows = json.loads(chosen.json.read_text()) if chosen.json is not None and chosen.json.exists() else []
     for name in chosen.generators:
         generator = load_generator(name)
-        find = on_heads(chosen.regressor) if name == "heads" else on_faces(generator)
+        find = head_finder(chosen.regressor) if name == "heads" else face_finder(generator)
         for seed in range(FIRST_SEED, FIRST_SEED + chosen.drags):
             if any((row["generator"], row["seed"]) == (name, seed) for row in rows):
                 continue
             given = task(generator, find, seed)
             if given is None:
                 continue
-            rows += [{"generator": name, "seed": seed, **row} for row in both(generator, *given, find)]
+            rows += [{"generator": name, "seed": seed, **row} for row in run_both(generator, *given, find)]
             print(json.dumps(rows[-2:]), flush=True)
-            keep(chosen.json, rows, table(rows))
+            save_rows(chosen.json, rows, table(rows))
     print(table(rows))
 
 

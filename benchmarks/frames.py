@@ -1,8 +1,8 @@
-"""The widget's pictures a second while a drag runs: `python -m benchmarks.frames --json FILE`.
+"""The widget's frames per second while a drag runs: `python -m benchmarks.frames --json FILE`.
 
-The real widget without a kernel; in the browser's place something that confirms each frame after a delay. Random
-weights of the official widths, preset "official", points on a way that does not end; by the clock, in one thread, with
-the share of a processor that the process got.
+This is the real widget without a kernel; a stand-in for the browser confirms each frame after a delay. Random weights
+of the official widths, preset "official", a drag that does not end. Times are wall-clock times of one thread; the table
+also gives the share of a processor that the process got.
 """
 
 import argparse
@@ -15,50 +15,50 @@ from typing import Any
 
 import torch
 
-from benchmarks.machine import Plain, keep, markdown
+from benchmarks.machine import PlainConvolution, markdown, save_rows
 from benchmarks.step import Case
 from draggan_widget.widget.widget import DragWidget
 
 CLIENT = "benchmark"
-WARM_UP = 2  # steps: references are taken, windows planned
-PATIENCE = 300.0  # seconds for these, and for the first pictures
+WARM_UP = 2  # steps not counted: they take references and plan windows
+TIMEOUT = 300.0  # seconds for these, and for the first pictures
 
 
 class Browser(DragWidget):
     """A widget that confirms its own frames.
 
     Attributes:
-        frames: when each was sent, its kind and its width.
-        rested: the lossless picture was sent.
+        frames: time of sending in seconds, kind, and width in px of each frame.
+        final_sent: set once the lossless picture was sent.
     """
 
     def __init__(self, delay: float, *given: Any, **named: Any):
         self.frames: list[tuple[float, str, int]] = []
-        self.rested, self._delay = threading.Event(), delay
+        self.final_sent, self._delay = threading.Event(), delay
         super().__init__(*given, **named)
 
     def send(self, content: dict[str, Any], buffers: Sequence[bytes] | None = None) -> None:
-        """What the kernel would put on the wire."""
+        """Record a message that the kernel would send; confirm it after the delay if it is a frame."""
         if content["type"] == "frame":
             self.frames.append((time.perf_counter(), content["kind"], content["width"]))
             if content["kind"] == "final":
-                self.rested.set()
+                self.final_sent.set()
             shown = {"type": "shown", "client": CLIENT, "seq": content["seq"]}
-            threading.Timer(self._delay, self.wish, [shown]).start()
+            threading.Timer(self._delay, self.receive, [shown]).start()
 
-    def wish(self, content: dict[str, Any]) -> None:
-        """A message from the browser."""
+    def receive(self, content: dict[str, Any]) -> None:
+        """Handle a message from the browser."""
         self._handle_custom_msg(content, [])
 
 
-def row_of(case: Case, seconds: float, delay: float) -> dict[str, Any]:
-    """One drag watched for some seconds."""
-    generator, ws, edit, config = case.made()
+def measure(case: Case, seconds: float, delay: float) -> dict[str, Any]:
+    """Run one drag for some seconds; return a row of the table."""
+    generator, ws, edit, config = case.build()
     steps: list[float] = []
     with closing(Browser(delay, generator, ws=ws, config=config)) as widget:
         widget.session.edit = edit
-        widget.wish({"type": "hello", "client": CLIENT, "colab": False})
-        _wait(widget.rested)
+        widget.receive({"type": "hello", "client": CLIENT, "colab": False})
+        _wait(widget.final_sent)
         warm = threading.Event()
         widget.session.on_step(lambda _: (steps.append(time.perf_counter()), len(steps) > WARM_UP and warm.set()))
         widget.session.start()
@@ -82,13 +82,13 @@ def row_of(case: Case, seconds: float, delay: float) -> dict[str, Any]:
         "pictures_a_second": kinds["picture"] / (ended - began),
         "preview_px": max((width for kind, width in shown if kind == "preview"), default=None),
         "processor_share": own / (ended - began),
-        "plain_gflops": Plain(generator.device).gflops(),
+        "plain_gflops": PlainConvolution(generator.device).gflops(),
     }
 
 
 def _wait(event: threading.Event) -> None:
-    if not event.wait(PATIENCE):
-        raise SystemExit(f"the widget did nothing for {PATIENCE:.0f} s; expected steps within one minute")
+    if not event.wait(TIMEOUT):
+        raise SystemExit(f"the widget did nothing for {TIMEOUT:.0f} s; expected steps within one minute")
 
 
 COLUMNS = {
@@ -104,12 +104,12 @@ COLUMNS = {
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
-    """The rows for docs/benchmarks.md."""
+    """The rows as a table for docs/benchmarks.md."""
     return markdown(COLUMNS, [{**row, "mask": "yes" if row["mask"] else "no"} for row in rows]) + "\n"
 
 
 def main() -> None:
-    """Print the table; with --json write the rows too, and the table beside them."""
+    """Print the table; with --json also save the rows, and the table beside them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--resolution", nargs="+", type=int, default=[512, 1024])
     parser.add_argument("--cases", nargs="+", default=["1", "5", "1m"], help="points, with an m for a mask")
@@ -122,9 +122,9 @@ def main() -> None:
     for resolution in chosen.resolution:
         for which in chosen.cases:
             case = Case(resolution, int(which.rstrip("m")), which.endswith("m"))
-            rows.append(row_of(case, chosen.seconds, chosen.delay))
+            rows.append(measure(case, chosen.seconds, chosen.delay))
             print(table(rows[-1:]), flush=True)
-            keep(chosen.json, rows, table(rows))
+            save_rows(chosen.json, rows, table(rows))
 
 
 if __name__ == "__main__":

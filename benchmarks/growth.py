@@ -1,10 +1,10 @@
-"""How a step's cost grows, and what is left over the arithmetic: `python -m benchmarks.growth --json FILE`.
+"""How the cost of a step grows, and how it compares with its arithmetic: `python -m benchmarks.growth --json FILE`.
 
-Random weights of the official widths, preset "official", W+, one thread, no picture; medians of processor time. A
-step's arithmetic is the multiplications and additions of the features that it computes, forward and backward; they
-would take "bound" at the speed that a plain convolution reaches between the steps, "planned" with the time for reading
-weights by which windows are chosen (`planning.CALL`). Forward is features alone, backward from their sum to the latent;
-the rest is tracking, losses and Adam.
+Random weights of the official widths, preset "official", W+, one thread, no picture; medians of processor time. The
+arithmetic of a step is the multiplications and additions of the features that it computes, forward and backward.
+"bound" is their time at the speed that a plain convolution reaches between the steps; "planned" adds the time for
+reading weights, by which windows are chosen (`planning.CALL`). "forward" is the features alone, "backward" the gradient
+of their sum with respect to the latent; the rest is tracking, losses and Adam.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from benchmarks.machine import Plain, keep, timed
+from benchmarks.machine import PlainConvolution, save_rows, timed
 from benchmarks.step import Case
 from draggan_widget import DragConfig, Edit, drag
 from draggan_widget.engine.step import DragStep
@@ -29,21 +29,21 @@ from draggan_widget.geometry import Window
 
 POINTS = (1, 2, 5, 10, 20, 40, 64)
 RESOLUTIONS = (128, 256, 512, 1024)
-FIXED = (0.0, 0.05, 0.25, 0.5, 0.75, 1.0)  # share of the picture that a mask holds still
+FIXED = (0.0, 0.05, 0.25, 0.5, 0.75, 1.0)  # shares of the picture that a mask keeps fixed
 
 
-def row_of(case: Case, fixed: float, rounds: int) -> dict[str, Any]:
-    """One line of a table."""
-    generator, ws, edit, config = case.made()
-    edit = Edit(edit.handles, edit.targets, held(case.resolution, fixed))
-    steps, plain = drag(generator, ws, edit, config), Plain(generator.device)
+def measure(case: Case, fixed: float, rounds: int) -> dict[str, Any]:
+    """One row of the table."""
+    generator, ws, edit, config = case.build()
+    edit = Edit(edit.handles, edit.targets, make_mask(case.resolution, fixed))
+    steps, plain = drag(generator, ws, edit, config), PlainConvolution(generator.device)
     next(steps)
     step = next(steps)
     windows = step_windows(generator, step.references, edit, config)
     took: list[list[float]] = []
     for _ in range(rounds):
         whole = timed(lambda: next(steps), generator.device)
-        forward, backward = parts(generator, whole.result, config)
+        forward, backward = time_features(generator, whole.result, config)
         took.append([whole.ms, forward, backward, plain.gflops()])
     ms, forward, backward, gflops = (statistics.median(column) for column in zip(*took, strict=True))
     return {
@@ -61,8 +61,8 @@ def row_of(case: Case, fixed: float, rounds: int) -> dict[str, Any]:
     }
 
 
-def held(side: int, fixed: float) -> np.ndarray | None:
-    """A mask whose left part, so large a share, stays."""
+def make_mask(side: int, fixed: float) -> np.ndarray | None:
+    """A mask that keeps the left part fixed, `fixed` of the picture; None for nothing."""
     if fixed == 0:
         return None
     free = np.ones((side, side), bool)
@@ -70,8 +70,8 @@ def held(side: int, fixed: float) -> np.ndarray | None:
     return free
 
 
-def parts(generator: StyleGAN2, step: DragStep, config: DragConfig) -> tuple[float, float]:
-    """Milliseconds of a step's features, forward and backward."""
+def time_features(generator: StyleGAN2, step: DragStep, config: DragConfig) -> tuple[float, float]:
+    """Milliseconds that a step's features take, forward and backward."""
     windows = step_windows(generator, step.references, step.edit, config)
     ws = step.ws.clone().requires_grad_()
     forward = timed(lambda: generator.features(ws, config.block, windows), generator.device)
@@ -80,11 +80,11 @@ def parts(generator: StyleGAN2, step: DragStep, config: DragConfig) -> tuple[flo
 
 
 def multiplications(generator: StyleGAN2, block: int, windows: Sequence[Window] | None, call: int) -> float:
-    """Of the convolutions of a block's features, once forward; reading a convolution's weights counts as `call` px."""
+    """Multiplications of a block's features, forward; reading a convolution's weights counts as `call` px."""
     pyramid = generator.network.synthesis.pyramid
-    way = None if windows is None else planning.plan(pyramid, block, tuple(windows))
+    plan = None if windows is None else planning.plan(pyramid, block, tuple(windows))
     with patch.object(planning, "CALL", call):
-        return planning.whole_cost(pyramid, block) if way is None else planning.cost_of(pyramid, way)
+        return planning.whole_cost(pyramid, block) if plan is None else planning.cost_of(pyramid, plan)
 
 
 COLUMNS: dict[str, Callable[[dict[str, Any]], str]] = {
@@ -103,7 +103,7 @@ COLUMNS: dict[str, Callable[[dict[str, Any]], str]] = {
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
-    """The rows for docs/benchmarks.md."""
+    """The rows as a table for docs/benchmarks.md."""
     lines = [list(COLUMNS), ["---"] * len(COLUMNS), *([show(row) for show in COLUMNS.values()] for row in rows)]
     speeds = [row["plain_gflops"] for row in rows]
     text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
@@ -111,18 +111,18 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def cases(resolution: int) -> list[tuple[Case, float]]:
-    """Points and mask at one resolution; one point at the others."""
+    """All points and masks at one resolution; one point at the others."""
     found = [(Case(resolution, points, False), 0.0) for points in POINTS]
     found += [(Case(resolution, 1, False), fixed) for fixed in FIXED if fixed]
     return found + [(Case(px, 1, False), 0.0) for px in RESOLUTIONS if px != resolution]
 
 
 def main() -> None:
-    """Print the table; with --json write the rows too, and the table beside them."""
+    """Print the table; with --json also save the rows, and the table beside them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--resolution", type=int, default=512, help="px at which points and mask grow")
+    parser.add_argument("--resolution", type=int, default=512, help="px at which points and mask vary")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", type=Path, help="rows it already holds are not measured again")
+    parser.add_argument("--json", type=Path, help="rows that are in it are not measured again")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     rows = json.loads(chosen.json.read_text()) if chosen.json is not None and chosen.json.exists() else []
@@ -130,9 +130,9 @@ def main() -> None:
     for case, fixed in cases(chosen.resolution):
         if (case.resolution, case.points, fixed) in known:
             continue
-        rows.append(row_of(case, fixed, chosen.rounds))
+        rows.append(measure(case, fixed, chosen.rounds))
         print(table(rows[-1:]), flush=True)
-        keep(chosen.json, rows, table(rows))
+        save_rows(chosen.json, rows, table(rows))
     print(table(rows))
 
 

@@ -1,6 +1,6 @@
 """The landmark study: `make study-landmarks`, or `python -m benchmarks.landmarks --settings default official`.
 
-Rows are appended as they finish, so that a run that was cut off goes on where it stopped.
+Each row is saved when its drag is done, so that an interrupted run resumes.
 """
 
 import argparse
@@ -15,10 +15,10 @@ from draggan_widget import DragConfig, Generator, load_generator
 from draggan_widget.evaluation.faces import FIVE, NOSE_TIP
 from draggan_widget.evaluation.landmarks import Judge, Row, Task
 
-FIRST_PAIR = 500  # pair p is the faces of seeds 2 p and 2 p + 1
-CAP = 150  # steps
+FIRST_PAIR = 500  # pair p has the faces of seeds 2 p and 2 p + 1
+MAX_STEPS = 150
 TASKS = {"nose": (NOSE_TIP,), "five": FIVE}
-FAR = "nose 40"  # the nose tip 40 px to the right, to the left with an odd pair
+FAR = "nose 40"  # the nose tip goes 40 px to the right, in odd pairs to the left
 FAR_PAIRS = 20
 SETTINGS: dict[str, tuple[str, dict[str, float]]] = {
     "default": ("default", {}),
@@ -33,7 +33,7 @@ SETTINGS: dict[str, tuple[str, dict[str, float]]] = {
 
 def config_of(generator: Generator, setting: str) -> DragConfig:
     preset, changes = SETTINGS[setting]
-    return DragConfig.for_generator(generator, preset).replace(max_steps=CAP, **changes)
+    return DragConfig.for_generator(generator, preset).replace(max_steps=MAX_STEPS, **changes)
 
 
 def tasks(judge: Judge, pairs: int) -> Iterator[Task]:
@@ -85,7 +85,7 @@ def table(rows: list[Row]) -> str:
 
 
 def main() -> None:
-    """Run what is missing and print the table of everything in the file."""
+    """Run the missing drags, and print the table of all rows in the file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", nargs="+", default=["default"], choices=SETTINGS)
     parser.add_argument("--tasks", nargs="+", default=[*TASKS, FAR], choices=[*TASKS, FAR])

@@ -1,4 +1,4 @@
-"""What the machine gives: CPU and wall time of some work, peak memory, and the speed of a plain convolution."""
+"""Measurements of the machine: CPU and wall time of some work, peak memory, speed of a plain convolution."""
 
 import json
 import time
@@ -13,18 +13,18 @@ import torch
 import torch.nn.functional as F
 
 T = TypeVar("T")
-MAP, WEIGHT = (1, 256, 64, 64), (256, 256, 3, 3)  # of the plain convolution, like those of a step
+MAP, WEIGHT = (1, 256, 64, 64), (256, 256, 3, 3)  # shapes of the plain convolution, like those of a step
 FLOPS = 2 * 64 * 64 * 256 * 256 * 9
 
 
 @dataclass(frozen=True)
-class Took(Generic[T]):
-    """Some work, done.
+class Timed(Generic[T]):
+    """The result of some work, and its time.
 
     Attributes:
-        ms: the processor's time, or by events the GPU's.
-        wall_ms: by the clock.
-        result: what the work gave.
+        ms: processor time, or the GPU's time by events.
+        wall_ms: wall-clock time.
+        result: return value of the work.
     """
 
     ms: float
@@ -32,16 +32,16 @@ class Took(Generic[T]):
     result: T
 
 
-def timed(work: Callable[[], T], device: torch.device) -> Took[T]:
-    """Do it once."""
+def timed(work: Callable[[], T], device: torch.device) -> Timed[T]:
+    """Call `work` once and time it."""
     if device.type == "cuda":
-        return _by_events(work)
+        return _timed_by_events(work)
     wall, own = time.perf_counter(), time.process_time()
     result = work()
-    return Took(1000 * (time.process_time() - own), 1000 * (time.perf_counter() - wall), result)
+    return Timed(1000 * (time.process_time() - own), 1000 * (time.perf_counter() - wall), result)
 
 
-def _by_events(work: Callable[[], T]) -> Took[T]:
+def _timed_by_events(work: Callable[[], T]) -> Timed[T]:
     first, last = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
     torch.cuda.synchronize()
     wall = time.perf_counter()
@@ -49,24 +49,24 @@ def _by_events(work: Callable[[], T]) -> Took[T]:
     result = work()
     last.record()
     torch.cuda.synchronize()
-    return Took(first.elapsed_time(last), 1000 * (time.perf_counter() - wall), result)
+    return Timed(first.elapsed_time(last), 1000 * (time.perf_counter() - wall), result)
 
 
-class Plain:
-    """A plain 3 x 3 convolution of 256 channels of 64 x 64."""
+class PlainConvolution:
+    """A plain 3 x 3 convolution of 256 channels of 64 x 64 px."""
 
     def __init__(self, device: torch.device):
         self._device = device
         self._map, self._weight = torch.randn(MAP, device=device), torch.randn(WEIGHT, device=device)
 
     def gflops(self) -> float:
-        """1e9 multiplications and additions a second, now."""
+        """Its speed now, 1e9 multiplications and additions per second."""
         took = timed(lambda: F.conv2d(self._map, self._weight, padding=1), self._device)
         return FLOPS / took.ms / 1e6
 
 
 def peak_mb(device: torch.device) -> int:
-    """Peak MB of this process, on Linux (`ru_maxrss` would begin with what its parent holds), or of the GPU."""
+    """Peak MB of this process, on Linux (`ru_maxrss` would include the memory of its parent), or of the GPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated() // 2**20
     status = Path("/proc/self/status").read_text()
@@ -74,14 +74,14 @@ def peak_mb(device: torch.device) -> int:
 
 
 def markdown(columns: dict[str, str], rows: Sequence[dict[str, Any]]) -> str:
-    """A table of rows, each column filled in by its format."""
+    """A Markdown table of rows; `columns` maps each heading to a format string."""
     lines = [list(columns), ["---"] * len(columns)]
     lines += [[shown.format(**row) for shown in columns.values()] for row in rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def keep(path: Path | None, rows: Sequence[dict[str, Any]], table: str) -> None:
-    """Write the rows and, beside them, the table."""
+def save_rows(path: Path | None, rows: Sequence[dict[str, Any]], table: str) -> None:
+    """Save the rows as JSON and, beside them, the table; nothing if `path` is None."""
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(rows, indent=1))
@@ -89,6 +89,6 @@ def keep(path: Path | None, rows: Sequence[dict[str, Any]], table: str) -> None:
 
 
 def in_fresh_process(work: Callable[..., T], *given: Any) -> T:
-    """What a function of a module gives in a process of its own."""
+    """Call a function of a module in a process of its own, and return its result."""
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         return pool.submit(work, *given).result()

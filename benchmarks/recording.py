@@ -1,8 +1,8 @@
-"""What recording costs beside a step: `python -m benchmarks.recording --json FILE`.
+"""The cost of recording beside that of a step: `python -m benchmarks.recording --json FILE`.
 
-One drag for each way of recording, all in turns, step by step, in one process with one thread: the processor's time of
-a step, and of noting it in a record. A step's own share, the norms of its gradient, is timed by itself. So is what a
-session does with a step that nobody listens to, in records of several lengths.
+One drag for each kind of recording, all in turns, step by step, in one process with one thread: processor time of a
+step, and of adding it to a record. The norms of the gradient, which a step computes for its record, are timed by
+themselves. So is the work of a session on one step without callbacks, in records of several lengths.
 """
 
 import argparse
@@ -32,24 +32,26 @@ from draggan_widget.session.session import controller_of
 
 LENGTHS = (10, 300, 3000)
 CPU = torch.device("cpu")
-WAYS = {"latents and numbers": {}, "and the drag's map": {"maps": True}, "and pictures": {"pictures": True}}
+KINDS = {"latents and numbers": {}, "and the drag's map": {"maps": True}, "and pictures": {"pictures": True}}
 
 
 def rows(name: str, steps: int) -> list[dict[str, Any]]:
-    """One row a way of recording."""
+    """One row for each kind of recording."""
     generator = load_generator(name)
     config = DragConfig.for_generator(generator)
-    drags = {way: _drag(generator, config) for way in WAYS}
-    records = {way: DragRecord(about_drag(generator, config), keep=_keep(config, **wish)) for way, wish in WAYS.items()}
-    spent = {way: ([], []) for way in WAYS}
+    drags = {kind: _drag(generator, config) for kind in KINDS}
+    records = {
+        kind: DragRecord(about_drag(generator, config), keep=_keep(config, **kept)) for kind, kept in KINDS.items()
+    }
+    spent = {kind: ([], []) for kind in KINDS}
     for _ in range(steps):
-        for way, moving in drags.items():
-            step = timed(lambda moving=moving: next(moving), CPU)
-            noted = timed(lambda record=records[way], step=step.result: record.append(step), CPU)
-            spent[way][0].append(step.ms)
-            spent[way][1].append(noted.ms)
-    norms = _norms(generator)
-    return [_row(name, way, *times, norms) for way, times in spent.items()]
+        for kind, steps_of_drag in drags.items():
+            step = timed(lambda steps_of_drag=steps_of_drag: next(steps_of_drag), CPU)
+            noted = timed(lambda record=records[kind], step=step.result: record.append(step), CPU)
+            spent[kind][0].append(step.ms)
+            spent[kind][1].append(noted.ms)
+    norms = _time_norms(generator)
+    return [_row(name, kind, *times, norms) for kind, times in spent.items()]
 
 
 def _drag(generator: Generator, config: DragConfig) -> Any:
@@ -64,15 +66,15 @@ def _keep(config: DragConfig, maps: bool = False, pictures: bool = False) -> Kee
     return Keep(blocks=(config.block,) if maps else (), pictures=pictures, memory=8192)
 
 
-def _norms(generator: Generator) -> float:
-    """Milliseconds of the norms of a gradient's rows and of reading them."""
+def _time_norms(generator: Generator) -> float:
+    """Milliseconds for computing the norms of a gradient's rows and reading them."""
     gradient = torch.randn(generator.num_ws, generator.w_dim)
     many = timed(lambda: [torch.linalg.vector_norm(gradient, dim=1).tolist() for _ in range(1000)], CPU)
     return many.ms / 1000
 
 
 def session_rows(name: str, step_ms: float) -> list[dict[str, Any]]:
-    """One row a length of the record: what a session does with one step more."""
+    """One row for each length of the record: the work of a session on one more step."""
     with DragSession(name) as session:
         side = session.generator.resolution
         session.edit = Edit([(0.5 * side, 0.55 * side)], [(0.9 * side, 0.55 * side)])
@@ -91,14 +93,14 @@ def _session_row(name: str, controller: Controller, steps: list[DragStep], step_
     return {"generator": name, "steps": len(steps), "publish_ms": publish, "share": publish / (step_ms + publish)}
 
 
-def _row(name: str, way: str, steps: list[float], noted: list[float], norms: float) -> dict[str, Any]:
-    step, note = statistics.median(steps[1:]), statistics.median(noted[1:])  # the first prepares weights
-    own = {"generator": name, "keeps": way, "steps": len(steps), "step_ms": step, "norms_ms": norms, "noting_ms": note}
+def _row(name: str, kind: str, steps: list[float], noted: list[float], norms: float) -> dict[str, Any]:
+    step, note = statistics.median(steps[1:]), statistics.median(noted[1:])  # the first step prepares weights
+    own = {"generator": name, "keeps": kind, "steps": len(steps), "step_ms": step, "norms_ms": norms, "noting_ms": note}
     return own | {"share": (norms + note) / (step + note)}
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--json", type=Path)

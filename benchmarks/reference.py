@@ -1,8 +1,8 @@
-"""The step that ours is timed against, written from the method's description (Pan et al. 2023, section 3.2).
+"""The reference step that ours is timed against, from the method's description (Pan et al. 2023, section 3.2).
 
-Weights modulated anew each step, a graph through the whole picture and the weights, the feature map enlarged to the
-picture's size, a picture each step. What does not change that is made fast: one modulating product a weight, biases in
-the convolutions, activations in place, channels side by side in memory.
+Each step modulates the weights, builds a graph through the whole picture and the weights, enlarges the feature map to
+the picture's size, and draws the picture. Everything else is made fast: one modulating product for each weight, biases
+inside the convolutions, in-place activations, channels-last memory.
 """
 
 import torch
@@ -30,7 +30,7 @@ class Reference:
         self.start: Tensor | None = None
 
     def step(self) -> None:
-        """Draw, track, supervise, step."""
+        """Make one step: draw, track, supervise, update the latent."""
         side, config = self.generator.resolution, self.config
         features, picture = self.synthesis(torch.cat([self.leaf, self.rest], 1))
         large = F.interpolate(features, size=(side, side), mode="bilinear")
@@ -51,7 +51,7 @@ class Reference:
         self.adam.step()
 
     def tracked(self, still: Tensor, handle: tuple[int, int], known: Tensor) -> tuple[int, int]:
-        """The px of the square most like the known feature."""
+        """The px of the search square whose feature is nearest to the known one."""
         (x, y), reach = handle, int(self.config.tracking_radius)
         left, top = max(x - reach, 0), max(y - reach, 0)
         square = still[0, :, top : y + reach + 1, left : x + reach + 1]
@@ -60,13 +60,13 @@ class Reference:
         return left + column, top + row
 
     def motion(self, large: Tensor, handle: tuple[int, int], target: tuple[float, float]) -> Tensor:
-        """One point's motion supervision over the official disc."""
+        """Motion supervision of one point over the official disc."""
         side = self.generator.resolution
         line = torch.linspace(0, side, side)
         away = (line - handle[0]).square()[None] + (line - handle[1]).square()[:, None]
         rows, columns = (away < self.config.supervision_radius**2).nonzero(as_tuple=True)
-        way = torch.tensor(target) - torch.tensor(handle)
-        x, y = (way / way.norm()).tolist()
+        path = torch.tensor(target) - torch.tensor(handle)
+        x, y = (path / path.norm()).tolist()
         places = (torch.stack([columns + x, rows + y], 1) / (side - 1) * 2 - 1).to(large)
         moved = F.grid_sample(large, places[None, None], align_corners=True)[0, :, 0]
         return (large.detach()[0][:, rows, columns] - moved).abs().mean()
@@ -94,14 +94,14 @@ class Reference:
 
 
 def arranged(conv: StyledConv) -> Tensor:
-    """A weight as PyTorch's convolution takes it, with a gradient like any other."""
+    """A layer's weight in the layout of PyTorch's convolution, which takes a gradient."""
     weight = conv.weight.detach()
     weight = weight.transpose(0, 1) if conv.up else weight
     return weight.clone(memory_format=torch.channels_last).requires_grad_()
 
 
 def convolution(layer: StyledConv, weight: Tensor, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
-    """One layer by a weight of its own: modulated, demodulated, with the gain behind the activation."""
+    """One styled convolution with the given weight: modulated, demodulated, with the gain of the activation."""
     style, bias = layer.affine(w)[0], GAIN * layer.bias
     squares = weight.square().sum(dim=(2, 3))
     if layer.up:
@@ -119,7 +119,7 @@ def convolution(layer: StyledConv, weight: Tensor, x: Tensor, w: Tensor, noise: 
 
 
 def doubled(picture: Tensor, taps: Tensor) -> Tensor:
-    """Twice the size: zeros between the values, then the filter."""
+    """Double the size: zeros between the values, then the filter."""
     _, colours, height, width = picture.shape
     spread = picture.new_zeros(1, colours, height, 2, width, 2)
     spread[:, :, :, 0, :, 0] = picture
@@ -128,5 +128,5 @@ def doubled(picture: Tensor, taps: Tensor) -> Tensor:
 
 
 def filters(taps: Tensor, channels: int) -> Tensor:
-    """The up-sampling filter, one a channel."""
+    """The up-sampling filter, repeated for each channel."""
     return (4 * taps).expand(channels, 1, -1, -1)

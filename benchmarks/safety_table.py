@@ -1,7 +1,8 @@
-"""The planted files before three readers: ours, `torch.load(weights_only=True)` and fickling's check.
+"""Three readers on the hostile test files: ours, `torch.load(weights_only=True)` and fickling's check.
 
-`python -m benchmarks.safety_table [PYTHON_WITH_FICKLING]` prints a table. fickling is no dependency: give the
-interpreter of an environment that has it. Each file is read in a process of its own, held to 10 s and 3 GB. Linux only.
+`python -m benchmarks.safety_table [PYTHON_WITH_FICKLING]` prints a table. fickling is not a dependency: give the
+interpreter of an environment that has it. Each file is read in a process of its own, limited to 10 s and 3 GB. It runs
+on Linux only.
 """
 
 import json
@@ -14,13 +15,14 @@ import tempfile
 import time
 from pathlib import Path
 
-SECONDS, ROOM = 2.0, 64 << 20  # of the processor; bytes, and 1.3 times the file
-PATIENCE = 10
-ADDRESS_SPACE = 3 << 30
+SECONDS = 2.0  # bound of processor time
+MEMORY = 64 << 20  # bytes: bound of memory, in addition to 1.3 times the size of the file
+TIMEOUT = 10  # seconds
+ADDRESS_SPACE = 3 << 30  # bytes
 
 
-def reader(name: str):
-    """A function that opens a path, or raises."""
+def make_reader(name: str):
+    """A function that reads a path, or raises."""
     if name == "ours":
         from draggan_widget.checkpoints.read import read_checkpoint
 
@@ -60,13 +62,13 @@ def attempt(read, path: Path) -> dict[str, object]:
     return {"outcome": outcome, "seconds": time.process_time() - start, "growth": memory("VmHWM") - before}
 
 
-def caged(read, path: Path) -> dict[str, object]:
+def attempt_in_child(read, path: Path) -> dict[str, object]:
     out, into = os.pipe()
     child = os.fork()
     if not child:
         limit = memory("VmSize") + ADDRESS_SPACE
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-        signal.alarm(PATIENCE)
+        signal.alarm(TIMEOUT)
         sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
         os.write(into, json.dumps(attempt(read, path)).encode())
         os._exit(0)
@@ -77,37 +79,37 @@ def caged(read, path: Path) -> dict[str, object]:
     if text:
         return json.loads(text)
     hang = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM
-    return {"outcome": "hangs" if hang else "crashes", "seconds": PATIENCE, "growth": 0}
+    return {"outcome": "hangs" if hang else "crashes", "seconds": TIMEOUT, "growth": 0}
 
 
-def within(name: str, folder: Path) -> None:
-    """In a process of the reader's own: every file of the folder, a line each."""
-    read = reader(name)
+def read_folder(name: str, folder: Path) -> None:
+    """Read every file of a folder with one reader; print one line of JSON for each."""
+    read = make_reader(name)
     os.chdir(folder)
     for path in sorted(folder.iterdir()):
         if path.name != "RAN":
-            print(json.dumps({"file": path.name, **caged(read, path)}), flush=True)
+            print(json.dumps({"file": path.name, **attempt_in_child(read, path)}), flush=True)
 
 
-def asked(python: str, name: str, folder: Path) -> dict[str, dict]:
+def run_reader(python: str, name: str, folder: Path) -> dict[str, dict]:
     command = [python, "benchmarks/safety_table.py", "--reader", name, str(folder)]
     environment = {**os.environ, "PYTHONPATH": os.getcwd()} if name == "ours" else None
     lines = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout.splitlines()
     return {found["file"]: found for found in map(json.loads, lines)}
 
 
-def told(found: list[tuple[dict, int]]) -> str:
-    """What became of a group's files: counts, and how many took more than the bound."""
+def summarise(found: list[tuple[dict, int]]) -> str:
+    """Count the outcomes of a group's files, and those over the bounds of time and memory."""
     counts: dict[str, int] = {}
     for entry, size in found:
-        slow = entry["seconds"] > SECONDS or entry["growth"] > ROOM + 1.3 * size
+        slow = entry["seconds"] > SECONDS or entry["growth"] > MEMORY + 1.3 * size
         word = entry["outcome"] + (", over the bound" if slow and entry["outcome"] in ("opened", "refused") else "")
         counts[word] = counts.get(word, 0) + 1
     return ", ".join(f"{count} {word}" for word, count in sorted(counts.items(), key=lambda item: -item[1]))
 
 
 def good_files() -> dict[str, tuple[bytes, str]]:
-    """A pickle and two torch files that ought to be opened."""
+    """A pickle and two torch files that every reader should open."""
     import io
 
     import torch
@@ -125,7 +127,7 @@ def good_files() -> dict[str, tuple[bytes, str]]:
 
 def main() -> None:
     if sys.argv[1:2] == ["--reader"]:
-        within(sys.argv[2], Path(sys.argv[3]))
+        read_folder(sys.argv[2], Path(sys.argv[3]))
         return
     from tests.checkpoints.hostile import groups
 
@@ -137,14 +139,14 @@ def main() -> None:
             for index, (key, (data, _)) in enumerate(planted.items()):
                 files[f"{group}-{index:03d}"] = (group, key, len(data))
                 (folder / f"{group}-{index:03d}").write_bytes(data)
-        found = {"ours": asked(sys.executable, "ours", folder), "torch": asked(sys.executable, "torch", folder)}
+        found = {name: run_reader(sys.executable, name, folder) for name in ("ours", "torch")}
         if len(sys.argv) > 1:
-            found["fickling"] = asked(sys.argv[1], "fickling", folder)
+            found["fickling"] = run_reader(sys.argv[1], "fickling", folder)
         ran = (folder / "RAN").exists()
     print("| group | files | " + " | ".join(found) + " |\n|---|---|" + "---|" * len(found))
     for group in planned:
         own = [(file, size) for file, (of, _, size) in files.items() if of == group]
-        cells = [told([(entries[file], size) for file, size in own]) for entries in found.values()]
+        cells = [summarise([(entries[file], size) for file, size in own]) for entries in found.values()]
         print(f"| {group} | {len(own)} | " + " | ".join(cells) + " |")
     print(f"\nA planted command ran: {'yes' if ran else 'no'}.")
     for reader_name, entries in found.items():

@@ -1,13 +1,13 @@
-"""The drag's step against a reference: `python -m benchmarks.step --resolution 256 512 1024 --json FILE`.
+"""Our drag step against a reference step: `python -m benchmarks.step --resolution 256 512 1024 --json FILE`.
 
-Ours and the reference (`benchmarks.reference`) take the same steps in turns in one process with one thread: random
+Our code and the reference (`benchmarks.reference`) take the same steps in turns in one process with one thread: random
 weights of the official widths (half as many channels at 256 px), preset "official", W+. The start, which takes
-references, and the next, which plans windows, are not counted. The table shows medians of processor time with the whole
-spread. A step of ours with a picture is its step and the picture's own time, a quarter of that for a picture every
-fourth step; the reference draws each step. Peak memory is of fresh processes.
+references, and the first step, which plans windows, are not counted. The table shows medians of processor time with
+their full spread. A step of ours with a picture is the time of the step plus that of the picture, or a quarter of that
+for a picture every fourth step; the reference draws each step. Peak memory is measured in fresh processes.
 
-The published ratio is the smaller one of two: against the reference as measured (the median ratio of neighbours), and
-against the official code's known seconds, which are scaled by how fast a plain convolution runs between the steps.
+The published ratio is the smaller one of two: against the reference as measured (median ratio of neighbouring steps),
+and against the official code's known seconds, scaled by the speed of a plain convolution between the steps.
 """
 
 import argparse
@@ -23,39 +23,46 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.machine import Plain, Took, in_fresh_process, keep, markdown, peak_mb, timed
+from benchmarks.machine import PlainConvolution, Timed, in_fresh_process, markdown, peak_mb, save_rows, timed
 from benchmarks.reference import Reference
 from benchmarks.synthesis import random_generator
 from draggan_widget import DragConfig, Edit, drag
 from draggan_widget.generators.stylegan2.generator import StyleGAN2
 
-PICTURES = {"never": 0.0, "every 4th": 0.25, "each": 1.0}  # of ours
-OFFICIAL = {  # seconds of an official step on an idle machine: without a mask, with one
+PICTURES = {"never": 0.0, "every 4th": 0.25, "each": 1.0}  # pictures per step of our code
+OFFICIAL = {  # seconds of an official step on an idle machine: without and with a mask
     256: (0.74, 0.85),
     512: (3.1, 4.6),
     1024: (6.7, 12.0),
 }
-OFFICIAL_GFLOPS = 178.0  # of the plain convolution on that machine; docs/benchmarks.md says how it was found
+OFFICIAL_GFLOPS = 178.0  # speed of the plain convolution on that machine; docs/benchmarks.md says how it was found
 
 
 @dataclass(frozen=True)
 class Case:
-    """What is timed."""
+    """One case to time.
+
+    Attributes:
+        resolution: side of the picture, px.
+        points: number of points.
+        mask: True for an edit with a mask.
+        device: device to compute on.
+    """
 
     resolution: int
     points: int
     mask: bool
     device: str = "cpu"
 
-    def made(self) -> tuple[StyleGAN2, Tensor, Edit, DragConfig]:
-        """Generator, start, edit and settings."""
+    def build(self) -> tuple[StyleGAN2, Tensor, Edit, DragConfig]:
+        """Generator, start latent, edit and settings."""
         base = 16384 if self.resolution <= 256 else 32768
         generator = random_generator(self.resolution, base, self.device)
         config = DragConfig.for_generator(generator, "official").replace(latent_space="W+")
         return generator, generator.ws_from_seed(0, 0.7), edit_of(self.points, self.resolution, self.mask), config
 
-    def is_of(self, row: dict[str, Any]) -> bool:
-        """Whether a row of a file belongs to it."""
+    def matches(self, row: dict[str, Any]) -> bool:
+        """True if a saved row is of this case."""
         return (row["resolution"], row["points"], row["mask"], row["device"]) == (
             self.resolution,
             self.points,
@@ -65,7 +72,7 @@ class Case:
 
 
 def edit_of(points: int, side: int, mask: bool) -> Edit:
-    """Handles in the middle half, targets a fifth of the picture away; the mask frees the middle."""
+    """Handles in the middle half, targets a fifth of the picture away; the mask lets the middle move."""
     source = np.random.RandomState(points)
     handles = [tuple(float(v) for v in source.randint(side // 4, 3 * side // 4, size=2)) for _ in range(points)]
     free = None
@@ -75,17 +82,17 @@ def edit_of(points: int, side: int, mask: bool) -> Edit:
     return Edit(handles, [(x + side // 5, y) for x, y in handles], free)
 
 
-def measured(case: Case, steps: int) -> list[dict[str, Any]]:
-    """The rows of a case."""
-    peaks, reference_peak = in_fresh_process(our_peaks, case), in_fresh_process(reference_peak_of, case)
-    generator, ws, edit, config = case.made()
+def measure(case: Case, steps: int) -> list[dict[str, Any]]:
+    """Measure the rows of a case."""
+    peaks, reference_peak = in_fresh_process(measure_our_peaks, case), in_fresh_process(measure_reference_peak, case)
+    generator, ws, edit, config = case.build()
     reference, ours = Reference(generator, ws, edit, config), drag(generator, ws, edit, config)
-    device, plain = generator.device, Plain(generator.device)
+    device, plain = generator.device, PlainConvolution(generator.device)
     reference.step()
     next(ours)
-    theirs: list[Took[Any]] = []
-    own: list[Took[Any]] = []
-    drawn: list[Took[Any]] = []
+    theirs: list[Timed[Any]] = []
+    own: list[Timed[Any]] = []
+    drawn: list[Timed[Any]] = []
     speeds: list[float] = []
     for _ in range(steps + 1):
         theirs.append(timed(reference.step, device))
@@ -110,8 +117,8 @@ def measured(case: Case, steps: int) -> list[dict[str, Any]]:
     ]
 
 
-def figures(theirs: Sequence[Took], own: Sequence[Took], drawn: Sequence[Took], share: float) -> dict[str, Any]:
-    """Medians and spreads with this share of the pictures' time."""
+def figures(theirs: Sequence[Timed], own: Sequence[Timed], drawn: Sequence[Timed], share: float) -> dict[str, Any]:
+    """Medians and spreads; `share` of the pictures' time is added to our steps."""
     total = [step.ms + share * picture.ms for step, picture in zip(own, drawn, strict=True)]
     walls = [step.wall_ms + share * picture.wall_ms for step, picture in zip(own, drawn, strict=True)]
     times = [step.ms for step in theirs]
@@ -127,7 +134,7 @@ def figures(theirs: Sequence[Took], own: Sequence[Took], drawn: Sequence[Took], 
 
 
 def official(case: Case, gflops: float) -> dict[str, Any]:
-    """What the official step would take on this machine now; None where nothing is known."""
+    """Estimate of the official step's time on this machine now; None where it is not known."""
     known = OFFICIAL.get(case.resolution) if case.device == "cpu" else None
     seconds = None if known is None else known[case.mask]
     scaled = None if seconds is None else 1000 * seconds * OFFICIAL_GFLOPS / gflops
@@ -135,26 +142,26 @@ def official(case: Case, gflops: float) -> dict[str, Any]:
 
 
 def with_ratio(row: dict[str, Any]) -> dict[str, Any]:
-    """The published ratio: against the faster of reference and official code."""
+    """Add the published ratio, against the faster of reference and official code."""
     official_ms = row["official_scaled_ms"]
     against = [row["ratio_measured"], *([] if official_ms is None else [official_ms / row["ours_ms"]])]
     return {**row, "ratio": min(against)}
 
 
-def our_peaks(case: Case) -> list[int]:
-    """Peak MB of a process that makes three steps, and then draws a picture."""
+def measure_our_peaks(case: Case) -> list[int]:
+    """Peak MB of this process after three of our steps, and after drawing a picture."""
     torch.set_num_threads(1)
-    generator, ws, edit, config = case.made()
+    generator, ws, edit, config = case.build()
     steps = list(itertools.islice(drag(generator, ws, edit, config), 3))
     before = peak_mb(generator.device)
     steps[-1].pixels()
     return [before, peak_mb(generator.device)]
 
 
-def reference_peak_of(case: Case) -> int:
-    """Peak MB of a process that makes two steps of the reference."""
+def measure_reference_peak(case: Case) -> int:
+    """Peak MB of this process after two steps of the reference."""
     torch.set_num_threads(1)
-    reference = Reference(*case.made())
+    reference = Reference(*case.build())
     reference.step()
     reference.step()
     return peak_mb(reference.generator.device)
@@ -176,47 +183,47 @@ COLUMNS = {
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
-    """The rows for docs/benchmarks.md."""
+    """The rows as a table for docs/benchmarks.md."""
     speeds = [row["plain_gflops"] for row in rows]
-    text = markdown(COLUMNS, [_said(row) for row in rows])
+    text = markdown(COLUMNS, [_format_cells(row) for row in rows])
     return f"{text}\n\nPlain convolution: {min(speeds):.0f} to {max(speeds):.0f} GFLOP/s.\n"
 
 
-def _said(row: dict[str, Any]) -> dict[str, Any]:
+def _format_cells(row: dict[str, Any]) -> dict[str, Any]:
     ms = row["official_scaled_ms"]
     return {**row, "mask": "yes" if row["mask"] else "no", "official": "-" if ms is None else f"{ms:.0f}"}
 
 
-def device_of(gpu: bool) -> str:
-    """Where it runs; CUDA then computes in full float32."""
+def pick_device(gpu: bool) -> str:
+    """Device to compute on; CUDA is set to full float32."""
     if not gpu:
         return "cpu"
     if not torch.cuda.is_available():
-        raise SystemExit("--gpu: PyTorch finds no CUDA device here; expected one; leave the flag out")
+        raise SystemExit("--gpu: PyTorch finds no CUDA device; expected one; leave the flag out")
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     return "cuda"
 
 
 def main() -> None:
-    """Print the table; with --json write the rows too, and the table beside them."""
+    """Print the table; with --json also save the rows, and the table beside them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--resolution", nargs="+", type=int, default=[256, 512, 1024])
     parser.add_argument("--cases", nargs="+", default=["1", "5", "1m", "5m"], help="points, with an m for a mask")
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--gpu", action="store_true")
-    parser.add_argument("--json", type=Path, help="cases it already holds are not measured again")
+    parser.add_argument("--json", type=Path, help="cases that are in it are not measured again")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    device = device_of(chosen.gpu)
+    device = pick_device(chosen.gpu)
     rows = json.loads(chosen.json.read_text()) if chosen.json is not None and chosen.json.exists() else []
     for resolution, which in itertools.product(chosen.resolution, chosen.cases):
         case = Case(resolution, int(which.rstrip("m")), which.endswith("m"), device)
-        if any(case.is_of(row) for row in rows):
+        if any(case.matches(row) for row in rows):
             continue
-        found = [with_ratio(row) for row in measured(case, chosen.steps)]
+        found = [with_ratio(row) for row in measure(case, chosen.steps)]
         print(table(found), flush=True)
         rows += found
-        keep(chosen.json, rows, table(rows))
+        save_rows(chosen.json, rows, table(rows))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Our StyleGAN2 synthesis against the grouped-convolution form: `python -m benchmarks.synthesis`.
 
-The other form gives every sample weights of its own, modulated and demodulated, and convolves a batch at once with one
-group a sample. Same random weights and latents, config-f widths, one thread; the two take turns in one process, and the
-table shows the median CPU time of each and the median ratio of neighbours.
+The grouped form modulates and demodulates the weights for every sample, and convolves a batch at once with one group
+per sample. Both use the same random weights and latents, config-f widths and one thread; they take turns in one
+process, and the table shows the median CPU time of each and the median ratio of neighbouring runs.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def random_generator(resolution: int, channel_base: int = 32768, device: str = "
 
 
 def fir(x: Tensor, taps: Tensor, pads: list[int]) -> Tensor:
-    """Filter every channel."""
+    """Filter every channel with the up-sampling filter."""
     channels = x.shape[1]
     return F.conv2d(F.pad(x, pads), (4 * taps).expand(channels, 1, -1, -1), groups=channels)
 
@@ -84,7 +84,7 @@ def grouped(generator: StyleGAN2, ws: Tensor) -> Tensor:
 
 
 def spread(picture: Tensor, taps: Tensor) -> Tensor:
-    """Twice the size: zeros between the values, then the filter."""
+    """Double the size: zeros between the values, then the filter."""
     batch, colours, height, width = picture.shape
     zeros = picture.new_zeros(batch, colours, height, 2, width, 2)
     zeros[:, :, :, 0, :, 0] = picture

@@ -1,8 +1,8 @@
-"""Windows of a block against the whole map, by which `generators.windows` chooses: `python -m benchmarks.windows`.
+"""Windows of a block against the whole map: `python -m benchmarks.windows`.
 
-Config-f widths, random weights, or with --faces the real MobileStyleGAN; one thread; features forward and backward to
-ws. Plans from every lowest block on are timed in turns with the whole map. `CALL`, or `ALONE` with --faces, is the
-value by which the planned cost of all of them is most nearly in proportion to their CPU time.
+Config-f widths and random weights, or with --faces the real MobileStyleGAN; one thread; features forward and backward
+to ws. Plans that begin at each possible block are timed in turns with the whole map. The result is the `CALL` of
+`generators.windows`, or with --faces its `ALONE`, for which planned costs are most nearly proportional to CPU times.
 """
 
 import argparse
@@ -27,7 +27,15 @@ Case = tuple[str, planning.Plan | None, tuple[Window, ...]]
 
 @dataclass(frozen=True)
 class Subject:
-    """What is timed: a generator, the block, (points, side of their windows), and the constant fitted over values."""
+    """What is timed.
+
+    Attributes:
+        generator: generator to time.
+        block: block of the features.
+        wanted: (number of points, side of their windows in feature px) of each case.
+        constant: name of the constant of `generators.windows` to fit.
+        values: values of the constant to try.
+    """
 
     generator: StyleGAN2 | MobileStyleGAN
     block: int
@@ -37,20 +45,20 @@ class Subject:
 
     @property
     def pyramid(self) -> planning.Pyramid:
-        """Of its synthesis."""
+        """Pyramid of the synthesis network."""
         made = self.generator
         return made.network.synthesis.pyramid if isinstance(made, StyleGAN2) else made.network.pyramid
 
     def windows(self, ws: torch.Tensor, plan: planning.Plan, windows: tuple[Window, ...]) -> FeatureMap:
-        """By that plan, whatever it costs."""
+        """Features in windows, computed by the given plan whatever it costs."""
         made = self.generator
         if isinstance(made, StyleGAN2):
             return made.network.synthesis.windows(ws, made._noises, plan, windows)
         return made.network.windows(ws, plan, windows)
 
 
-def apart(points: int, side: int, across: int) -> tuple[Window, ...]:
-    """Windows all over a map."""
+def random_windows(points: int, side: int, across: int) -> tuple[Window, ...]:
+    """Square windows at random positions of a map `across` px wide."""
     source = np.random.RandomState(points)
     corners = source.randint(0, across - side, size=(points, 2))
     return tuple(Window(int(y), int(x), side, side) for y, x in corners)
@@ -85,7 +93,7 @@ def main() -> None:
     ws, pyramid, block = subject.generator.ws_from_seed(0, 0.7), subject.pyramid, subject.block
     cases: list[Case] = [("whole", None, ())]
     for points, side in subject.wanted:
-        windows = apart(points, side, pyramid.size(block)[0])
+        windows = random_windows(points, side, pyramid.size(block)[0])
         cases += [(f"{points} of {side} px", p, windows) for p in planning.plans(pyramid, block, windows)]
     times = [[seconds(subject, ws, p, w) for _, p, w in cases] for _ in range(chosen.rounds + 1)][1:]
     medians = [statistics.median(column) for column in zip(*times, strict=True)]

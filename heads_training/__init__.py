@@ -1,1 +1,1 @@
-"""How the bundled checkpoint was made."""
+"""The code that made the bundled checkpoint: renderer, training, measurements."""

@@ -1,25 +1,26 @@
-"""A critic of small patches, for the last part of a training: it says whether a patch was rendered or drawn.
+"""A critic (patch discriminator) for the last part of a training: it tells rendered patches from generated ones.
 
-Errors of pixels leave a picture soft where a detail is a pixel off; the critic sees that it is soft. Every picture it
-judges beside the render of the same vector (relativistic pairs, Jolicoeur-Martineau, arXiv:1807.00734), so that it
-learns what the drawn one lacks. Renders are held to flat judgement (R1, Mescheder et al., arXiv:1801.04406).
+A pixel loss leaves a picture soft where a detail is a pixel off; the critic sees that the picture is soft. It judges
+each generated picture beside the render of the same vector (relativistic pairs, Jolicoeur-Martineau, arXiv:1807.00734),
+so that it learns what the generated one lacks. An R1 penalty keeps its gradient at renders small (Mescheder et al.,
+arXiv:1801.04406).
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-RATE = 1e-3  # of its Adam
-WIDTHS = (64, 128, 192)  # channels at a half of the side, a quarter, an eighth
-DETAIL = 8  # px: what is coarser the critic does not see, so that colours are left to the errors
-STRENGTH = 8.0  # of what it sees, so that it spreads about as much as a picture
-R1_WEIGHT, R1_STEPS = 0.001, 8  # how much flatness counts, and every how many steps it is looked at
-R1_PICTURES = 2  # on so many of a batch
-SHARE = 1.0  # the adversary's pull on a picture beside that of the errors
+RATE = 1e-3  # learning rate of the critic's Adam
+WIDTHS = (64, 128, 192)  # channels at a half, a quarter and an eighth of the picture's side
+DETAIL = 8  # px: the critic does not see coarser structure, so that the pixel loss alone decides colours
+GAIN = 8.0  # factor on the detail, so that its values spread about as much as those of a picture
+R1_WEIGHT, R1_STEPS = 0.001, 8  # weight of the R1 penalty, and the number of steps from one penalty to the next
+R1_PICTURES = 2  # pictures of a batch in the R1 penalty
+SHARE = 1.0  # length of the critic's gradient, relative to that of the pixel loss
 
 
 class Critic(nn.Module):
-    """Pictures (n, 3, side, side) -> (n, 1, side / 8, side / 8): a judgement of every patch of 40 px."""
+    """Pictures (n, 3, side, side) -> (n, 1, side / 8, side / 8): one score for each patch of 40 px."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,18 +37,18 @@ class Critic(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """The judgements, in float32."""
+        """Compute the scores, in float32."""
         coarse = F.interpolate(F.avg_pool2d(x, DETAIL), scale_factor=DETAIL, mode="bilinear")
-        return self.layers((STRENGTH * (x - coarse)).contiguous(memory_format=torch.channels_last)).float()
+        return self.layers((GAIN * (x - coarse)).contiguous(memory_format=torch.channels_last)).float()
 
 
 class Adversary:
     """A critic in training.
 
     Attributes:
-        critic: it.
-        optimiser: of its weights.
-        steps: made so far.
+        critic: the network.
+        optimiser: optimiser of its weights.
+        steps: number of training steps made so far.
     """
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
@@ -55,44 +56,48 @@ class Adversary:
         self.optimiser = torch.optim.Adam(self.critic.parameters(), RATE, betas=(0.5, 0.99), fused=True)
         self.steps = 0
 
-    def pull(self, y: Tensor, x: Tensor) -> tuple[Tensor, float]:
-        """Judge drawn pictures beside their renders, and learn from them.
+    def train_step(self, y: Tensor, x: Tensor) -> tuple[Tensor, float]:
+        """Score generated pictures beside their renders, and train the critic on them once.
+
+        Args:
+            y: generated pictures, (n, 3, side, side).
+            x: renders of the same vectors, of the same shape.
 
         Returns:
-            the gradient of the drawn ones' loss by their pixels, (n, 3, side, side), and how much likelier the critic
-            holds the renders.
+            The gradient of the generator's loss with respect to `y`, and the mean score of the renders minus that of
+            the generated pictures.
         """
-        drawn = y.detach().requires_grad_()
+        generated = y.detach().requires_grad_()
         with torch.autocast(y.device.type, torch.bfloat16):
-            of_drawn, of_rendered = self.critic(drawn), self.critic(x)
-        apart = of_rendered - of_drawn
-        (gradient,) = torch.autograd.grad(F.softplus(apart).mean(), drawn, retain_graph=True)
-        loss = F.softplus(-apart).mean()
+            generated_score, rendered_score = self.critic(generated), self.critic(x)
+        gap = rendered_score - generated_score
+        (gradient,) = torch.autograd.grad(F.softplus(gap).mean(), generated, retain_graph=True)
+        loss = F.softplus(-gap).mean()
         if self.steps % R1_STEPS == 0:
-            loss = loss + R1_WEIGHT * R1_STEPS * self._slope(x[:R1_PICTURES])
+            loss = loss + R1_WEIGHT * R1_STEPS * self._r1_penalty(x[:R1_PICTURES])
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()
         self.steps += 1
-        return gradient, apart.mean().item()
+        return gradient, gap.mean().item()
 
     def state_dict(self) -> dict[str, object]:
-        """To go on from."""
+        """State to resume from."""
         return {"critic": self.critic.state_dict(), "optimiser": self.optimiser.state_dict(), "steps": self.steps}
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from there."""
+        """Resume from a state of `state_dict`."""
         self.critic.load_state_dict(state["critic"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.steps = state["steps"]
 
-    def _slope(self, x: Tensor) -> Tensor:
+    def _r1_penalty(self, x: Tensor) -> Tensor:
         rendered = x.detach().requires_grad_()
-        judged = self.critic(rendered)
-        (slope,) = torch.autograd.grad(judged.sum(), rendered, create_graph=True)
-        return 0.5 * slope.square().sum() / judged.numel()
+        scores = self.critic(rendered)
+        (gradient,) = torch.autograd.grad(scores.sum(), rendered, create_graph=True)
+        return 0.5 * gradient.square().sum() / scores.numel()
 
 
-def joined(own: Tensor, other: Tensor) -> Tensor:
-    """The gradient of the errors with that of the critic, which is brought to `SHARE` of its length."""
-    return own + other * (SHARE * own.norm() / other.norm().clamp_min(1e-12))
+def add_critic_gradient(pixel: Tensor, critic: Tensor) -> Tensor:
+    """Add the critic's gradient to that of the pixel loss, scaled to `SHARE` times the latter's length."""
+    return pixel + critic * (SHARE * pixel.norm() / critic.norm().clamp_min(1e-12))

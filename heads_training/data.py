@@ -11,12 +11,13 @@ from torch import Tensor
 
 
 class Pictures:
-    """What `heads_training.render.dataset` wrote: pictures, the vectors they were made from, and their landmarks.
+    """A data set of `heads_training.render.dataset`: pictures, the vectors they were drawn from, and their landmarks.
 
     Attributes:
-        size: of the pictures, px.
-        vector_size: numbers of a vector.
-        landmark_names: in the order of the landmarks.
+        folder: folder of the data set.
+        size: side of the pictures, px.
+        vector_size: length of a vector.
+        landmark_names: names in the order of the landmarks.
     """
 
     def __init__(self, folder: Path):
@@ -31,7 +32,7 @@ class Pictures:
         self.size, self.vector_size = self.pictures.shape[1], self.vectors.shape[1]
 
     def ready(self) -> np.ndarray:
-        """Indices of the pictures that are there."""
+        """Indices of the pictures drawn so far."""
         ranges = []
         for path in self.folder.glob("progress-*-of-*.txt"):
             index, of = (int(word) for word in path.stem.split("-")[1::2])
@@ -40,7 +41,7 @@ class Pictures:
         return np.sort(np.concatenate(ranges))
 
     def open_mouths(self, start: int) -> np.ndarray:
-        """Of the pictures that are there, the quarter with the widest mouths: indices from `start` upward."""
+        """Indices of the quarter with the widest mouths among the pictures drawn so far, from index `start` upward."""
         ready = self.ready()
         ready = ready[ready >= start]
         top, bottom = (self.landmark_names.index(name) for name in ("lip_top", "lip_bot"))
@@ -48,12 +49,12 @@ class Pictures:
         return ready[np.argsort(-gaps, kind="stable")[: math.ceil(len(ready) / 4)]]
 
     def take(self, indices: np.ndarray, size: int, flip: np.ndarray | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Pictures (n, 3, size, size) in [-1, 1], vectors (n, d) and landmarks (n, k, 2) in px of `size`.
+        """Read pictures (n, 3, size, size) in [-1, 1], vectors (n, d) and landmarks (n, k, 2) in px of `size`.
 
         Args:
-            indices: which.
-            size: their side, which divides that of the set.
-            flip: which of them to mirror, (n,) bool.
+            indices: indices of the pictures, (n,).
+            size: side of the returned pictures, px; it divides that of the set.
+            flip: True for each picture to mirror, (n,).
         """
         x = torch.from_numpy(self.pictures[indices]).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
         if size != self.size:

@@ -1,4 +1,4 @@
-"""Write what was trained as the checkpoint the package ships: `python -m heads_training.export RUN OUT.safetensors`."""
+"""Make the checkpoint that the package ships of a run: `python -m heads_training.export RUN OUT.safetensors`."""
 
 import argparse
 import json
@@ -14,8 +14,8 @@ from draggan_widget.generators.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.stylegan2.generator import Network, StyleGAN2
 from heads_training.stretch import stretch
 
-MEAN_SAMPLES = 10_000  # z of RandomState(0), as the official tools take them
-WORDS = {
+MEAN_SAMPLES = 10_000  # z drawn from RandomState(0), as the official tools do
+META = {
     "licence": HEADS.licence,
     "citation": HEADS.citation,
     "origin": (
@@ -24,30 +24,33 @@ WORDS = {
 }
 
 
-def checkpoint_of(network: Network, drag_defaults: dict[str, float | int | str], drag_rows: int) -> Checkpoint:
-    """The weights in half precision, with their mean latent and what a drag on them starts from."""
+def make_checkpoint(network: Network, drag_defaults: dict[str, float | int | str], drag_rows: int) -> Checkpoint:
+    """The weights in half precision, with w_avg and the settings that a drag starts from."""
     z = torch.from_numpy(np.random.RandomState(0).randn(MEAN_SAMPLES, network.config.z_dim)).float()
     with torch.no_grad():
         network.mapping.w_avg.copy_(network.mapping(z, None).mean(0))
     tensors = {
-        name: unit(tensor, name).half()
+        name: scale_to_unit_spread(tensor, name).half()
         for name, tensor in network.state_dict().items()
         if "resample_filter" not in name
     }
     if "mean_removal" in drag_defaults:
         block = int(drag_defaults["block"])
         tensors[f"mean.{block}.features"] = StyleGAN2(network, "heads").mean_features(block).whole.half()
-    meta = WORDS | {"drag_defaults": json.dumps(drag_defaults), "drag_rows": str(drag_rows)}
+    meta = META | {"drag_defaults": json.dumps(drag_defaults), "drag_rows": str(drag_rows)}
     return Checkpoint(StyleGAN2.family, network.config.to_dict(), tensors, meta)
 
 
-def unit(tensor: torch.Tensor, name: str) -> torch.Tensor:
-    """A demodulated convolution's weights scaled to unit spread, which changes only their range in half precision."""
+def scale_to_unit_spread(tensor: torch.Tensor, name: str) -> torch.Tensor:
+    """Divide the weights of a demodulated convolution by their standard deviation.
+
+    Demodulation cancels the factor; the weights then fit the range of half precision.
+    """
     return tensor / tensor.std() if name.endswith(("conv0.weight", "conv1.weight")) else tensor
 
 
-def trained(run: Path) -> Network:
-    """The averaged network of a run."""
+def load_trained(run: Path) -> Network:
+    """Load the averaged network (EMA) of a run."""
     plan = json.loads((run / "plan.json").read_text())
     state = torch.load(run / "state.pt", map_location="cpu", weights_only=True)
     side = plan["stages"][state["stage"]][0]
@@ -74,9 +77,9 @@ def main() -> None:
     parser.add_argument("--drag-defaults", type=json.loads, default={})
     parser.add_argument("--drag-rows", type=int, default=6)
     chosen = parser.parse_args()
-    network = trained(chosen.run)
+    network = load_trained(chosen.run)
     stretch(network)
-    own_file.save(checkpoint_of(network, chosen.drag_defaults, chosen.drag_rows), chosen.out)
+    own_file.save(make_checkpoint(network, chosen.drag_defaults, chosen.drag_rows), chosen.out)
 
 
 if __name__ == "__main__":

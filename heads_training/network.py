@@ -1,7 +1,7 @@
-"""The StyleGAN2 of `draggan_widget` as a network to train: many pictures at once, in half precision where told.
+"""The StyleGAN2 of `draggan_widget` as a network to train: batches of pictures, in half precision if asked for.
 
-The weights live in the package's own `Network`, so that what is trained is what is shipped. Its layers compute one
-latent at a time; here the same layers are computed for a batch, which only training needs.
+The weights live in the package's own `Network`, so that the shipped network is the trained one. The package's layers
+compute one latent at a time; here the same layers compute a batch, which only training needs.
 """
 
 import math
@@ -17,11 +17,11 @@ from draggan_widget.generators.stylegan2.resample import depthwise, upsample, up
 from draggan_widget.generators.stylegan2.synthesis import Block
 
 
-def initialised(config: StyleGAN2Config, seed: int) -> Network:
-    """A network with random weights, as StyleGAN2 starts, and a constant made of waves.
+def initial_network(config: StyleGAN2Config, seed: int) -> Network:
+    """A network with StyleGAN2's random initial weights, and a constant made of waves.
 
-    The first convolution weighs the channels of the constant by w: what lies there as waves of all directions and
-    phases can be shifted by w, which noise cannot.
+    The first convolution weighs the channels of the constant by w. A weighted sum of waves of all directions and phases
+    moves with its weights; a weighted sum of noise does not.
     """
     source = torch.Generator().manual_seed(seed)
     network = Network(config).requires_grad_(True)
@@ -36,15 +36,18 @@ def initialised(config: StyleGAN2Config, seed: int) -> Network:
             else:
                 multiplier = config.mapping_lr_multiplier if name.startswith("mapping.fc") else 1.0
                 tensor.copy_(torch.randn(tensor.shape, generator=source) / multiplier)
-    carry(network)
+    carry_z(network)
     return network
 
 
 @torch.no_grad()
-def carry(network: Network) -> None:
-    """Let the mapping's first columns hand z on to w unchanged, every entry as a pair of opposite signs.
+def carry_z(network: Network) -> None:
+    """Set the mapping's first columns so that they carry z to w unchanged, each entry as a pair of opposite signs.
 
-    A leaky ReLU keeps both halves of such a pair, so w holds z from the start beside what the other columns make of it.
+    A leaky ReLU loses nothing of such a pair, so w holds z from the start, beside the learned columns.
+
+    Raises:
+        ValueError: a layer has fewer than twice `z_dim` columns.
     """
     count = 2 * network.config.z_dim
     for name, layer in network.mapping.named_children():
@@ -63,8 +66,8 @@ def carry(network: Network) -> None:
                 own[row, 2 * places + 1] = -sign / (1 + SLOPE) / gain
 
 
-def keep_carrying(network: Network) -> None:
-    """Take the gradients off what `carry` set, so that w holds z for good, each entry apart from the others."""
+def zero_carried_gradients(network: Network) -> None:
+    """Set the gradients of the weights of `carry_z` to zero: these do not learn, and w keeps z entry by entry."""
     count = 2 * network.config.z_dim
     for layer in network.mapping.children():
         for parameter in layer.parameters():
@@ -73,7 +76,7 @@ def keep_carrying(network: Network) -> None:
 
 
 def waves(channels: int, height: int, width: int) -> Tensor:
-    """(channels, height, width): cosines and sines along both axes, the longest first, each the fainter the shorter."""
+    """(channels, height, width): products of cosines and sines, the longest waves first; shorter ones are weaker."""
     y = (torch.arange(height) + 0.5) / height
     x = (torch.arange(width) + 0.5) / width
     found = []
@@ -94,7 +97,13 @@ def waves(channels: int, height: int, width: int) -> Tensor:
 
 
 def synthesise(network: Network, w: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """(batch, w_dim) or (batch, num_ws, w_dim) to (batch, 3, height, width) in [-1, 1]; convolutions in `dtype`."""
+    """Generate pictures (batch, 3, height, width) in [-1, 1].
+
+    Args:
+        network: network to compute.
+        w: latents, (batch, w_dim) or (batch, num_ws, w_dim).
+        dtype: type in which the convolutions are computed.
+    """
     ws = w[:, None].expand(-1, network.config.num_ws, -1) if w.dim() == 2 else w
     x, picture = None, None
     for block in network.synthesis.children():
@@ -108,7 +117,7 @@ def synthesise(network: Network, w: Tensor, dtype: torch.dtype = torch.float32) 
             row += 1
         x = convolve(block.conv1, x, ws[:, row])
         if block.torgb is not None:
-            own = draw(block.torgb, x, ws[:, row + 1])
+            own = to_rgb(block.torgb, x, ws[:, row + 1])
             picture = own if picture is None else own + upsample(picture, block.resample_filter)
     assert picture is not None
     return picture
@@ -130,8 +139,8 @@ def convolve(layer: StyledConv, x: Tensor, w: Tensor) -> Tensor:
     return F.leaky_relu(x, SLOPE)
 
 
-def draw(layer: ToRGB, x: Tensor, w: Tensor) -> Tensor:
-    """What a block adds to the picture, in float32."""
+def to_rgb(layer: ToRGB, x: Tensor, w: Tensor) -> Tensor:
+    """Contribution of a block to the picture, in float32."""
     style = layer.affine(w) * layer.weight.shape[1] ** -0.5
     x = (x * style[:, :, None, None].to(x.dtype)).contiguous(memory_format=torch.channels_last)
     return F.conv2d(x, layer.weight.to(x.dtype)).float() + layer.bias[:, None, None]

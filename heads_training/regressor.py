@@ -1,11 +1,11 @@
-"""A small landmark regressor, taught on renders: `python -m heads_training.regressor FOLDER --data DATA [--minutes M]`.
+"""A landmark regressor, trained on renders: `python -m heads_training.regressor FOLDER --data DATA [--minutes M]`.
 
-A heat map for every landmark, at a quarter of the picture's side; a landmark is the mean place of its map (Nibali et
-al. 2018, arXiv:1801.07372), so places lie between pixels. State is kept every minute, so that a run that was cut off
-goes on where it stopped; `regressor.safetensors` beside it is what `heads_training.judge` reads.
+It computes a heat map for every landmark, at a quarter of the picture's side; a landmark is the mean position of its
+map (Nibali et al. 2018, arXiv:1801.07372), so positions lie between pixels. The state is saved every minute, and an
+interrupted run resumes from it; `heads_training.judge` reads `regressor.safetensors` beside it.
 
-Pictures are shifted, turned, scaled, softened and recoloured at random: the judge must see where a landmark is, and not
-where heads usually have it.
+Pictures are shifted, rotated, scaled, blurred and recoloured at random: the regressor must find where a landmark is,
+not where heads usually have it.
 """
 
 import argparse
@@ -27,23 +27,24 @@ from heads_training.data import Pictures
 SAVE_SECONDS = 60
 LOG_STEPS = 100
 VALIDATION = 500  # pictures at the front of the set, never trained on
-SIDE = 128  # px: pictures are taken no larger than this
-WIDTHS = (64, 128, 192, 192)  # channels at a quarter of the side, an eighth, ...
-CELL = 4  # px of the picture along a side of a heat map's cell
+SIDE = 128  # px: largest side of the pictures it is trained on
+WIDTHS = (64, 128, 192, 192)  # channels at a quarter of the picture's side, an eighth, ...
+CELL = 4  # px: side of a heat map's cell in the picture
 BATCH = 32
-PICTURES = 30_000  # of a whole run: about 8 minutes of one core at 128 px
-RATE = 2e-3  # Adam
-DOUBT_WEIGHT = 0.05  # of teaching how far off a landmark will be, against teaching where it is
-SHIFT, TURN, SCALE = 0.08, math.radians(12), 0.14  # random changes at most: of the side, in radians, in log2 / 1.44
+PICTURES = 30_000  # pictures of a whole run: about 8 minutes of one core at 128 px
+RATE = 2e-3  # Adam's largest learning rate
+DOUBT_WEIGHT = 0.05  # weight of the predicted errors ("doubts") in the loss; the landmarks' own weight is 1
+# largest random changes: share of the side, radians, natural logarithm of the factor
+SHIFT, TURN, SCALE = 0.08, math.radians(12), 0.14
 
 
 class Regressor(nn.Module):
-    """Pictures -> landmarks.
+    """A network that finds landmarks in pictures.
 
     Attributes:
-        names: of the landmarks, in order.
-        side: of the pictures it was taught on, px.
-        widths: channels at a quarter of the side, an eighth, ...
+        names: names of the landmarks, in order.
+        side: side of the pictures it was trained on, px.
+        widths: channels at a quarter of the picture's side, an eighth, ...
     """
 
     def __init__(self, names: list[str], side: int, widths: Sequence[int] = WIDTHS):
@@ -60,7 +61,7 @@ class Regressor(nn.Module):
         self.doubts = nn.Linear(coarse[-1], len(names))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Maps (n, k, height, width) before the softmax, landmarks (n, k, 2) and doubts (n, k), both in px."""
+        """Maps (n, k, height, width) before the softmax; landmarks (n, k, 2) and doubts (n, k), in px."""
         levels = [self.stem(x)]
         for down in self.down:
             levels.append(down(levels[-1]))
@@ -69,14 +70,14 @@ class Regressor(nn.Module):
         for up in reversed(self.up):
             y = levels.pop() + F.interpolate(up(y), scale_factor=2.0)
         maps = self.head(y).float()
-        return maps, mean_places(maps, self.side), doubts
+        return maps, soft_argmax(maps, self.side), doubts
 
     @torch.no_grad()
     def landmarks(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Where the landmarks of pictures (n, 3, size, size) in [-1, 1] are.
+        """Find the landmarks of pictures (n, 3, size, size) in [-1, 1].
 
         Returns:
-            (n, k, 2) in px of `size`, and how far off each is likely to be, (n, k), in px of `size`.
+            Landmarks (n, k, 2) and their predicted errors ("doubts"), (n, k), both in px of `size`.
         """
         size = pictures.shape[-1]
         found = []
@@ -88,7 +89,7 @@ class Regressor(nn.Module):
         return torch.cat([places for places, _ in found]), torch.cat([doubts for _, doubts in found])
 
     def save(self, path: Path) -> None:
-        """Write it whole or not at all."""
+        """Write the file whole or not at all."""
         part = path.with_suffix(".part")
         plain = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
         meta = {"landmark_names": json.dumps(self.names), "side": str(self.side), "widths": json.dumps(self.widths)}
@@ -97,7 +98,7 @@ class Regressor(nn.Module):
 
 
 def load(path: Path) -> Regressor:
-    """What `Regressor.save` wrote, ready to judge."""
+    """Load a file of `Regressor.save`, for inference."""
     with safe_open(path, framework="pt") as file:
         meta = file.metadata()
     network = Regressor(json.loads(meta["landmark_names"]), int(meta["side"]), json.loads(meta["widths"]))
@@ -106,14 +107,14 @@ def load(path: Path) -> Regressor:
 
 
 class Residual(nn.Module):
-    """Two convolutions beside a bypass."""
+    """Two convolutions with a skip connection."""
 
     def __init__(self, width: int):
         super().__init__()
         self.layers = nn.Sequential(_conv(width, width, 1), _conv(width, width, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """The same shape."""
+        """Return a tensor of the same shape."""
         return x + self.layers(x)
 
 
@@ -122,8 +123,8 @@ def _conv(inputs: int, outputs: int, stride: int) -> nn.Sequential:
     return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
 
-def mean_places(maps: Tensor, side: int) -> Tensor:
-    """(n, k, h, w) before the softmax -> (n, k, 2): the mean (x, y) of each, in px of a picture of `side`."""
+def soft_argmax(maps: Tensor, side: int) -> Tensor:
+    """Mean (x, y) of each map, (n, k, 2) in px of a picture of `side`; maps (n, k, h, w) before the softmax."""
     height, width = maps.shape[-2:]
     shares = maps.flatten(2).softmax(2).unflatten(2, (height, width))
     scale = side / width
@@ -133,7 +134,7 @@ def mean_places(maps: Tensor, side: int) -> Tensor:
 
 
 def loss_of(network: Regressor, x: Tensor, landmarks: Tensor) -> tuple[Tensor, Tensor]:
-    """What is minimised, and the mean error in px; landmarks outside the picture do not count."""
+    """The loss, and the mean error in px; landmarks outside the picture do not count."""
     with torch.autocast("cpu", torch.bfloat16):
         maps, places, doubts = network(x)
     inside = ((landmarks > -0.5) & (landmarks < x.shape[-1] - 0.5)).all(2).float()
@@ -145,14 +146,14 @@ def loss_of(network: Regressor, x: Tensor, landmarks: Tensor) -> tuple[Tensor, T
     place = torch.arange(width)
     along = torch.exp(-0.5 * (place - cells[..., 0, None]) ** 2)  # a spread of one cell
     down = torch.exp(-0.5 * (place - cells[..., 1, None]) ** 2)
-    wanted = (down[..., :, None] * along[..., None, :]).flatten(2)
-    shapes = -(wanted / wanted.sum(2, keepdim=True).clamp_min(1e-6) * maps.flatten(2).log_softmax(2)).sum(2)
+    expected = (down[..., :, None] * along[..., None, :]).flatten(2)
+    shapes = -(expected / expected.sum(2, keepdim=True).clamp_min(1e-6) * maps.flatten(2).log_softmax(2)).sum(2)
     doubt = ((doubts - errors.detach()).abs() * inside).sum() / count
     return error + 0.1 * (shapes * inside).sum() / count + DOUBT_WEIGHT * doubt, error.detach()
 
 
-def changed(x: Tensor, landmarks: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Pictures at random shifted, turned, scaled, softened and recoloured, and where their landmarks are then."""
+def augment(x: Tensor, landmarks: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Shift, rotate, scale, blur and recolour pictures at random; return them and their new landmarks."""
     count, side = len(x), x.shape[-1]
     draw = torch.from_numpy(rng.uniform(-1, 1, (count, 12))).float()
     turn, scale, shift = draw[:, 0] * TURN, torch.exp(draw[:, 1] * SCALE), draw[:, 2:4] * 2 * SHIFT
@@ -163,21 +164,21 @@ def changed(x: Tensor, landmarks: Tensor, rng: np.random.Generator) -> tuple[Ten
     old = (landmarks + 0.5) * (2 / side) - 1
     new = torch.linalg.solve(matrix, (old - shift[:, None]).transpose(1, 2)).transpose(1, 2)
     landmarks = (new + 1) * (side / 2) - 0.5
-    x = x.lerp(softened(x), draw[:, 4].clamp_min(0)[:, None, None, None])  # half of them stay sharp
+    x = x.lerp(blur(x), draw[:, 4].clamp_min(0)[:, None, None, None])  # half of them stay sharp
     gain = 1 + 0.2 * draw[:, 5, None] + 0.08 * draw[:, 6:9]
     lift = 0.15 * draw[:, 9, None] + 0.06 * draw[:, [10, 11, 6]]
     return x * gain[:, :, None, None] + lift[:, :, None, None], landmarks
 
 
-def softened(x: Tensor) -> Tensor:
-    """The mean over 3 x 3 px; by slices, which is faster than pooling."""
+def blur(x: Tensor) -> Tensor:
+    """Mean over 3 x 3 px; by slices, which is faster than pooling."""
     x = F.pad(x, (1, 1, 1, 1), mode="replicate")
     x = x[..., :-2] + x[..., 1:-1] + x[..., 2:]
     return (x[..., :-2, :] + x[..., 1:-1, :] + x[..., 2:, :]) / 9
 
 
 class Run:
-    """A regressor being taught, and its state."""
+    """A training run of a regressor; it resumes from the state in `folder`."""
 
     def __init__(self, folder: Path, data: Pictures, pictures: int, seed: int = 0):
         torch.manual_seed(seed)
@@ -195,7 +196,7 @@ class Run:
         self.rng = np.random.default_rng((seed, self.seen))
 
     def train(self, minutes: float) -> None:
-        """Go on until so many pictures were seen or the time is over."""
+        """Train until all pictures were seen or the time is over."""
         started, saved, before, errors = time.monotonic(), time.monotonic(), self.minutes, []
         while self.seen < self.total and time.monotonic() - started < 60 * minutes:
             errors.append(self._step())
@@ -209,7 +210,7 @@ class Run:
         self.save()
 
     def rate(self) -> float:
-        """Adam's rate: a short rise, then a cosine down to nothing."""
+        """Adam's learning rate now: a short rise, then a cosine down to 0.005 of the largest."""
         done = self.seen / self.total
         return RATE * min(1.0, (self.seen + BATCH) / 3200) * max(0.005, 0.5 + 0.5 * math.cos(math.pi * done))
 
@@ -219,7 +220,7 @@ class Run:
         x, _, landmarks = self.data.take(chosen, self.network.side, self.rng.random(BATCH) < 0.5)
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate()
-        loss, error = loss_of(self.network.train(), *changed(x, landmarks, self.rng))
+        loss, error = loss_of(self.network.train(), *augment(x, landmarks, self.rng))
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()
@@ -227,13 +228,13 @@ class Run:
         return float(error)
 
     def validate(self) -> tuple[Tensor, Tensor]:
-        """(pictures, k) errors and doubts, in px, on pictures never trained on."""
+        """Errors and predicted errors, (pictures, k) in px, on pictures never trained on."""
         x, _, landmarks = self.data.take(np.arange(VALIDATION), self.network.side)
         places, doubts = self.network.eval().landmarks(x)
         return (places - landmarks).norm(dim=2), doubts
 
     def save(self) -> None:
-        """The state to go on from, and the regressor."""
+        """Save the state to resume from, and the regressor."""
         errors, _ = self.validate()
         self._log(f"held-out mean error {errors.mean():.3f} px")
         state = {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
@@ -247,7 +248,7 @@ class Run:
             print(f"{self.minutes:.1f} min, seen {self.seen}: {text}", file=log)
 
     def report(self) -> str:
-        """The error of every landmark on held-out renders, and whether the doubts tell the far off from the near."""
+        """A table of the error of every landmark on held-out renders, also over the half with the smaller doubts."""
         errors, doubts = self.validate()
         lines = [f"| landmark | mean error, px at {self.network.side} | of the half less in doubt |", "|---|---|---|"]
         sure = doubts <= doubts.median(dim=0).values
@@ -258,7 +259,7 @@ class Run:
 
 
 def main() -> None:
-    """Teach it, or go on, and print its errors."""
+    """Train it, or resume, and print its errors."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--data", type=Path, required=True)

@@ -1,11 +1,11 @@
-"""Coordinates of W in which a drag turns a head before it changes whose head it is.
+"""Coordinates of W in which a drag turns a head before it changes the person.
 
-Adam moves every coordinate of w about equally far in a step. As trained, coordinates differ widely in spread, for no
-reason a drag knows of. So each is divided by its spread, and by how readily a drag shall change what it holds: a
-head's pose and expression readily, its background and whose head it is least. The mapping network hands the numbers of
-the renderer's vector on as pairs of coordinates (`heads_training.network.carry`), so what those hold is known; the
-others mix. The last layer of the mapping network and the affine layers take the factors up, so the
-pictures stay the same.
+Adam moves every coordinate of w about equally far in a step, but the standard deviations of trained coordinates differ
+widely, for reasons that have nothing to do with a drag. So each coordinate is divided by its standard deviation, and by
+how far a drag shall move what it controls: pose and expression far, background and person least. The mapping network
+carries the entries of the renderer's vector to w as pairs of coordinates (`heads_training.network.carry_z`), so it is
+known what those control; the others mix. The last layer of the mapping network and the affine layers absorb the
+factors, so the pictures stay the same.
 """
 
 import numpy as np
@@ -14,22 +14,22 @@ import torch
 from draggan_widget.generators.stylegan2.generator import Network
 from heads_training.render.vector import COLOURS, EXPRESSION, NAMES, POSE
 
-SAMPLES = 8000  # z of RandomState(1)
-WHOSE = ("sex", "age", "africa", "asia", "weight", "muscle")
-# how many of its spreads a step of rate 1 moves a coordinate; what no group names is a face's shape
-GROUPS = {"pose": POSE, "expression": EXPRESSION, "colours": COLOURS, "whose": WHOSE}
-READINESS = {"pose": 5.0, "expression": 5.0, "shape": 5.0, "colours": 0.2, "whose": 0.2, "mixed": 1.0}
+SAMPLES = 8000  # z drawn from RandomState(1)
+PERSON = ("sex", "age", "africa", "asia", "weight", "muscle")
+GROUPS = {"pose": POSE, "expression": EXPRESSION, "colours": COLOURS, "person": PERSON}  # all other entries: "shape"
+# standard deviations by which one step at learning rate 1 moves a coordinate of a group
+MOVES = {"pose": 5.0, "expression": 5.0, "shape": 5.0, "colours": 0.2, "person": 0.2, "mixed": 1.0}
 
 
 @torch.no_grad()
 def stretch(network: Network) -> None:
-    """Change the coordinates of W, and nothing else.
+    """Change the coordinates of W in place; pictures stay the same.
 
     Args:
-        network: whose z is the renderer's vector, and whose mapping hands it on.
+        network: a network that takes the renderer's vector as z and carries it to w.
     """
     z = torch.from_numpy(np.random.RandomState(1).randn(SAMPLES, network.config.z_dim)).float()
-    moves = network.mapping(z, None).std(0) * torch.tensor([READINESS[held] for held in holdings(network)])
+    moves = network.mapping(z, None).std(0) * torch.tensor([MOVES[group] for group in coordinate_groups(network)])
     last = list(network.mapping.children())[-1]
     last.weight.div_(moves[:, None])
     last.bias.div_(moves)
@@ -38,8 +38,8 @@ def stretch(network: Network) -> None:
             tensor.mul_(moves)
 
 
-def holdings(network: Network) -> list[str]:
-    """What each coordinate of w holds, by the names of `READINESS`."""
+def coordinate_groups(network: Network) -> list[str]:
+    """The group of each coordinate of w, by the names of `MOVES`."""
     group = {entry: name for name, entries in GROUPS.items() for entry in entries}
     carried = [group.get(NAMES[index // 2], "shape") for index in range(2 * network.config.z_dim)]
     return carried + ["mixed"] * (network.config.w_dim - len(carried))

@@ -1,9 +1,9 @@
 """Train the bundled generator: `python -m heads_training.train RUN --data FOLDER`.
 
-The renderer gives for every picture the vector it was made from. So the generator is taught what a vector looks like:
-z is the vector, and its picture is compared with the rendered one. It begins small and is doubled. State is kept every
-two minutes, so a run that was cut off goes on where it stopped; `heads_training.export` makes of it, at any moment, a
-checkpoint that the package reads.
+For every picture the vector it was rendered from is known. So the generator is trained with supervision: z is the
+vector, and the generated picture is compared with the rendered one. Training begins with small pictures, whose side is
+then doubled. The state is saved every two minutes, and an interrupted run resumes from it; `heads_training.export`
+turns it, at any moment, into a checkpoint that the package reads.
 """
 
 import argparse
@@ -22,33 +22,34 @@ from torch import Tensor
 
 from draggan_widget.generators.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.stylegan2.generator import Network
-from heads_training.adversary import Adversary, joined
+from heads_training.adversary import Adversary, add_critic_gradient
 from heads_training.data import Pictures
-from heads_training.network import initialised, keep_carrying, synthesise
+from heads_training.network import initial_network, synthesise, zero_carried_gradients
 
 SAVE_SECONDS = 120
 LOG_STEPS = 50
 VALIDATION = 64  # pictures at the front of the set, never trained on
 FEATURES = {"nose": 2.5, "eye": 2.5, "pupil": 2.5, "brow": 2.5, "nostril": 2.5, "mouth": 6.0, "lip": 6.0}
-"""Landmarks by their first word, and how much more than elsewhere errors weigh around them."""
-EMA_PICTURES = 6000  # the average of the weights forgets in so many pictures
+"""First word of a landmark's name -> weight added to errors around it; the weight elsewhere is 1."""
+EMA_PICTURES = 6000  # time constant of the weights' moving average, in pictures
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that fixes a run.
+    """Everything that determines a run.
 
     Attributes:
-        channels: of each block, from the first upward.
+        channels: channels of each block, from the first upward.
         start_size: side of the constant, px.
         w_dim: length of w.
-        mapping_layers: from z to w.
-        mapping_lr_multiplier: of those layers' rate.
-        stages: (side of the pictures, pictures) one after the other; every side doubles the one before or equals it.
-        batch: pictures a step.
-        learning_rate: of Adam, for layers of unit variance.
-        adversary_from: after so many pictures a critic looks on as well (`heads_training.adversary`).
-        seed: of weights and batches.
+        mapping_layers: number of layers from z to w.
+        mapping_lr_multiplier: factor on the learning rate of those layers.
+        stages: (side of the pictures in px, number of pictures), one after the other; every side equals the one before
+            or doubles it.
+        batch: pictures of a step.
+        learning_rate: Adam's largest learning rate, for layers of unit variance.
+        adversary_from: number of pictures after which the critic joins in (`heads_training.adversary`).
+        seed: seed of weights and batches.
     """
 
     channels: tuple[int, ...] = (256, 192, 128, 64, 32)
@@ -63,7 +64,7 @@ class Plan:
     seed: int = 0
 
     def config(self, vector_size: int, side: int) -> StyleGAN2Config:
-        """The network for pictures of `side` px."""
+        """Configuration of the network for pictures of `side` px."""
         blocks = (side // self.start_size).bit_length()
         return StyleGAN2Config(
             channels=self.channels[:blocks],
@@ -77,12 +78,12 @@ class Plan:
 
 
 class Run:
-    """A run and its state."""
+    """A training run; it resumes from the state in `folder`."""
 
     def __init__(self, folder: Path, data: Pictures, plan: Plan, device: str = "cpu"):
         self.folder, self.data, self.plan, self.device = folder, data, plan, torch.device(device)
         self.seen, self.minutes, self.stage = 0, 0.0, -1
-        self.apart = 0.0
+        self.gap = 0.0
         self.open_mouths = data.open_mouths(VALIDATION)
         torch.manual_seed(plan.seed)
         self.adversary = Adversary(self.device)
@@ -95,7 +96,7 @@ class Run:
             self._grow(0)
 
     def train(self, minutes: float) -> None:
-        """Go on until the plan is done or the time is over."""
+        """Train until the plan is done or the time is over."""
         started, saved, step = time.monotonic(), time.monotonic(), 0
         before = self.minutes
         while self.seen < self.total and time.monotonic() - started < 60 * minutes:
@@ -103,17 +104,17 @@ class Run:
             step += 1
             self.minutes = before + (time.monotonic() - started) / 60
             if step % LOG_STEPS == 0:
-                self._log(f"loss {loss:.4f} apart {self.apart:.3f} rate {self.rate():.1e}")
+                self._log(f"loss {loss:.4f} gap {self.gap:.3f} rate {self.rate():.1e}")
             if time.monotonic() - saved > SAVE_SECONDS:
                 saved = time.monotonic()
                 self.save()
         self.save()
 
     def advance(self, steps: int = 1) -> float:
-        """Make so many steps, growing where a stage ends.
+        """Make `steps` steps; where a stage ends, grow the network.
 
         Returns:
-            the last one's error.
+            The loss of the last step.
         """
         ends = np.cumsum([count for _, count in self.plan.stages])
         for _ in range(steps):
@@ -125,16 +126,16 @@ class Run:
 
     @property
     def total(self) -> int:
-        """Pictures of the whole plan."""
+        """Number of pictures of the whole plan."""
         return sum(count for _, count in self.plan.stages)
 
     @property
     def side(self) -> int:
-        """Of this stage's pictures, px."""
+        """Side of this stage's pictures, px."""
         return self.plan.stages[self.stage][0]
 
     def rate(self) -> float:
-        """Adam's rate: a short rise, then a cosine down to a hundredth."""
+        """Adam's learning rate now: a short rise at each stage, then a cosine down to a hundredth."""
         done = self.seen / self.total
         fall = 0.5 + 0.5 * math.cos(math.pi * max(0.0, done - 0.2) / 0.8)
         ends = np.cumsum([0, *(count for _, count in self.plan.stages)])
@@ -143,10 +144,10 @@ class Run:
 
     def _step(self) -> float:
         plan = self.plan
-        rng = np.random.default_rng((plan.seed, self.seen))  # a run that was cut off draws the same batches
+        rng = np.random.default_rng((plan.seed, self.seen))  # an interrupted run draws the same batches
         ready = self.data.ready()
         indices = ready[rng.integers(VALIDATION, len(ready), plan.batch)]
-        half = plan.batch // 2  # else open mouths, which are rare, would be learned last
+        half = plan.batch // 2  # open mouths are rare; without this they are learned last
         indices[:half] = self.open_mouths[rng.integers(0, len(self.open_mouths), half)]
         indices = np.sort(indices)
         taken = self.data.take(indices, self.side, rng.random(plan.batch) < 0.5)
@@ -155,13 +156,13 @@ class Run:
             group["lr"] = self.rate()
         y = synthesise(self.network, self.network.mapping(z, None), torch.bfloat16)
         loss = difference(y, x, self.weights(landmarks))
-        (pull,) = torch.autograd.grad(loss, y)
+        (gradient,) = torch.autograd.grad(loss, y)
         if self.seen >= plan.adversary_from:
-            other, self.apart = self.adversary.pull(y, x)
-            pull = joined(pull, other)
+            critic_gradient, self.gap = self.adversary.train_step(y, x)
+            gradient = add_critic_gradient(gradient, critic_gradient)
         self.optimiser.zero_grad(set_to_none=True)
-        y.backward(pull)
-        keep_carrying(self.network)
+        y.backward(gradient)
+        zero_carried_gradients(self.network)
         self.optimiser.step()
         self.seen += plan.batch
         with torch.no_grad():
@@ -170,7 +171,7 @@ class Run:
         return loss.item()
 
     def weights(self, landmarks: Tensor) -> Tensor:
-        """(n, 1, side, side): 1, and more around eyes, brows, nose and mouth."""
+        """Weights of errors, (n, 1, side, side): 1, and more around eyes, brows, nose and mouth."""
         words = [name.split("_")[0] for name in self.data.landmark_names]
         chosen = [i for i, word in enumerate(words) if word in FEATURES]
         more = landmarks.new_tensor([FEATURES[words[i]] for i in chosen])[:, None, None]
@@ -182,14 +183,14 @@ class Run:
 
     @torch.no_grad()
     def validate(self) -> tuple[float, float]:
-        """(PSNR, mean error) of the averaged weights on pictures never trained on."""
+        """PSNR in dB and mean error of the averaged weights, on pictures never trained on."""
         x, z, _ = (part.to(self.device) for part in self.data.take(np.arange(VALIDATION), self.side))
         y = torch.cat([synthesise(self.ema, self.ema.mapping(part, None)) for part in z.split(16)]).clamp(-1, 1)
         psnr = -10 * ((y - x) / 2).square().mean((1, 2, 3)).log10().mean()
         return psnr.item(), (y - x).abs().mean().item()
 
     def save(self) -> None:
-        """The state to go on from; the log says how good the averaged weights are."""
+        """Save the state to resume from, and write to the log how good the averaged weights are."""
         psnr, error = self.validate()
         self._log(f"validation PSNR {psnr:.2f} error {error:.4f}")
         state = {
@@ -206,11 +207,11 @@ class Run:
         part.replace(self.folder / "state.pt")
 
     def _grow(self, stage: int) -> None:
-        """The network of a stage, with the weights of the one before where they fit."""
-        grown = initialised(self.plan.config(self.data.vector_size, self.plan.stages[stage][0]), self.plan.seed)
+        """Build the network of a stage; where they fit, it takes the averaged weights of the stage before."""
+        grown = initial_network(self.plan.config(self.data.vector_size, self.plan.stages[stage][0]), self.plan.seed)
         if stage > 0:
             held = grown.state_dict() | self.ema.state_dict()
-            for name, tensor in held.items():  # a new block draws nothing at first
+            for name, tensor in held.items():  # a new block adds little to the picture at first
                 if name not in self.ema.state_dict() and name.endswith("torgb.weight"):
                     tensor.mul_(0.1)
             grown.load_state_dict(held)
@@ -226,7 +227,7 @@ class Run:
 
     def _resume(self, state: dict) -> None:
         self.stage, self.seen, self.minutes = state["stage"], state["seen"], state["minutes"]
-        network = initialised(self.plan.config(self.data.vector_size, self.side), self.plan.seed)
+        network = initial_network(self.plan.config(self.data.vector_size, self.side), self.plan.seed)
         ema = copy.deepcopy(network)
         network.load_state_dict(state["network"])
         ema.load_state_dict(state["ema"])
@@ -240,7 +241,7 @@ class Run:
 
 
 def difference(y: Tensor, x: Tensor, weights: Tensor) -> Tensor:
-    """Weighted mean error of values, of slopes on three scales, and of colours on a coarse one."""
+    """Weighted mean error of values, of slopes on three scales, and of colours on a coarse scale."""
     loss = (weights * (y - x).abs()).mean() + 2.0 * F.avg_pool2d(y - x, 4).square().mean()
     error = y - x
     for scale in range(3):
@@ -253,14 +254,14 @@ def difference(y: Tensor, x: Tensor, weights: Tensor) -> Tensor:
 
 
 def main() -> None:
-    """Train, or go on training."""
+    """Train, or resume."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=math.inf)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="cpu", help="cpu, or cuda, on which it was never run")
-    parser.add_argument("--plan", type=json.loads, default={}, help="JSON of what differs from the plan's defaults")
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda, which no real run has used yet")
+    parser.add_argument("--plan", type=json.loads, default={}, help="JSON: fields of Plan and their values")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     plan = Plan(**{name: tuple(value) if isinstance(value, list) else value for name, value in chosen.plan.items()})

@@ -1,5 +1,8 @@
-"""The lists of what to install agree with one another."""
+"""The lists of what to install agree with one another, and an installation adds one name to the path."""
 
+import json
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -62,3 +65,32 @@ def test_constraints_pin_each_direct_dependency_within_its_bounds(name: str):
 
 def test_constraints_pin_torch_2_13_0():
     assert read_pins()["torch"] == "2.13.0"
+
+
+INSIDE_THE_REPOSITORY = ("training", "heads_training", "tests", "benchmarks", "tools")
+FIND_AND_IMPORT = f"""
+import importlib, importlib.util, json, sys
+found = {{}}
+for name in {INSIDE_THE_REPOSITORY!r}:
+    spec = importlib.util.find_spec(name)
+    if spec is not None:
+        found[name] = [spec.origin, *(spec.submodule_search_locations or [])]
+sys.path.append(sys.argv[1])  # the last place: anything that an installation adds comes before it
+importlib.invalidate_caches()
+networks = importlib.import_module("training.networks_stylegan2")
+importlib.import_module("draggan_widget")
+print(json.dumps([found, networks.Generator.origin]))
+"""
+
+
+def test_an_installation_adds_draggan_widget_alone_so_that_nvidia_s_training_package_is_found(tmp_path: Path):
+    """It is the installed package that is tested, of whichever tree: PYTHONPATH and the current folder do not count."""
+    elsewhere, nvidia = tmp_path / "elsewhere", tmp_path / "stylegan3"
+    elsewhere.mkdir()
+    (nvidia / "training").mkdir(parents=True)
+    (nvidia / "training" / "__init__.py").touch()
+    (nvidia / "training" / "networks_stylegan2.py").write_text("class Generator:\n    origin = 'foreign'\n")
+    command = [sys.executable, "-E", "-P", "-c", FIND_AND_IMPORT, str(nvidia)]
+    run = subprocess.run(command, cwd=elsewhere, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout) == [{}, "foreign"]

@@ -1,5 +1,8 @@
+"""What an import pulls in, seen in one fresh interpreter, and the public names."""
+
 import ast
 import json
+import os
 import pkgutil
 import subprocess
 import sys
@@ -11,40 +14,65 @@ import pytest
 import draggan_widget
 from draggan_widget import export, inspection
 
-HEAVY = ("torch", "numpy", "matplotlib", "matplotlib.pyplot", "anywidget", "ipywidgets", "ipycanvas")
-# Statements run one after another in one fresh interpreter, each with the heavy modules that are loaded after it.
-LOADED_AFTER = {
-    "import draggan_widget; draggan_widget.__version__; dir(draggan_widget)": set(),
-    "from draggan_widget import DragganError, export, inspection; dir(export); dir(inspection)": set(),
-    "from draggan_widget import DragConfig, DragRecord, Edit, drag, load_generator": {"torch", "numpy"},
-    "from draggan_widget.inspection import FeatureColours, WComponents, similarity, tracking_cost, travelled": {
-        "torch",
-        "numpy",
-    },
-    "from draggan_widget import DragSession, save_edit, save_latents, save_picture": {"torch", "numpy"},
-    "from draggan_widget.export import save_features, save_video, to_html": {"torch", "numpy"},
-    "from draggan_widget.inspection import plot_trajectories": {"torch", "numpy", "matplotlib"},
+ROOT = Path(__file__).resolve().parents[1]
+HEAVY = {"torch", "numpy", "matplotlib", "matplotlib.pyplot", "anywidget", "ipywidgets", "ipycanvas"}
+COMPILER = {"torch._dynamo", "sympy"}  # torch's compiler: importing it takes 2 s
+# The stages run one after another in one interpreter: what a stage lacks, no earlier stage imported either.
+STAGES = {
+    "the package": "import draggan_widget; dir(draggan_widget); draggan_widget.__version__",
+    "its modules": "from draggan_widget import DragganError, export, inspection; dir(export); dir(inspection)",
+    "help": "from draggan_widget import cli\ntry: cli.main(['--help'])\nexcept SystemExit: pass",
+    "the engine": "from draggan_widget import DragConfig, DragRecord, Edit, drag, load_generator",
+    "numbers": "from draggan_widget.inspection import FeatureColours, WComponents, tracking_cost, travelled",
+    "a session": "from draggan_widget import DragSession, save_edit, save_latents, save_picture",
+    "export": "from draggan_widget.export import save_features, save_video, to_html",
+    "loading": "generator = load_generator('heads', device='cpu')",
+    "a drag": (
+        "session = DragSession(generator)\n"
+        "session.edit = Edit([(64.0, 64.0)], [(60.0, 64.0)])\n"
+        "session.step(2)\n"
+        "assert session.current.index == 2 or session.current.ended"
+    ),
+    "plots": "from inspection import golden_plots\nfor draw in golden_plots.plots().values(): draw().canvas.draw()",
 }
-REPORT = """
-import json, sys
-statements, heavy = json.load(sys.stdin)
-loaded = []
-for statement in statements:
-    exec(statement)
-    loaded.append([name for name in heavy if name in sys.modules])
-print(json.dumps(loaded))
-"""
+LOADED: dict[str, set[str]] = {stage: {"torch", "numpy"} for stage in STAGES} | {
+    "the package": set(),
+    "its modules": set(),
+    "help": set(),
+    "plots": {"torch", "numpy", "matplotlib"},
+}
 
 each_module = pytest.mark.parametrize(
     "module", [draggan_widget, inspection, export], ids=lambda module: module.__name__
 )
 
 
-def test_a_name_loads_only_what_it_needs():
-    asked = json.dumps([list(LOADED_AFTER), HEAVY])
-    run = subprocess.run([sys.executable, "-c", REPORT], input=asked, check=True, capture_output=True, text=True)
-    loaded = dict(zip(LOADED_AFTER, map(set, json.loads(run.stdout)), strict=True))
-    assert loaded == LOADED_AFTER
+@pytest.fixture(scope="module")
+def imported() -> dict[str, set[str]]:
+    """Which watched modules a fresh interpreter has loaded after each stage."""
+    watched = sorted(HEAVY | COMPILER)
+    lines = ["import json, sys", "imported = {}"]
+    for name, code in STAGES.items():
+        lines += [code, f"imported[{name!r}] = [module for module in {watched!r} if module in sys.modules]"]
+    lines.append("print(json.dumps(imported))")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+    run = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, env=environment, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    return {name: set(modules) for name, modules in json.loads(run.stdout.splitlines()[-1]).items()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_name_loads_only_what_it_needs(imported: dict[str, set[str]], stage: str):
+    assert imported[stage] & HEAVY == LOADED[stage]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["loading", "a drag"])
+def test_torch_s_compiler_is_not_imported(imported: dict[str, set[str]], stage: str):
+    assert not imported[stage] & COMPILER
 
 
 @each_module

@@ -66,4 +66,4 @@ def test_a_collapsed_picture_is_far_from_the_usual_features(judge):
 def test_every_setting_of_the_study_is_a_configuration():
     generator = BlobGenerator(side=512)
     for setting in study.SETTINGS:
-        assert study.config_of(generator, setting).max_steps == study.CAP
+        assert study.config_of(generator, setting).max_steps == study.MAX_STEPS

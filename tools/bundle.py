@@ -1,8 +1,7 @@
-"""Put a checkpoint in the place of the bundled one, if it fits, and pin its sha256 and size in named.py.
+"""Replace the bundled checkpoint, after checks, and pin its sha256 and size in checkpoints/hub/catalog.py.
 
-`python tools/bundle.py NEW.safetensors`; without a file it pins the one that lies there. Nothing is changed unless the
-file is in our own format, small enough, says its licence, origin and citation, and draws; its drag defaults must be
-settings.
+`python tools/bundle.py NEW.safetensors`; without a file it pins the present one. Nothing changes unless the file is in
+our own format, small enough, names its licence, origin and citation, has valid drag defaults, and generates a picture.
 """
 
 import argparse
@@ -22,18 +21,18 @@ from draggan_widget.files import sha256
 from draggan_widget.generators.stylegan2.generator import StyleGAN2
 
 LARGEST = 10_000_000  # bytes
-SAYS = ("licence", "origin", "citation", "drag_defaults", "drag_rows")
+REQUIRED_META = ("licence", "origin", "citation", "drag_defaults", "drag_rows")
 
 
 def main() -> int:
     """Check, copy and pin; return the process's exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("file", nargs="?", type=Path, default=catalog.HEADS.path, help="default: what lies there")
+    parser.add_argument("file", nargs="?", type=Path, default=catalog.HEADS.path, help="default: the present one")
     file = parser.parse_args().file
     try:
         check(file)
     except (DragganError, ValueError) as error:
-        print(f"{file} was not taken: {error}", file=sys.stderr)
+        print(f"{file} was not bundled: {error}", file=sys.stderr)
         return 1
     if not (catalog.HEADS.path.is_file() and file.samefile(catalog.HEADS.path)):
         catalog.HEADS.path.parent.mkdir(exist_ok=True)
@@ -43,30 +42,31 @@ def main() -> int:
 
 
 def check(file: Path) -> None:
-    """Read it as the package will.
+    """Read the file as the package will.
 
     Raises:
-        CheckpointError: it is no StyleGAN2 in our format, or its drag defaults are no settings.
-        ValueError: it is too large, too silent, of another picture size than its entry says, or draws no numbers.
+        CheckpointError: it is not a StyleGAN2 in our format, or its drag defaults are not valid settings.
+        ValueError: it is too large, lacks metadata, has another picture size than its entry in the catalog, or
+            generates a picture that is not finite.
     """
     meta = own_file.load(file).meta
-    missing = [key for key in SAYS if not meta.get(key)]
+    missing = [key for key in REQUIRED_META if not meta.get(key)]
     if missing:
-        raise ValueError(f"its metadata lack {', '.join(missing)}; expected {', '.join(SAYS)}")
+        raise ValueError(f"its metadata lack {', '.join(missing)}; expected {', '.join(REQUIRED_META)}")
     if (size := file.stat().st_size) > LARGEST:
         raise ValueError(f"it has {size} bytes; expected at most {LARGEST}")
     generator = StyleGAN2.from_checkpoint(read_checkpoint(file), catalog.HEADS.name, torch.device("cpu"))
     if generator.image_size != catalog.HEADS.image_size:
-        raise ValueError(f"it draws {generator.image_size} px; expected {catalog.HEADS.image_size}, as HEADS says")
+        raise ValueError(f"it draws {generator.image_size} px; expected {catalog.HEADS.image_size}, as in HEADS")
     config = DragConfig.for_generator(generator)
     generator.block_size(config.block)
     if not generator.image(generator.ws_from_seed(0, 0.7)).isfinite().all():
-        raise ValueError("its picture of seed 0 is not finite; expected one that is")
+        raise ValueError("its picture of seed 0 is not finite; expected finite numbers")
     print(f"{file}: {size} bytes, rows {generator.drag_rows}, {dict(generator.drag_defaults)}")
 
 
 def pin(digest: str, size: int) -> None:
-    """Write both numbers into the entry of `HEADS`."""
+    """Write sha256 and size into the entry `HEADS` of the catalog."""
     path = Path(catalog.__file__)
     before, head, entry = path.read_text("utf-8").partition("HEADS = BundledCheckpoint(")
     entry = re.sub(r'sha256="[0-9a-f]*"', f'sha256="{digest}"', entry, count=1)

@@ -1,4 +1,4 @@
-"""Build the wheel and the sdist, look into them, and import the installed wheel beside the development packages."""
+"""Build the wheel and the sdist, check what they contain, and import the installed wheel."""
 
 import email
 import re
@@ -20,7 +20,7 @@ BUNDLE = ("draggan_widget/widget/static/widget.js", "draggan_widget/widget/stati
 REPLAY = tuple(f"draggan_widget/export/static/replay.{ending}" for ending in ("html", "css", "js"))
 HEADS = "draggan_widget/generators/bundled/heads.safetensors"
 FOREIGN_FOLDERS = {"tests", "js", "node_modules", "notebooks", "heads_training", "benchmarks", "tools", "docs"}
-CARD_PACKAGES = {"torch", "ipywidgets", "ipycanvas", "anywidget", "numpy", "matplotlib"}
+MAIN_PACKAGES = {"torch", "ipywidgets", "ipycanvas", "anywidget", "numpy", "matplotlib"}
 LARGEST_WHEEL = 12_000_000  # bytes
 LARGEST_CHECKPOINT = 10_000_000  # bytes
 SDIST_FILES = (
@@ -70,19 +70,15 @@ def main() -> int:
         checks: dict[str, Callable[[], None]] = {
             "the wheel has every file of the package and no other": partial(check_files, wheel),
             "the wheel has the built bundle and the replay page": partial(check_bundle, wheel),
-            "the wheel has nothing of the tests, the front end's source or the notebooks": partial(
-                check_foreign, wheel
-            ),
+            "the wheel has no tests, no source of the front end and no notebooks": partial(check_foreign, wheel),
             "the wheel has the bundled checkpoint, of at most 10 MB, and its card": partial(check_checkpoint, wheel),
             "the wheel is under 12 MB": partial(check_size, wheel),
-            "the wheel requires the six packages of the card": partial(check_requirements, wheel),
-            "the wheel is under Apache-2.0 and carries the text": partial(check_licence, wheel),
+            "the wheel requires the six main packages": partial(check_requirements, wheel),
+            "the wheel is under Apache-2.0 and contains the text": partial(check_licence, wheel),
             "the sdist has what a build needs": partial(check_sdist, sdist),
-            "importing the installed wheel imports neither torch nor anywidget": partial(
-                run_there, python, BARE_IMPORT
-            ),
-            "every public name of the installed wheel is there": partial(run_there, python, PUBLIC_NAMES),
-            "the installed wheel draws a picture without a network": partial(run_there, python, BUNDLED_PICTURE),
+            "importing the installed wheel imports neither torch nor anywidget": partial(run_in, python, BARE_IMPORT),
+            "every public name of the installed wheel can be loaded": partial(run_in, python, PUBLIC_NAMES),
+            "the installed wheel draws a picture without a network": partial(run_in, python, BUNDLED_PICTURE),
         }
         failed = sum(not passes(what, check) for what, check in checks.items())
     print(f"{len(checks) - failed} passed, {failed} failed")
@@ -90,7 +86,7 @@ def main() -> int:
 
 
 def passes(what: str, check: Callable[[], None]) -> bool:
-    """Run one check and say in one line how it went."""
+    """Run one check and print its result in one line."""
     try:
         check()
     except AssertionError as error:
@@ -104,17 +100,17 @@ def run(command: list[str], cwd: Path = ROOT) -> None:
     """Run a command silently.
 
     Raises:
-        AssertionError: it failed; the message has what it wrote.
+        AssertionError: it failed; the message has its output.
     """
     done = subprocess.run(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     assert done.returncode == 0, f"`{' '.join(command[:4])} ...` ended with {done.returncode}:\n{done.stdout}"
 
 
 def make_venv(folder: Path, wheel: Path) -> Path:
-    """Install the wheel alone into a fresh environment that sees the development packages; return its Python.
+    """Install the wheel into a fresh environment beside the development packages; return its Python.
 
-    A folder named by a .pth file joins the path, but the .pth files inside that folder are not read. So the
-    development packages are there and their editable install of this checkout is not.
+    A .pth file adds the folder of the development packages to the path, but Python does not read the .pth files inside
+    that folder. So the development packages can be imported, and their editable install of this checkout cannot.
     """
     venv.create(folder, with_pip=False)
     scheme = {"base": str(folder), "platbase": str(folder)}
@@ -126,13 +122,13 @@ def make_venv(folder: Path, wheel: Path) -> Path:
     return python
 
 
-def run_there(python: Path, code: str) -> None:
+def run_in(python: Path, code: str) -> None:
     """Run code in the fresh environment, away from the checkout."""
     run([str(python), "-I", "-c", code], cwd=python.parent)
 
 
 def wheel_files(wheel: Path) -> set[str]:
-    """Name every file in the wheel."""
+    """Names of all files in the wheel."""
     with zipfile.ZipFile(wheel) as archive:
         return {name for name in archive.namelist() if not name.endswith("/")}
 
@@ -145,7 +141,7 @@ def read_metadata(wheel: Path) -> Message:
 
 
 def check_files(wheel: Path) -> None:
-    """Compare the wheel with the package's folder, file for file."""
+    """Compare the wheel with the package's folder, file by file."""
     tree = {path.relative_to(ROOT) for path in PACKAGE.rglob("*") if path.is_file()}
     expected = {path.as_posix() for path in tree if "__pycache__" not in path.parts}
     found = {name for name in wheel_files(wheel) if not name.split("/")[0].endswith(".dist-info")}
@@ -153,7 +149,7 @@ def check_files(wheel: Path) -> None:
 
 
 def check_bundle(wheel: Path) -> None:
-    """Look for the front end's two files and the replay page's three, and that they are not empty."""
+    """Check that the front end's two files and the replay page's three are there and not empty."""
     with zipfile.ZipFile(wheel) as archive:
         sizes = {info.filename: info.file_size for info in archive.infolist()}
     missing = [name for name in (*BUNDLE, *REPLAY) if not sizes.get(name)]
@@ -161,13 +157,13 @@ def check_bundle(wheel: Path) -> None:
 
 
 def check_foreign(wheel: Path) -> None:
-    """Look for folders that stay in the repository."""
+    """Check that no folder of the repository alone is in the wheel."""
     foreign = [name for name in wheel_files(wheel) if FOREIGN_FOLDERS & set(PurePosixPath(name).parts[:-1])]
     assert not foreign, f"found {sorted(foreign)}"
 
 
 def check_checkpoint(wheel: Path) -> None:
-    """Weigh the bundled checkpoint, and look for its model card beside it."""
+    """Check the size of the bundled checkpoint, and that its model card is beside it."""
     with zipfile.ZipFile(wheel) as archive:
         sizes = {info.filename: info.file_size for info in archive.infolist()}
     assert 0 < sizes.get(HEADS, 0) <= LARGEST_CHECKPOINT, f"{HEADS} has {sizes.get(HEADS, 0)} bytes"
@@ -176,27 +172,27 @@ def check_checkpoint(wheel: Path) -> None:
 
 
 def check_size(wheel: Path) -> None:
-    """Weigh the wheel."""
+    """Check the size of the wheel."""
     size = wheel.stat().st_size
     assert size < LARGEST_WHEEL, f"{size} bytes; expected under {LARGEST_WHEEL}"
 
 
 def check_requirements(wheel: Path) -> None:
-    """Look for the six packages among those that every installation brings."""
+    """Check that every installation requires the six packages."""
     lines = read_metadata(wheel).get_all("Requires-Dist") or []
     always = {re.split(r"[^\w.-]", line, maxsplit=1)[0].lower() for line in lines if "extra ==" not in line}
-    assert always >= CARD_PACKAGES, f"missing {sorted(CARD_PACKAGES - always)}"
+    assert always >= MAIN_PACKAGES, f"missing {sorted(MAIN_PACKAGES - always)}"
 
 
 def check_licence(wheel: Path) -> None:
-    """Look for the licence's name and its text."""
+    """Check the licence's name, and that its text is in the wheel."""
     named = read_metadata(wheel)["License-Expression"]
     assert named == "Apache-2.0", f"License-Expression is {named}"
     assert any(name.endswith("/licenses/LICENSE") for name in wheel_files(wheel)), "LICENSE is not in the wheel"
 
 
 def check_sdist(sdist: Path) -> None:
-    """Look for what a build needs, and for folders that must not travel."""
+    """Check that the sdist has what a build needs, and no installed packages."""
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert names >= set(SDIST_FILES), f"missing {sorted(set(SDIST_FILES) - names)}"

@@ -1,4 +1,4 @@
-"""Open the first notebook in JupyterLab, or run it without a screen and keep its first and last picture.
+"""Open the first notebook in JupyterLab, or run it without a screen and save its first and last picture.
 
 `make demo` calls this; so does `python tools/demo.py [--headless]`.
 """
@@ -31,7 +31,7 @@ USUAL_PORT = 8888
 SAVE_PICTURES = """
 record = w.session.record
 if len(record) < 2:
-    raise RuntimeError(f"the drag recorded {{len(record)}} steps; expected 2 or more: let the notebook run one")
+    raise RuntimeError(f"the drag recorded {{len(record)}} steps; expected 2 or more; let the notebook run a drag")
 record[0].picture().save({before!r})
 record[len(record) - 1].picture().save({after!r})
 """
@@ -40,7 +40,7 @@ record[len(record) - 1].picture().save({after!r})
 def main() -> int:
     """Read the command line and run the demo; return the process's exit status."""
     parser = argparse.ArgumentParser(description="Open the first notebook, or run it without a screen.")
-    parser.add_argument("--headless", action="store_true", help="run the notebook, keep demo/before.png and after.png")
+    parser.add_argument("--headless", action="store_true", help="run the notebook, save demo/before.png and after.png")
     headless = parser.parse_args().headless
     for name in {"SIGTERM", "SIGHUP"} & signal.Signals.__members__.keys():  # Windows has no SIGHUP
         signal.signal(signal.Signals[name], exit_on_signal)
@@ -60,13 +60,13 @@ def exit_on_signal(number: int, frame: object) -> Never:
     raise SystemExit(128 + number)
 
 
-class Telling(NotebookClient):
-    """Executes a notebook and passes on what its cells print, while they run."""
+class PrintingClient(NotebookClient):
+    """Executes a notebook and prints the output of its cells while they run."""
 
     def output(
         self, outs: list[NotebookNode], msg: dict[str, Any], display_id: str | None, cell_index: int
     ) -> NotebookNode | None:
-        """Take one output of a cell."""
+        """Handle one output message of a cell."""
         if msg["msg_type"] == "stream":
             stream = sys.stderr if msg["content"]["name"] == "stderr" else sys.stdout
             print(msg["content"]["text"], end="", file=stream, flush=True)
@@ -83,12 +83,12 @@ def run_headless() -> int:
     notebook.cells.append(v4.new_code_cell(SAVE_PICTURES.format(before=str(before), after=str(after))))
     count = len(notebook.cells)
 
-    def say_cell(cell: NotebookNode, cell_index: int) -> None:
+    def print_cell(cell: NotebookNode, cell_index: int) -> None:
         print(f"cell {cell_index + 1} of {count}", flush=True)
 
     resources = {"metadata": {"path": str(ROOT / NOTEBOOK.parent)}}
-    # No time limit: the first import of torch and a drag on a busy machine take their time.
-    client = Telling(notebook, timeout=None, resources=resources, on_cell_execute=say_cell)
+    # No time limit: the first import of torch and a drag on a busy machine can be slow.
+    client = PrintingClient(notebook, timeout=None, resources=resources, on_cell_execute=print_cell)
     try:
         asyncio.run(execute(client))
     except (CellExecutionError, DeadKernelError) as error:
@@ -101,22 +101,22 @@ def run_headless() -> int:
 
 
 async def execute(client: NotebookClient) -> None:
-    """Execute a notebook so that Ctrl-C cancels it and its kernel ends.
+    """Execute a notebook so that Ctrl-C cancels it and ends its kernel.
 
-    nbclient's own answer to a signal takes the kernel away under the running cell, and fails on an assertion there.
+    nbclient's own signal handler stops the kernel under the running cell, which then fails on an assertion.
     """
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     assert task is not None
 
-    def take_signals(notebook: NotebookNode) -> None:
+    def set_signal_handlers(notebook: NotebookNode) -> None:
         with contextlib.suppress(NotImplementedError):  # Windows
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, task.cancel)
 
-    client.on_notebook_start = take_signals  # nbclient has set its own by then
+    client.on_notebook_start = set_signal_handlers  # nbclient has set its own handlers by then
     try:
         await client.async_execute()
-    except DeadKernelError:  # what nbclient makes of a cancelled cell
+    except DeadKernelError:  # nbclient raises it for a cancelled cell
         if task.cancelling():
             raise asyncio.CancelledError from None
         raise
@@ -132,8 +132,8 @@ def open_jupyterlab() -> int:
         command.append("--no-browser")
     if sys.platform == "linux" and os.geteuid() == 0:
         command.append("--allow-root")
-    # In the environment, not among the arguments: other users of the machine can read those.
-    # In a session of its own: one Ctrl-C would else reach it twice, and the second makes it drop its kernels.
+    # The token is in the environment, since other users of the machine can read arguments.
+    # A session of its own: otherwise one Ctrl-C reaches the server twice, and the second makes it drop its kernels.
     process = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"JUPYTER_TOKEN": token}, start_new_session=True)
     try:
         if wait_until_up(process, address):
@@ -144,24 +144,24 @@ def open_jupyterlab() -> int:
 
 
 def has_display() -> bool:
-    """Tell whether a browser can open here."""
+    """True if a browser can open on this machine."""
     if sys.platform in ("darwin", "win32"):
         return True
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def find_port() -> int:
-    """Give Jupyter's usual port, or a free one where that is taken."""
+    """Jupyter's usual port, or a free one if that is taken."""
     for port in (USUAL_PORT, 0):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return probe.getsockname()[1]
-    raise RuntimeError("no port of 127.0.0.1 is free; expected one for JupyterLab; close a program that listens")
+    raise RuntimeError("no port of 127.0.0.1 is free; expected one for JupyterLab; close a program that uses one")
 
 
 def wait_until_up(process: subprocess.Popen[bytes], address: str) -> bool:
     """Wait until the server answers; return False if it ended instead."""
-    # A proxy named in the environment is not for 127.0.0.1.
+    # A proxy set in the environment must not be used for 127.0.0.1.
     http = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while True:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -175,7 +175,7 @@ def wait_until_up(process: subprocess.Popen[bytes], address: str) -> bool:
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """End the server, and with it its kernels."""
+    """Stop the server and its kernels."""
     process.terminate()
     try:
         process.wait(15)

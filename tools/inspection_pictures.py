@@ -9,7 +9,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "docs" / "images"
 
 
 def main() -> None:
-    """One drag, two figures."""
+    """Make one drag, and save two figures of it."""
     with DragSession("heads", seed=3) as session:
         session.edit = Edit([(78, 78)], [(62, 79)])
         record, config = session.run(), session.config

@@ -1,4 +1,4 @@
-"""Take the pictures of docs/widget.md, docs/inspector.md and the README: in JupyterLab, light and dark."""
+"""Take the screenshots of docs/widget.md, docs/inspector.md and the README, in JupyterLab's light and dark themes."""
 
 import io
 import re
@@ -14,7 +14,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from browser.lab import Lab  # noqa: E402  (found through the line above)
 
 FOLDER = ROOT / "docs" / "images"
-LIMIT = 200_000  # bytes a picture
+LIMIT = 200_000  # bytes: largest screenshot
 CELL = 'from draggan_widget import DragWidget\n\nw = DragWidget("mobilestylegan-ffhq", seed=35)\nw'
 HEADS = """\
 from draggan_widget import DragWidget, Edit, FeatureInspector, TrajectoryReplay
@@ -25,8 +25,8 @@ s.edit = Edit([(63, 70)], [(75, 70)])
 record = s.run()
 w"""
 BOARDS = ("TrajectoryReplay(record)", "f = FeatureInspector(s)\nf.view.value = 'cosine'\nf")
-WIDTH = 520  # css px of the widget
-SIDE = 1024  # px of the generated picture
+WIDTH = 520  # css px: width of the widget
+SIDE = 1024  # px: side of the generated picture
 PICTURE_TIMEOUT = 600_000.0  # ms; the first run downloads the weights
 
 # (x, y) in px of the generated picture.
@@ -42,7 +42,7 @@ THEME = "theme => window.jupyterapp.commands.execute('apputils:change-theme', { 
 
 
 def main() -> None:
-    """Walk through the widget, taking pictures on the way."""
+    """Use the widget step by step, and take screenshots."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with Lab() as lab:
         page = lab.open([CELL], viewport=(1200, 1000))
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def take_boards(lab: Lab) -> None:
-    """The overlay of the widget, the replay and the inspector, on the bundled heads."""
+    """Take screenshots of the widget's overlay, the replay and the inspector, with the bundled heads."""
     page = lab.open([HEADS, *BOARDS], viewport=(1200, 2000))
     page.set_default_timeout(PICTURE_TIMEOUT)
     for cell in range(1 + len(BOARDS)):
@@ -77,7 +77,7 @@ def take_boards(lab: Lab) -> None:
     page.keyboard.press("End")
     page.locator(".widget-html", has_text=re.compile(r"Step (\d+) of \1 ")).first.wait_for()
     boards.nth(0).evaluate(f"output => {{ output.style.flex = '0 0 {WIDTH}px'; }}")
-    take_of(boards.nth(0), "inspector-replay")
+    save_screenshot(boards.nth(0), "inspector-replay")
     boards.nth(1).scroll_into_view_if_needed()
     cheek = boards.nth(1).locator("canvas").first.bounding_box()
     assert cheek is not None, "the inspector is not on the page"
@@ -86,22 +86,22 @@ def take_boards(lab: Lab) -> None:
     page.locator(".widget-html", has_text="cosine similarity").wait_for()
     for theme, light, name in (("Light", "true", ""), ("Dark", "false", "-dark")):
         change_theme(page, f"JupyterLab {theme}", light)
-        take_of(boards.nth(1), f"inspector-features{name}")
+        save_screenshot(boards.nth(1), f"inspector-features{name}")
 
 
 def set_points(page: Page) -> None:
-    """Two arrows, one of them drawn by two clicks, and a locked point."""
-    draw(page, *MOUTH)
-    draw(page, *CHIN)
+    """Set three points: two by dragging, of which one is locked, and one by two clicks."""
+    drag_mouse(page, *MOUTH)
+    drag_mouse(page, *CHIN)
     page.keyboard.press("l")
     page.keyboard.press("Escape")
     for place in NOSE:
-        page.mouse.click(*css(page, place))
+        page.mouse.click(*to_page(page, place))
     wait(page, "root.dataset.revision === '4'")
 
 
 def run(page: Page) -> None:
-    """A drag under way; then back to its start."""
+    """Start a drag, take a screenshot, and go back to the start."""
     page.locator(".draggan [data-action=start]").click()
     wait(page, "root.dataset.status === 'running' && +root.dataset.step >= 5")
     take(page, "running", ".draggan")
@@ -112,52 +112,52 @@ def run(page: Page) -> None:
 
 
 def paint_mask(page: Page) -> None:
-    """A mask over the lower half of the face, with the brush still over it."""
+    """Paint a mask over the lower half of the face, and leave the brush over it."""
     page.locator(".draggan [data-action=mask]").click()
     for _ in range(2):
         page.keyboard.press("]")
     for stroke in STROKES:
-        draw(page, *stroke)
+        drag_mouse(page, *stroke)
     wait(page, "root.dataset.mask === 'true'")
-    page.mouse.move(*css(page, BRUSH_AT))
+    page.mouse.move(*to_page(page, BRUSH_AT))
 
 
-def in_both_themes(page: Page, name: str, what: str) -> None:
-    """Take a picture in JupyterLab's light theme and in its dark one."""
-    take(page, name, what)
+def in_both_themes(page: Page, name: str, selector: str) -> None:
+    """Take a screenshot in JupyterLab's light theme and one in its dark theme."""
+    take(page, name, selector)
     change_theme(page, "JupyterLab Dark", "false")
-    take(page, f"{name}-dark", what)
+    take(page, f"{name}-dark", selector)
     change_theme(page, "JupyterLab Light", "true")
 
 
 def change_theme(page: Page, theme: str, light: str) -> None:
-    """Have JupyterLab change its theme, and wait until it has."""
+    """Change JupyterLab's theme, and wait until it has changed."""
     page.evaluate(THEME, theme)
     page.wait_for_function("light => document.body.dataset.jpThemeLight === light", arg=light)
 
 
-def take(page: Page, name: str, what: str) -> None:
-    """Save a picture of the widget or of a part of it."""
-    take_of(page.locator(what), f"widget-{name}")
+def take(page: Page, name: str, selector: str) -> None:
+    """Save a screenshot of the widget or of a part of it."""
+    save_screenshot(page.locator(selector), f"widget-{name}")
 
 
-def take_of(what: Locator, name: str) -> None:
-    """Save a picture of an element as a PNG of 256 colours.
+def save_screenshot(element: Locator, name: str) -> None:
+    """Save a screenshot of an element as a PNG of 256 colours.
 
     Raises:
-        RuntimeError: it is over the limit.
+        RuntimeError: the file is larger than `LIMIT`.
     """
-    picture = Image.open(io.BytesIO(what.screenshot(animations="disabled"))).convert("RGB")
+    picture = Image.open(io.BytesIO(element.screenshot(animations="disabled"))).convert("RGB")
     path = FOLDER / f"{name}.png"
-    with_palette(picture).save(path, optimize=True)
+    quantize(picture).save(path, optimize=True)
     size = path.stat().st_size
     if size > LIMIT:
-        raise RuntimeError(f"{path.name} has {size} bytes; expected at most {LIMIT}: take it smaller")
+        raise RuntimeError(f"{path.name} has {size} bytes; expected at most {LIMIT}; take a smaller screenshot")
     print(f"Saved {path}: {size / 1000:.0f} kB", flush=True)
 
 
-def with_palette(picture: Image.Image) -> Image.Image:
-    """The picture in 256 colours: its own, and those of the marks, which are too small to get any."""
+def quantize(picture: Image.Image) -> Image.Image:
+    """Reduce a picture to 256 colours, among them those of the marks, which are too small to get any otherwise."""
     own = picture.quantize(256 - len(MARKS), Image.Quantize.MEDIANCUT)
     palette = Image.new("P", (1, 1))
     palette.putpalette((own.getpalette() or []) + [part for mark in MARKS for part in ImageColor.getrgb(mark)])
@@ -169,19 +169,19 @@ def wait(page: Page, condition: str) -> None:
     page.wait_for_function(ROOT_IS.format(condition))
 
 
-def css(page: Page, place: tuple[float, float]) -> tuple[float, float]:
-    """Where on the page a place of the generated picture is."""
+def to_page(page: Page, place: tuple[float, float]) -> tuple[float, float]:
+    """Convert (x, y) in px of the generated picture to css px of the page."""
     box = page.locator("svg.draggan-overlay").bounding_box()
     assert box is not None, "svg.draggan-overlay is not on the page"
     x, y = ((value + 0.5) / SIDE for value in place)
     return box["x"] + x * box["width"], box["y"] + y * box["height"]
 
 
-def draw(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """Press at one place of the picture and let go at another."""
-    page.mouse.move(*css(page, start))
+def drag_mouse(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Press the mouse at one point of the picture and release it at another."""
+    page.mouse.move(*to_page(page, start))
     page.mouse.down()
-    page.mouse.move(*css(page, end), steps=6)
+    page.mouse.move(*to_page(page, end), steps=6)
     page.mouse.up()
 
 

@@ -1,8 +1,7 @@
-"""Make the README's animation: real drags of the bundled heads and, beside them, of a real face, a frame a step.
+"""Make the README's animation: drags of the bundled heads beside drags of a face, one frame for each step.
 
-Handles, targets and tracked paths are drawn.
-
-`make readme-animation` calls this; `--cells` also saves every sixth frame side by side, to be looked at.
+Handles, targets and tracked paths are drawn. `make readme-animation` calls this; `--cells` also saves every sixth frame
+in one picture, for a check by eye.
 """
 
 import argparse
@@ -22,7 +21,7 @@ CELLS = ROOT / "demo" / "drag-frames.png"
 
 @dataclass(frozen=True)
 class Subject:
-    """A generator, the seed of its picture, and what is dragged in it, one after another, (x, y) in its px."""
+    """A generator, the seed of its picture, and the edits to drag one after the other, (x, y) in image px."""
 
     name: str
     seed: int
@@ -41,11 +40,11 @@ SUBJECTS = (
     ),
 )
 
-SIDE = 320  # px of each picture
-SHARP = 3  # lines are drawn so many times larger, then scaled down: Pillow draws them without smoothing
-SEEN = 1 / 512  # of the picture's side, that a handle must move to be worth a frame
-STEP_MS, ASK_MS, REST_MS, END_MS = 90, 900, 1000, 2000  # a step, a new edit shown before it runs, its end, the last
-LIMIT = 1_500_000  # bytes
+SIDE = 320  # px: side of each picture
+SHARP = 3  # lines are drawn larger by this factor, then scaled down: Pillow draws them without smoothing
+LEAST_MOVE = 1 / 512  # share of the picture's side; a handle that moved less gets no new frame
+STEP_MS, EDIT_MS, REST_MS, END_MS = 90, 900, 1000, 2000  # a step, a new edit before it runs, its end, the last frame
+LIMIT = 1_500_000  # bytes: largest animation
 HANDLE, TARGET, CASING = (230, 50, 60), (30, 110, 235), (255, 255, 255)
 
 Frame = tuple[Image.Image, int]  # picture, ms
@@ -56,7 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Make docs/images/drag.webp.")
     parser.add_argument("--cells", action="store_true", help=f"also save every sixth frame in {CELLS.name}")
     cells = parser.parse_args().cells
-    frames = list(beside([list(make_frames(subject)) for subject in SUBJECTS]))
+    frames = list(side_by_side([list(make_frames(subject)) for subject in SUBJECTS]))
     save(frames)
     if cells:
         save_cells([picture for picture, _ in frames[::6]])
@@ -64,25 +63,25 @@ def main() -> None:
 
 
 def make_frames(subject: Subject) -> Iterator[Frame]:
-    """Run the drags one after another, and draw every step."""
+    """Run the drags one after the other, and draw every step."""
     with DragSession(load_generator(subject.name), subject.seed) as session:
-        yield plain(session.current), ASK_MS
+        yield plain(session.current), EDIT_MS
         for edit in subject.edits:
             session.edit = edit
             begun = max(0, len(session.record) - 1)
             session.run()
-            steps = steps_of(session.record, begun, edit)
+            steps = select_steps(session.record, begun, edit)
             check_end(steps[-1])
             paths = np.array([step.handles for step in steps])
             resolution = session.generator.resolution
-            for place in worth_showing(paths, SEEN * resolution):
-                held = ASK_MS if place == 0 else REST_MS if place == len(steps) - 1 else STEP_MS
+            for place in steps_to_show(paths, LEAST_MOVE * resolution):
+                held = EDIT_MS if place == 0 else REST_MS if place == len(steps) - 1 else STEP_MS
                 yield draw(plain(steps[place]), paths[: place + 1], edit, resolution), held
         yield plain(session.current), END_MS
 
 
-def beside(films: Sequence[Sequence[Frame]]) -> Iterator[Frame]:
-    """Films side by side, each on its last frame when it has ended."""
+def side_by_side(films: Sequence[Sequence[Frame]]) -> Iterator[Frame]:
+    """Join films side by side; a film that has ended stays on its last frame."""
     ends = [np.cumsum([held for _, held in film]) for film in films]
     moments = sorted({int(end) for own in ends for end in own})
     for before, moment in zip([0, *moments], moments, strict=False):
@@ -93,22 +92,26 @@ def beside(films: Sequence[Sequence[Frame]]) -> Iterator[Frame]:
         yield joined, moment - before
 
 
-def steps_of(record: DragRecord, begun: int, edit: Edit) -> list[DragStep]:
-    """The steps of the last drag."""
+def select_steps(record: DragRecord, begun: int, edit: Edit) -> list[DragStep]:
+    """Steps of an edit's drag, from index `begun` of the record."""
     return [step for step in record[begun:] if step.edit is edit]
 
 
-def worth_showing(paths: np.ndarray, seen: float) -> list[int]:
-    """The first step, the last, and those between in which a handle went `seen` px from the one shown before."""
+def steps_to_show(paths: np.ndarray, least: float) -> list[int]:
+    """The first step, the last, and those in which a handle is `least` px or more from where it was last shown."""
     shown = [0]
     for place in range(1, len(paths) - 1):
-        if np.linalg.norm(paths[place] - paths[shown[-1]], axis=-1).max() >= seen:
+        if np.linalg.norm(paths[place] - paths[shown[-1]], axis=-1).max() >= least:
             shown.append(place)
     return [*shown, len(paths) - 1]
 
 
 def check_end(step: DragStep) -> None:
-    """Raise RuntimeError where the drag did not arrive."""
+    """Check that the drag arrived.
+
+    Raises:
+        RuntimeError: it ended otherwise.
+    """
     if step.ended != "arrived":
         left = max(step.distances)
         raise RuntimeError(
@@ -122,34 +125,34 @@ def plain(step: DragStep) -> Image.Image:
 
 
 def draw(picture: Image.Image, paths: np.ndarray, edit: Edit, resolution: int) -> Image.Image:
-    """Put the ways so far (steps, points, 2), the handles and the targets, in px of `resolution`, on a picture."""
+    """Draw the paths so far, (steps, points, 2) in px of `resolution`, with handles and targets on a picture."""
     scale = SIDE * SHARP / resolution
     layer = picture.resize((SIDE * SHARP, SIDE * SHARP), Image.Resampling.BICUBIC)
     pen = ImageDraw.Draw(layer)
     for index, target in enumerate(edit.targets):
-        way = [tuple((point + 0.5) * scale) for point in paths[:, index]]
+        path = [tuple((point + 0.5) * scale) for point in paths[:, index]]
         end = tuple((np.array(target) + 0.5) * scale)
-        pen.line([way[-1], end], fill=CASING, width=SHARP)
-        if len(way) > 1:
-            pen.line(way, fill=CASING, width=4 * SHARP, joint="curve")
-            pen.line(way, fill=HANDLE, width=2 * SHARP, joint="curve")
+        pen.line([path[-1], end], fill=CASING, width=SHARP)
+        if len(path) > 1:
+            pen.line(path, fill=CASING, width=4 * SHARP, joint="curve")
+            pen.line(path, fill=HANDLE, width=2 * SHARP, joint="curve")
         dot(pen, end, TARGET)
-        dot(pen, way[-1], HANDLE)
+        dot(pen, path[-1], HANDLE)
     return layer.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
 
 
 def dot(pen: ImageDraw.ImageDraw, centre: Sequence[float], colour: tuple[int, int, int]) -> None:
-    """A filled circle with a white rim."""
+    """Draw a filled circle with a white rim."""
     for radius, fill in ((5.5 * SHARP, CASING), (4.0 * SHARP, colour)):
         x, y = centre
         pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=fill)
 
 
 def save(frames: Sequence[Frame]) -> None:
-    """Write the animation, at the best quality that stays under the limit.
+    """Write the animation at the best quality that stays under `LIMIT`.
 
     Raises:
-        RuntimeError: even the lowest does not.
+        RuntimeError: the lowest quality is over `LIMIT`.
     """
     pictures, held = [picture for picture, _ in frames], [ms for _, ms in frames]
     ANIMATION.parent.mkdir(parents=True, exist_ok=True)
@@ -159,11 +162,11 @@ def save(frames: Sequence[Frame]) -> None:
         )
         if ANIMATION.stat().st_size <= LIMIT:
             return
-    raise RuntimeError(f"{ANIMATION.name} is over {LIMIT / 1e6} MB; expected less: choose shorter drags")
+    raise RuntimeError(f"{ANIMATION.name} is over {LIMIT / 1e6} MB; expected less; choose shorter drags")
 
 
 def save_cells(pictures: Sequence[Image.Image]) -> None:
-    """Save pictures side by side, three a row."""
+    """Save pictures in rows of three."""
     width, height = pictures[0].size
     sheet = Image.new("RGB", (3 * width, -(-len(pictures) // 3) * height))
     for place, picture in enumerate(pictures):

@@ -85,7 +85,7 @@ def _start_state(saved: SavedEdit, generator: Generator) -> Snapshot:
 
 def _with_all_settings(saved: SavedEdit) -> SavedEdit:
     """Give each drag its settings; an older file has one set for all. A file saved from it then says the same."""
-    segments = (dataclasses.replace(segment, config=segment.config or saved.config) for segment in saved.segments)
+    segments = (dataclasses.replace(s, config=s.config or saved.config) for s in saved.segments)
     return dataclasses.replace(saved, segments=tuple(segments))
 
 

@@ -1,7 +1,7 @@
-"""Drags by the package's own engine, judged by the regressor.
+"""Drags by the package's own engine, judged by the landmark regressor.
 
-Colours are compared over two parts of the picture, told by the landmarks (`regions`): the background, which must stay,
-pixel by pixel; and the hair, which moves with the head, by its mean.
+Colours are compared over two regions of the picture, which follow from the landmarks (`regions`): the background, which
+must stay, is compared pixel by pixel; the hair, which moves with the head, by its mean.
 """
 
 import copy
@@ -17,35 +17,35 @@ from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import DragError
 from draggan_widget.generators.generator import Generator
 from draggan_widget.images import to_uint8
-from heads_training.judge.tasks import PSI, UNIT, Looker, Task
+from heads_training.judge.tasks import PSI, UNIT, LandmarkFinder, Task
 
-CAP = 150  # steps
-NEAR = 1.5  # px at 128: a landmark that is so near has arrived
-HEAD = 1.6  # the hull of the landmarks enlarged so many times holds the hair, unless it is long
-HAIR = (1.1, 1.35)  # between the hull enlarged so many times, above the brows, there is hair
-ROWS = "rows"  # the one setting that is no DragConfig's: how many first rows of ws the drag may move
+MAX_STEPS = 150
+NEAR = 1.5  # px at 128: a landmark this near to its target has arrived
+HEAD = 1.6  # enlarged by this factor, the hull of the landmarks contains the hair, unless that is long
+HAIR = (1.1, 1.35)  # above the brows, the hair lies between the hulls enlarged by these factors
+ROWS = "rows"  # the one setting that is not a field of DragConfig: number of first rows of ws that the drag may move
 
 
 @dataclass(frozen=True)
 class Row:
-    """What came of one drag; lengths in px at 128, colours in grey levels of 255.
+    """The result of one drag; lengths in px at 128, colours in grey levels of 255.
 
     Attributes:
-        of: sums of checkpoint and regressor, so that no row is taken for another's.
-        setting: what differs from the generator's own configuration.
-        task: its number.
-        place: what the tables call the landmark.
-        landmark: its name.
-        direction: of the target.
-        seed: of the start.
-        before: from landmark to target at the start.
-        after: and at the end, as the regressor sees it.
-        tracked: and as the engine believes.
+        of: checksums of checkpoint and regressor, which tell the rows of different ones apart.
+        setting: differences from the generator's own configuration.
+        task: number of the task.
+        place: name of the landmark in the tables.
+        landmark: name of the landmark.
+        direction: direction of the target.
+        seed: seed of the start.
+        before: distance from landmark to target at the start.
+        after: distance at the end, from where the regressor finds the landmark.
+        tracked: distance at the end, from where point tracking finds the handle.
         background: mean absolute change of the background's pixels.
         hair: change of the hair's mean colour, mean over red, green and blue.
-        steps: that were made.
-        ended: why.
-        seconds: from the first step to the last, without pictures.
+        steps: number of steps.
+        ended: reason for the end.
+        seconds: time of all steps, without pictures.
     """
 
     of: str
@@ -65,19 +65,19 @@ class Row:
     seconds: float
 
 
-def configured(generator: Generator, changes: dict[str, object]) -> tuple[Generator, DragConfig]:
-    """The generator and the configuration of a setting."""
+def configure(generator: Generator, changes: dict[str, object]) -> tuple[Generator, DragConfig]:
+    """The generator and the configuration for a setting."""
     plain = {name: value for name, value in changes.items() if name != ROWS}
-    config = DragConfig.for_generator(generator).replace(**{"max_steps": CAP, **plain})
+    config = DragConfig.for_generator(generator).replace(**{"max_steps": MAX_STEPS, **plain})
     if ROWS in changes:
         generator = copy.copy(generator)
         generator.drag_rows = tuple(range(min(int(str(changes[ROWS])), generator.num_ws)))
     return generator, config
 
 
-def run(looker: Looker, task: Task, changes: dict[str, object]) -> Row:
-    """Drag and judge."""
-    generator, config = configured(looker.generator, changes)
+def run(finder: LandmarkFinder, task: Task, changes: dict[str, object]) -> Row:
+    """Make one drag and judge it; the row is not labelled yet."""
+    generator, config = configure(finder.generator, changes)
     ws = generator.ws_from_seed(task.seed, PSI)
     began = time.perf_counter()
     last: DragStep | None = None
@@ -85,14 +85,14 @@ def run(looker: Looker, task: Task, changes: dict[str, object]) -> Row:
     try:
         for step in drag(generator, ws, Edit([task.start], [task.target]), config):
             last = step
-    except DragError:  # numbers that are no longer finite: the last good step is judged
+    except DragError:  # numbers are no longer finite: the last good step is judged
         failed = True
     seconds = time.perf_counter() - began
     assert last is not None
     pictures = [generator.image(ws), generator.image(last.ws)]
-    seen = [looker.of(picture)[0] for picture in pictures]
+    seen = [finder.find(picture)[0] for picture in pictures]
     before, after = (to_uint8(picture[0]).astype(float) for picture in pictures)
-    names, unit = looker.regressor.names, UNIT / generator.resolution
+    names, unit = finder.regressor.names, UNIT / generator.resolution
     back, hair = zip(*(regions(places, names, generator.image_size) for places in seen), strict=True)
     still = back[0] & back[1]
     goal, index = np.array(task.target), names.index(task.plan.landmark)
@@ -115,33 +115,33 @@ def run(looker: Looker, task: Task, changes: dict[str, object]) -> Row:
     )
 
 
-def labelled(row: Row, of: str, setting: str) -> Row:
-    """The row with what it was measured on."""
+def label(row: Row, of: str, setting: str) -> Row:
+    """The row with the checksums and the setting it was measured with."""
     return dataclasses.replace(row, of=of, setting=setting)
 
 
 def regions(places: np.ndarray, names: list[str], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Which pixels are background, and which hair, (height, width) of bool each.
+    """Masks of the background and of the hair, each (height, width) of bool.
 
-    Background: above the mouth's height and outside the convex hull of the landmarks enlarged `HEAD` times about its
-    middle; that leaves out neck, shoulders and long hair. Hair: above the brows and between the hulls enlarged `HAIR`
-    times. (Of a bald head that is background; it counts as little as any other.)
+    Background lies above the mouth and outside the convex hull of the landmarks, enlarged `HEAD` times about its
+    middle; that leaves out neck, shoulders and long hair. Hair lies above the brows, between the hulls enlarged `HAIR`
+    times. (In a picture of a bald head that region is background.)
     """
     y, x = np.mgrid[: size[0], : size[1]]
     mouth = places[names.index("lip_top"), 1]
     brows = min(places[index, 1] for index, name in enumerate(names) if name.startswith("brow_mid"))
-    inner, outer, head = (inside_hull(enlarged(places, factor), x, y) for factor in (*HAIR, HEAD))
+    inner, outer, head = (inside_hull(enlarge(places, factor), x, y) for factor in (*HAIR, HEAD))
     return ~head & (y < mouth), outer & ~inner & (y < brows)
 
 
-def enlarged(places: np.ndarray, factor: float) -> np.ndarray:
-    """The places further from the middle of their extent."""
+def enlarge(places: np.ndarray, factor: float) -> np.ndarray:
+    """Scale places about the middle of their extent."""
     middle = (places.min(axis=0) + places.max(axis=0)) / 2
     return middle + factor * (places - middle)
 
 
 def inside_hull(places: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Which of the pixels at x, y lie inside the convex hull of the places."""
+    """Mask of the pixels (x, y) inside the convex hull of the places."""
     from scipy.spatial import ConvexHull
 
     lines = ConvexHull(places).equations  # a x + b y + c <= 0 inside
@@ -149,7 +149,7 @@ def inside_hull(places: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def table(rows: list[Row], by: str = "place") -> str:
-    """Means by place, or by setting, and over all."""
+    """A table of means, grouped by a field of the rows; grouped by place it ends with the mean of all rows."""
     lines = [
         f"| {by} | n | before, px | after, px | after / before | within {NEAR} px | tracked, px | background | hair "
         "| steps | s | ended |",

@@ -1,4 +1,4 @@
-"""Rows of a CSV file, appended as they are made, so that a run that was cut off goes on where it stopped."""
+"""Rows of a CSV file, appended one by one, so that an interrupted run can resume."""
 
 import csv
 import dataclasses
@@ -9,7 +9,7 @@ Row = TypeVar("Row")
 
 
 def read(path: Path, kind: type[Row]) -> list[Row]:
-    """The rows of a file; none where it is missing. A last line that was cut off is left out."""
+    """Read the rows of a file; none if it is missing. An incomplete last line is left out."""
     if not path.exists():
         return []
     fields: Any = dataclasses.fields(kind)  # pyright: ignore[reportArgumentType]
@@ -20,7 +20,7 @@ def read(path: Path, kind: type[Row]) -> list[Row]:
 
 
 def append(path: Path, row: Any) -> None:
-    """Add one, at the file's end or in place of a last line that was cut off."""
+    """Add a row at the end of the file, in place of an incomplete last line."""
     names = [field.name for field in dataclasses.fields(row)]
     path.parent.mkdir(parents=True, exist_ok=True)
     text = path.read_text() if path.exists() else ""

@@ -1,4 +1,4 @@
-"""The tables about pictures, one function each; `Subject.out` keeps what takes long."""
+"""The tables about pictures, one function each; slow results are kept in `Subject.out`."""
 
 from pathlib import Path
 
@@ -9,11 +9,11 @@ from PIL import Image
 from heads_training.data import Pictures
 from heads_training.judge import statistics, tasks
 from heads_training.judge.features import to_float
-from heads_training.judge.subject import Subject, eight_bit
+from heads_training.judge.subject import Subject, read_uint8
 
-SEEDS = 1000  # whose diversity is measured
-SHOWN = 8  # seeds whose nearest training pictures are shown
-CANDIDATES = 64  # training pictures, nearest at 16 px, whose features are compared with a shown one's
+SEEDS = 1000  # number of pictures whose diversity is measured
+SHOWN = 8  # number of seeds whose nearest training pictures are shown
+CANDIDATES = 64  # training pictures nearest at 16 px, whose features are then compared
 COARSE = 16  # px
 
 
@@ -31,12 +31,12 @@ def likeness(subject: Subject) -> str:
 
 
 def frechet(subject: Subject) -> str:
-    """FD-EffNetLite0 against held-out renders, and its floor."""
+    """FD-EffNetLite0 of generated pictures from held-out renders and, as its floor, of training renders."""
     held = subject.features_of(subject.renders)
     sets = {"generated, seeds from 0, psi 1": subject.samples}
     if subject.train is not None:
         own = subject.train.ready()[-len(held) :]
-        sets["floor: training renders"] = eight_bit(subject.train, own, subject.side)
+        sets["floor: training renders"] = read_uint8(subject.train, own, subject.side)
     lines = ["| against held-out renders | pictures | FD-EffNetLite0 |", "|---|---|---|"]
     for name, pictures in sets.items():
         distance = statistics.frechet_distance(subject.features_of(pictures), held)
@@ -45,7 +45,7 @@ def frechet(subject: Subject) -> str:
 
 
 def diversity(subject: Subject) -> str:
-    """Mean distance of two pictures' features and, with a training set, a sheet of the nearest of its pictures."""
+    """Mean distance of two pictures' features; with a training set also a sheet of its nearest pictures."""
     made, held = (subject.features_of(pictures) for pictures in (subject.samples, subject.renders))
     lines = ["| pictures | mean pairwise distance of features |", "|---|---|"]
     for name, features in (("generated, psi 1", made[:SEEDS]), ("held-out renders", held[:SEEDS])):
@@ -54,7 +54,7 @@ def diversity(subject: Subject) -> str:
         return "\n".join(lines)
     pairs, far = nearest_training(subject, subject.samples[:SHOWN])
     _, usual = nearest_training(subject, subject.renders[:SHOWN])
-    sheet(subject.samples[:SHOWN], pairs, subject.out / "nearest.png")
+    save_sheet(subject.samples[:SHOWN], pairs, subject.out / "nearest.png")
     lines += [
         "",
         f"Nearest training pictures of seeds 0 to {SHOWN - 1} (nearest.png: generated above, nearest below): distances "
@@ -66,14 +66,14 @@ def diversity(subject: Subject) -> str:
 
 
 def nearest_training(subject: Subject, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The training picture nearest to each, and how far its features are."""
+    """The training picture nearest to each picture, and the distance of their features."""
     assert subject.train is not None
     ready, found, far = subject.train.ready(), [], []
-    coarse = coarse_of(subject.train, ready)
+    coarse = read_coarse(subject.train, ready)
     for picture in pictures:
-        small = shrunk(to_float(picture[None]))
+        small = shrink(to_float(picture[None]))
         order = np.square(coarse - small).sum(axis=1).argsort()[:CANDIDATES]
-        others = eight_bit(subject.train, np.sort(ready[order]), subject.side)
+        others = read_uint8(subject.train, np.sort(ready[order]), subject.side)
         features = subject.features(to_float(picture[None])).numpy()
         which, distance = statistics.nearest(features, subject.features_of(others))
         found.append(others[which[0]])
@@ -81,31 +81,31 @@ def nearest_training(subject: Subject, pictures: np.ndarray) -> tuple[np.ndarray
     return np.stack(found), np.array(far)
 
 
-def coarse_of(data: Pictures, indices: np.ndarray) -> np.ndarray:
-    """All pictures of a set at `COARSE` px, (n, values)."""
+def read_coarse(data: Pictures, indices: np.ndarray) -> np.ndarray:
+    """Read pictures of a set at `COARSE` px, (n, values)."""
     parts = np.array_split(indices, max(1, len(indices) // 512))
     return np.concatenate([data.take(part, COARSE)[0].flatten(1).half().numpy() for part in parts])
 
 
-def shrunk(pictures: torch.Tensor) -> np.ndarray:
-    """Pictures (n, 3, side, side) at `COARSE` px, (n, values)."""
+def shrink(pictures: torch.Tensor) -> np.ndarray:
+    """Shrink pictures (n, 3, side, side) to `COARSE` px, (n, values)."""
     return torch.nn.functional.avg_pool2d(pictures, pictures.shape[-1] // COARSE).flatten(1).numpy()
 
 
-def sheet(above: np.ndarray, below: np.ndarray, path: Path) -> None:
-    """Two rows of pictures as a PNG."""
+def save_sheet(above: np.ndarray, below: np.ndarray, path: Path) -> None:
+    """Save two rows of pictures as a PNG."""
     both = [np.concatenate(list(pictures), axis=1) for pictures in (above, below)]
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.concatenate(both)).save(path)
 
 
 def landmarks(subject: Subject) -> str:
-    """Where the regressor sees landmarks in pictures of held-out vectors, against where they truly are."""
+    """Errors of the regressor's landmarks in pictures of held-out vectors, rendered and generated."""
     side, unit = subject.side, tasks.UNIT / subject.side
     truth = subject.held.take(subject.held_indices, side)[2]
     seen = [subject.regressor.landmarks(to_float(pictures)) for pictures in (subject.renders, subject.copies)]
     inside = ((truth > -0.5) & (truth < side - 0.5)).all(2)
-    sure = seen[0][1] <= seen[0][1].median(dim=0).values  # in the half of the renders with less doubt of it
+    sure = seen[0][1] <= seen[0][1].median(dim=0).values  # the half of the renders with smaller predicted errors
     errors = [(places - truth).norm(dim=2) * unit for places, _ in seen]
     lines = [
         "| landmark | renders, px at 128 | generated, px at 128 | renders, less doubted half | generated, same half |",

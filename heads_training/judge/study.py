@@ -1,4 +1,4 @@
-"""Many drags at one setting or several; rows are kept as they are made."""
+"""Drags at one or several settings; each row is saved at once."""
 
 import json
 import math
@@ -7,8 +7,8 @@ import time
 from heads_training.judge import drags, rows, tasks
 from heads_training.judge.subject import Subject
 
-FIRST = 24  # drags of each setting: every place in every direction
-SWEEP: tuple[dict[str, object], ...] = (  # each beside the generator's own configuration, which {} stands for
+FIRST = 24  # drags for each setting: every place in every direction
+SWEEP: tuple[dict[str, object], ...] = (  # differences from the generator's own configuration
     {},
     {"rows": 4},
     {"rows": 8},
@@ -27,29 +27,29 @@ SWEEP: tuple[dict[str, object], ...] = (  # each beside the generator's own conf
 )
 
 
-def dragged(
+def run_drags(
     subject: Subject, settings: list[dict[str, object]], count: int, minutes: float = math.inf
 ) -> list[drags.Row]:
-    """The first so many drags at each setting, or as many as time allows; rows that are there are not made again."""
+    """Make the first `count` drags at each setting, or as many as time allows; saved rows are not made again."""
     path, started = subject.out / "drags.csv", time.monotonic()
     done = {(row.of, row.setting, row.task): row for row in rows.read(path, drags.Row)}
-    looker, found = tasks.Looker(subject.generator, subject.regressor), []
+    finder, found = tasks.LandmarkFinder(subject.generator, subject.regressor), []
     for plan in tasks.plans(count):
         task = None
         for changes in settings:
-            key = (subject.of, name_of(changes), plan.index)
+            key = (subject.checksums, setting_name(changes), plan.index)
             if key not in done and time.monotonic() - started > 60 * minutes:
                 continue
             if key not in done:
-                task = task or looker.task(plan)
+                task = task or finder.task(plan)
                 if task is None:
                     break
-                done[key] = drags.labelled(drags.run(looker, task, changes), subject.of, name_of(changes))
+                done[key] = drags.label(drags.run(finder, task, changes), subject.checksums, setting_name(changes))
                 rows.append(path, done[key])
             found.append(done[key])
     return found
 
 
-def name_of(changes: dict[str, object]) -> str:
-    """A setting as text: "" for the generator's own."""
+def setting_name(changes: dict[str, object]) -> str:
+    """A setting as text; "" for the generator's own configuration."""
     return ", ".join(f"{key} {json.dumps(value)}" for key, value in changes.items())

@@ -1,1 +1,1 @@
-"""Drawn heads, from which a small face generator is trained."""
+"""The renderer of drawn heads, on which the bundled generator is trained."""

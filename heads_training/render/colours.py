@@ -14,12 +14,12 @@ IRIS_TONES = [(0.38, 0.54, 0.70), (0.45, 0.50, 0.40), (0.45, 0.29, 0.13), (0.24,
 
 
 def linear(colour: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
-    """From display values to linear light."""
+    """Convert display values to linear light."""
     return np.clip(colour, 0, 1) ** 2.2
 
 
 def oklab(lightness: float, a: float, b: float) -> Colour:
-    """From OKLab (Ottosson 2020) to linear light, clipped."""
+    """Convert OKLab (Ottosson 2020) to linear light, clipped."""
     long = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3
     middle = (lightness - 0.1055613458 * a - 0.0638541728 * b) ** 3
     short = (lightness - 0.0894841775 * a - 1.2914855480 * b) ** 3
@@ -29,19 +29,19 @@ def oklab(lightness: float, a: float, b: float) -> Colour:
     return np.clip([red, green, blue], 0, 1)
 
 
-def _along(tones: list[tuple[float, float, float]], t: float) -> Colour:
+def _interpolate(tones: list[tuple[float, float, float]], t: float) -> Colour:
     places = np.linspace(0, 1, len(tones))
     return linear(np.array([np.interp(t, places, channel) for channel in np.array(tones).T]))
 
 
 def skin(p: Parameters) -> Colour:
-    """The skin."""
+    """Colour of the skin."""
     u = 0.3 * np.tanh(p["undertone"])
-    return np.clip(_along(SKIN_TONES, p["skin_dark"] ** 1.15) * (1 - 0.04 * u, 1 + 0.02 * u, 1 - 0.22 * u), 0, 1)
+    return np.clip(_interpolate(SKIN_TONES, p["skin_dark"] ** 1.15) * (1 - 0.04 * u, 1 + 0.02 * u, 1 - 0.22 * u), 0, 1)
 
 
 def lips(p: Parameters) -> Colour:
-    """The lips, with or without lipstick."""
+    """Colour of the lips, with or without lipstick."""
     bare = skin(p) * (0.80, 0.60, 0.57)
     hue = 0.5 + 0.5 * np.tanh(p["lip_hue"])
     painted = linear(np.array([0.70, 0.24, 0.26]) * (1 - hue) + np.array([0.74, 0.40, 0.42]) * hue)
@@ -50,30 +50,30 @@ def lips(p: Parameters) -> Colour:
 
 
 def hair(p: Parameters) -> Colour:
-    """The hair."""
-    plain = _along(HAIR_TONES, p["hair_dark"])
+    """Colour of the hair."""
+    plain = _interpolate(HAIR_TONES, p["hair_dark"])
     red = linear(np.array([0.53, 0.27, 0.145])) * (1.1 - 0.7 * p["hair_dark"])
     coloured = plain + (red - plain) * 0.8 * p["hair_red"]
     return coloured + (linear(np.array([0.72, 0.71, 0.70])) - coloured) * 0.88 * p["grey"]
 
 
 def iris(p: Parameters) -> Colour:
-    """The iris."""
-    colour = _along(IRIS_TONES, p["iris_dark"])
+    """Colour of the iris."""
+    colour = _interpolate(IRIS_TONES, p["iris_dark"])
     return colour * (1 - 0.12 * p["iris_green"], 1, 1 - 0.30 * p["iris_green"])
 
 
 def cloth(p: Parameters) -> Colour:
-    """Clothes."""
+    """Colour of the clothes."""
     return oklab(p["cloth_light"], p["cloth_a"], p["cloth_b"])
 
 
 def hat(p: Parameters) -> Colour:
-    """The beanie."""
+    """Colour of the beanie."""
     return oklab(p["hat_light"], p["hat_a"], p["hat_b"])
 
 
 def glasses(p: Parameters) -> Colour:
-    """The frame of the glasses."""
+    """Colour of the frame of the glasses."""
     t = p["glasses_light"]
     return np.array([0.018, 0.016, 0.016]) * (1 - t) + np.array([0.16, 0.10, 0.05]) * t

@@ -1,8 +1,8 @@
 """Write a data set of drawn heads: `python -m heads_training.render.dataset FOLDER --count 62000 --size 128 --seed 0`.
 
-Several processes may share the work (`--shard 0/2`, `--shard 1/2`): each fills its own range from the front, notes in
-`progress-I-of-N.txt` how far it came, and goes on from there when started again. What is noted is on disk and may be
-read while the rest is being drawn.
+Several processes may share the work (`--shard 0/2`, `--shard 1/2`): each fills its own range from the front, writes
+the number of pictures done to `progress-I-of-N.txt`, and resumes from there when started again. Pictures counted there
+are on disk and may be read while the rest is being drawn.
 """
 
 import argparse
@@ -20,34 +20,46 @@ from heads_training.render.head import LANDMARKS, SWAP
 from heads_training.render.renderer import Renderer
 from heads_training.render.vector import FLIP_SIGNS, NAMES, sample
 
-VERSION = 1  # of the pictures: raised when the same vector gives another picture
+VERSION = 1  # version of the pictures: raised when the same vector gives another picture
 NOTE_EVERY = 100  # pictures
 
 
 @dataclass(frozen=True)
 class Shard:
-    """One of `of` equal ranges of a data set."""
+    """One of several equal ranges of a data set.
+
+    Attributes:
+        index: number of the range, from 0.
+        of: number of ranges.
+    """
 
     index: int
     of: int
 
     def range(self, count: int) -> range:
-        """Its pictures."""
+        """Indices of its pictures in a set of `count`."""
         return range(count * self.index // self.of, count * (self.index + 1) // self.of)
 
     def progress(self, folder: Path) -> Path:
-        """The file that says how many of its pictures are done, from its front."""
+        """Path of the file that says how many of its pictures are done, counted from its front."""
         return folder / f"progress-{self.index}-of-{self.of}.txt"
 
     def done(self, folder: Path) -> int:
-        """How many are done."""
+        """Number of its pictures that are done."""
         path = self.progress(folder)
         return int(path.read_text()) if path.exists() else 0
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a data set holds."""
+    """Everything that determines a data set.
+
+    Attributes:
+        count: number of pictures.
+        size: side of a picture, px.
+        seed: seed of the vectors.
+        supersample: rendered samples along the side of a pixel.
+    """
 
     count: int
     size: int
@@ -70,16 +82,16 @@ class Plan:
 
 
 def write(folder: Path, plan: Plan, shard: Shard, renderer: Renderer | None = None) -> None:
-    """Draw what is still missing of one shard.
+    """Draw the missing pictures of one shard.
 
     Args:
-        folder: made when absent.
-        plan: what the data set holds.
-        shard: the range to draw.
-        renderer: one of the plan's size, made when absent.
+        folder: folder of the data set; made if absent.
+        plan: data set to write.
+        shard: range to draw.
+        renderer: renderer of the plan's size; None makes one.
 
     Raises:
-        ValueError: the folder holds another data set.
+        ValueError: the folder contains another data set.
     """
     folder.mkdir(parents=True, exist_ok=True)
     vectors = sample(plan.count, plan.seed)
@@ -115,7 +127,7 @@ def _prepare(folder: Path, plan: Plan, vectors: Float[np.ndarray, "count entries
         "vectors": (np.float32, vectors.shape),
     }
     for name, (dtype, shape) in shapes.items():
-        # A shard that starts at the same time must not empty what another has begun.
+        # A shard that starts at the same time must not overwrite what another has begun.
         path = folder / f"{name}.npy"
         if not path.exists():
             part = folder / f"{name}.{os.getpid()}.part"
@@ -142,7 +154,7 @@ def _replace(path: Path, text: str) -> None:
 def _shard(text: str) -> Shard:
     index, _, of = text.partition("/")
     if not (index.isdigit() and of.isdigit() and int(index) < int(of)):
-        raise argparse.ArgumentTypeError(f"shard is {text!r}; expected I/N with I from 0 to N - 1, as 0/2")
+        raise argparse.ArgumentTypeError(f"shard is {text!r}; expected I/N with I from 0 to N - 1, e.g. 0/2")
     return Shard(int(index), int(of))
 
 

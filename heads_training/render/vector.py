@@ -1,7 +1,7 @@
-"""The numbers a picture is drawn from: their names, their maps to parameters, and what a mirror does to them.
+"""The vector a picture is drawn from: names of its entries, their maps to parameters, and their signs in a mirror.
 
 Every picture comes from a vector on the sphere of radius sqrt(D); each entry is about N(0, 1) and goes through one
-smooth, monotone map. Traits that go together in people (long hair and sex, dark hair and dark skin) are linked
+smooth, monotone map. Traits that are correlated in people (long hair and sex, dark hair and dark skin) are linked
 afterwards by adding the entries, so that everything stays continuous.
 """
 
@@ -11,21 +11,21 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-LIMIT = 2.2  # standard deviations a normal entry can reach
+LIMIT = 2.2  # bound of a normal entry, standard deviations
 SOFTNESS = 0.12  # width of the bend of a positive entry
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One number of the vector.
+    """One entry of the vector.
 
     Attributes:
-        name: of the parameter.
-        kind: "normal" (mean a, deviation b, held within `LIMIT` deviations), "uniform" (from a to b) or "positive"
-            (a + b v where that is above zero, else nearly zero; at most 1).
-        a: see kind.
-        b: see kind.
-        flips: whether it changes sign in a mirror.
+        name: name of the parameter.
+        kind: "normal" (mean `a`, standard deviation `b`, kept within `LIMIT` deviations), "uniform" (from `a` to `b`)
+            or "positive" (`a` + `b` v where that is above zero, else nearly zero; at most 1).
+        a: first number of `kind`.
+        b: second number of `kind`.
+        flips: True if the entry changes its sign in a mirror.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Entry:
     flips: bool = False
 
     def value(self, v: float) -> float:
-        """The parameter for one number of the vector."""
+        """The parameter for the value `v` of the entry."""
         if self.kind == "normal":
             return self.a + self.b * LIMIT * math.tanh(v / LIMIT)
         if self.kind == "uniform":
@@ -45,7 +45,7 @@ class Entry:
 
 
 def phi(x: float) -> float:
-    """The normal distribution function."""
+    """Cumulative distribution function of the standard normal distribution."""
     return 0.5 * (1 + math.erf(x / math.sqrt(2)))
 
 
@@ -57,7 +57,7 @@ def _positive(name: str, mean: float, deviation: float) -> Entry:
     return Entry(name, "positive", mean, deviation)
 
 
-# Details of the shape: entry, target (or "decr" : "incr" of it), deviation.
+# details of the shape: entry, target (with :LOW:HIGH if its ends are not decr and incr), standard deviation
 DETAILS = (
     ("head_width", "head/head-scale-horiz", 0.25),
     ("head_height", "head/head-scale-vert", 0.22),
@@ -171,24 +171,24 @@ NAMES = tuple(entry.name for entry in ENTRIES)
 SIZE = len(ENTRIES)
 POSE = NAMES[NAMES.index("yaw") : NAMES.index("jaw_open")]
 EXPRESSION = NAMES[NAMES.index("jaw_open") : NAMES.index("sex")]
-COLOURS = NAMES[NAMES.index("melanin") :]  # and hair, light, background, clothes and what is worn
+COLOURS = NAMES[NAMES.index("melanin") :]  # also hair, light, background, clothes, glasses and hat
 INDEX = {name: index for index, name in enumerate(NAMES)}
 FLIP_SIGNS = np.array([-1 if entry.flips else 1 for entry in ENTRIES], np.float32)
 
 
 def sample(count: int, seed: int) -> Float[np.ndarray, "count entries"]:
-    """`count` vectors, uniform on the sphere of radius sqrt(D)."""
+    """Draw `count` vectors, uniform on the sphere of radius sqrt(D)."""
     z = np.random.default_rng(seed).standard_normal((count, SIZE))
     return (math.sqrt(SIZE) * z / np.linalg.norm(z, axis=1, keepdims=True)).astype(np.float32)
 
 
 def mirrored(vector: Float[np.ndarray, "*count entries"]) -> Float[np.ndarray, "*count entries"]:
-    """The vector whose picture is the mirror image."""
+    """The vector of the mirror image."""
     return vector * FLIP_SIGNS
 
 
 def parameters(vector: Float[np.ndarray, " entries"]) -> dict[str, float]:
-    """The parameters of one vector, linked traits included."""
+    """The parameters of one vector, with linked traits."""
     p = {entry.name: entry.value(float(v)) for entry, v in zip(ENTRIES, vector, strict=True)}
     sex, age, dark = p["sex"], p["age"], (p["melanin"] + 0.9 * p["africa"] - 0.25 * p["asia"]) / 1.37
     masculine = phi(1.6 * sex)
@@ -218,11 +218,11 @@ def parameters(vector: Float[np.ndarray, " entries"]) -> dict[str, float]:
 
 
 def max_soft(x: float) -> float:
-    """max(x, 0) with a soft bend."""
+    """max(x, 0), smoothed at 0."""
     return 0.3 * math.log1p(math.exp(min(x / 0.3, 30))) if x / 0.3 < 30 else x
 
 
 def step(x: float, low: float, high: float) -> float:
-    """A smooth rise from 0 at `low` to 1 at `high`."""
+    """Smoothstep: rises from 0 at `low` to 1 at `high`."""
     t = min(max((x - low) / (high - low), 0.0), 1.0)
     return t * t * (3 - 2 * t)

@@ -1,4 +1,4 @@
-"""Things worn: glasses of thin tubes, and a beanie that follows the hair's sheet."""
+"""Glasses made of thin tubes, and a beanie that follows the sheet of the hair."""
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -8,8 +8,8 @@ from heads_training.render.head import Head, Parameters, Pose, smooth
 
 RIM = 40  # points of one rim
 STRAIGHT = 8  # points of the bridge and of each temple
-SIDES = 5  # of a tube
-THICKNESS = 0.017
+SIDES = 5  # sides of a tube
+THICKNESS = 0.017  # radius of a tube
 
 
 def hat(hair: Hair, p: Parameters, vertices: Float[np.ndarray, "vertices 3"], pose: Pose) -> Sheet:
@@ -30,7 +30,7 @@ def hat(hair: Hair, p: Parameters, vertices: Float[np.ndarray, "vertices 3"], po
 
 
 def glasses_triangles() -> Int[np.ndarray, "triangles 3"]:
-    """Triangles of the tubes `glasses` makes."""
+    """Triangles of the tubes that `glasses` makes."""
     triangles, start = [], 0
     for count in (RIM + 1, RIM + 1, STRAIGHT, STRAIGHT, STRAIGHT):
         n = start + np.arange(count * SIDES).reshape(count, SIDES)

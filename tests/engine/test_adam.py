@@ -1,9 +1,5 @@
-"""Our Adam makes torch's steps, and the first drag need not wait for torch's compiler."""
+"""Our Adam makes torch's steps."""
 
-import subprocess
-import sys
-
-import pytest
 import torch
 
 from draggan_widget.engine.adam import Adam
@@ -20,19 +16,3 @@ def test_its_steps_are_those_of_torch():
         other.param_groups[0]["lr"], theirs.grad = rate, gradient.clone()
         other.step()
         assert torch.equal(ours, theirs.detach())
-
-
-@pytest.mark.slow
-def test_a_first_drag_imports_no_compiler():
-    """That would be 2 s of every process's first drag."""
-    program = """
-import sys
-from draggan_widget import DragConfig, DragSession, Edit, load_generator
-session = DragSession(load_generator("heads", device="cpu"))
-session.edit = Edit([(64.0, 64.0)], [(60.0, 64.0)])
-session.step(2)
-assert session.current.index == 2 or session.current.ended
-assert "torch._dynamo" not in sys.modules, "torch's compiler was imported"
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""The same numbers on a CUDA or MPS device as on the CPU, within a stated bound."""
+"""A CUDA or MPS device computes the same numbers as the CPU, within stated bounds."""
 
 import itertools
 
@@ -12,7 +12,7 @@ from draggan_widget import DragConfig, Edit, drag, load_generator
 from draggan_widget.generators.load import pick_device
 
 pytestmark = pytest.mark.gpu
-FEATURES = 1e-4  # largest difference of features, by their largest value
+FEATURES = 1e-4  # largest difference of features, relative to their largest value
 LEVELS = 2  # of 255, largest difference of a picture
 HANDLES = 1.0  # image px, after 20 steps
 EDIT = Edit(((24.0, 30.0), (27.5, 35.25)), ((42.0, 37.0), (45.5, 42.25)), np.arange(64)[None].repeat(64, 0) < 56)

@@ -1,4 +1,4 @@
-"""StyleGAN2 on a CUDA or MPS device as on the CPU, within a stated bound."""
+"""StyleGAN2 on a CUDA or MPS device computes the same numbers as on the CPU, within a stated bound."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from draggan_widget.generators.load import pick_device
 from draggan_widget.generators.stylegan2.generator import StyleGAN2
 
 pytestmark = pytest.mark.gpu
-BOUND = 1e-4  # of the largest value
+BOUND = 1e-4  # largest difference, relative to the largest value
 KINDS: dict[str, dict[str, Any]] = {
     "skip": {},
     "resnet": {"architecture": "resnet", "conv_clamp": 1.0},

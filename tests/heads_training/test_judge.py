@@ -1,4 +1,4 @@
-"""The measurements of the bundled generator, on sets and generators whose answer is known."""
+"""The measurements of the bundled generator, on sets and generators with known results."""
 
 import dataclasses
 import json
@@ -67,7 +67,7 @@ def test_distances_within_a_set_leave_out_a_picture_and_itself():
 
 @pytest.fixture
 def renders(tmp_path: Path) -> Pictures:
-    """Six pictures of a bright left and a dark right half, with the landmarks of `FACE` somewhat to the left."""
+    """Six pictures with a bright left and a dark right half, and the landmarks of `FACE` left of the middle."""
     folder = tmp_path / "renders"
     folder.mkdir()
     pictures = np.zeros((6, 32, 32, 3), np.uint8)
@@ -100,9 +100,9 @@ def dots(places: torch.Tensor, side: int = 32) -> torch.Tensor:
     return (2 * down[:, :, None] * along[:, None, :] - 1)[:, None].repeat(1, 3, 1, 1)
 
 
-def test_a_changed_picture_shows_its_landmark_where_it_is_said_to_be():
+def test_an_augmented_picture_shows_its_landmark_where_augment_says():
     places = torch.from_numpy(np.random.default_rng(0).uniform(11, 20, (16, 2))).float()
-    x, moved = regressor.changed(dots(places), places[:, None], np.random.default_rng(1))
+    x, moved = regressor.augment(dots(places), places[:, None], np.random.default_rng(1))
     weights = (x - x.amin((2, 3), keepdim=True)).mean(1).square()
     weights = weights / weights.sum((1, 2), keepdim=True)
     grid = torch.arange(32).float()
@@ -114,7 +114,7 @@ def test_a_changed_picture_shows_its_landmark_where_it_is_said_to_be():
 def test_a_map_of_one_cell_is_read_at_the_cells_middle():
     maps = torch.zeros(1, 1, 8, 8)
     maps[0, 0, 2, 5] = 100.0
-    assert regressor.mean_places(maps, 32)[0, 0].tolist() == pytest.approx([5.5 * 4 - 0.5, 2.5 * 4 - 0.5])
+    assert regressor.soft_argmax(maps, 32)[0, 0].tolist() == pytest.approx([5.5 * 4 - 0.5, 2.5 * 4 - 0.5])
 
 
 @pytest.fixture
@@ -122,6 +122,7 @@ def small(monkeypatch) -> None:
     monkeypatch.setattr(regressor, "WIDTHS", (16, 16, 16, 16))
 
 
+@pytest.mark.slow
 def test_a_regressor_learns_where_a_dot_is_and_is_the_same_when_read_again(tmp_path):
     torch.manual_seed(0)
     network = regressor.Regressor(["dot"], 32, (16, 16, 16, 16))
@@ -143,7 +144,7 @@ def test_a_regressor_learns_where_a_dot_is_and_is_the_same_when_read_again(tmp_p
     assert ((larger + 0.5) / 2 - 0.5 - found).norm(dim=2).mean() < 1.0
 
 
-def test_teaching_goes_on_where_it_stopped(renders, tmp_path, monkeypatch, small):
+def test_training_of_a_regressor_resumes_where_it_stopped(renders, tmp_path, monkeypatch, small):
     monkeypatch.setattr(regressor, "VALIDATION", 2)
     monkeypatch.setattr(regressor, "BATCH", 2)
     regressor.Run(tmp_path / "run", renders, pictures=4).train(minutes=1)
@@ -160,7 +161,7 @@ class Pair:
     value: float
 
 
-def test_rows_go_on_after_a_line_that_was_cut_off(tmp_path):
+def test_an_incomplete_last_line_is_replaced_by_the_next_row(tmp_path):
     path = tmp_path / "new" / "rows.csv"
     assert rows.read(path, Pair) == []
     for pair in (Pair("one, two", 1.5), Pair("", 2.0)):
@@ -189,13 +190,13 @@ def seen_in(places: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 def test_a_task_takes_the_first_picture_it_suits():
     plan = tasks.Plan(0, "nose", "nose_tip", "right", 16.0)
     places, doubts = seen_in([face_at(112, 60), face_at(60, 60), face_at(50, 60)])
-    task = tasks.task_of(plan, places, doubts, NAMES, side=128)
+    task = tasks.find_task(plan, places, doubts, NAMES, side=128)
     assert task == tasks.Task(plan, tasks.SEEDS[1], (60.0, 60.0), (76.0, 60.0))  # the first would leave the picture
     doubts[1] = 2.0
-    task = tasks.task_of(plan, places, doubts, NAMES, side=128)
+    task = tasks.find_task(plan, places, doubts, NAMES, side=128)
     assert task is not None
     assert task.seed == tasks.SEEDS[2]
-    assert tasks.task_of(plan, places[:1], doubts[:1], NAMES, side=128) is None
+    assert tasks.find_task(plan, places[:1], doubts[:1], NAMES, side=128) is None
 
 
 def test_an_ear_is_dragged_only_where_the_head_looks_nearly_ahead():
@@ -204,7 +205,7 @@ def test_an_ear_is_dragged_only_where_the_head_looks_nearly_ahead():
     assert tasks.turn(FACE, NAMES) == 0
     assert tasks.turn(turned, NAMES) == pytest.approx(6 / 16)
     places, doubts = seen_in([turned, face_at(60, 60)])
-    task = tasks.task_of(tasks.Plan(0, "ear", "ear_top_l", "up", 6.0), places, doubts, NAMES, side=128)
+    task = tasks.find_task(tasks.Plan(0, "ear", "ear_top_l", "up", 6.0), places, doubts, NAMES, side=128)
     assert task is not None
     assert task.seed == tasks.SEEDS[1]
     assert task.target == (68.0, 51.0)
@@ -223,7 +224,7 @@ def test_background_lies_beside_and_above_the_head_and_hair_between_them():
 
 
 class BlobRegressor:
-    """The face of `FACE` about the brightest place of the picture."""
+    """Finds `FACE` around the brightest pixel of the picture."""
 
     names = NAMES
 
@@ -242,15 +243,15 @@ def subject(renders, tmp_path, monkeypatch) -> Subject:
 
 
 def test_a_drag_is_judged_by_the_regressor_and_made_only_once(subject, monkeypatch):
-    found = study.dragged(subject, [{}, {"rows": 1, "learning_rate": 0.01}], count=1)
+    found = study.run_drags(subject, [{}, {"rows": 1, "learning_rate": 0.01}], count=1)
     assert [row.setting for row in found] == ["", "rows 1, learning_rate 0.01"]
     assert found[0].ended == "arrived"
     assert found[0].after < 0.4 * found[0].before
     assert found[0].before == pytest.approx(tasks.plans(1)[0].length)
     assert subject.generator.drag_rows == (0, 1)  # as it was
     monkeypatch.setattr(drags, "drag", None)
-    assert study.dragged(subject, [{}], count=1) == found[:1]
-    assert study.dragged(subject, [{}], count=9, minutes=0) == found[:1]
+    assert study.run_drags(subject, [{}], count=1) == found[:1]
+    assert study.run_drags(subject, [{}], count=9, minutes=0) == found[:1]
     assert drags.table(found, "setting").count("\n| ") == 2
     assert "| all | 2 |" in drags.table(found)
 
@@ -271,7 +272,7 @@ def test_likeness_and_landmark_errors_are_tables(subject):
 
 
 class MeanColours:
-    """Features of a picture: its mean colours."""
+    """A feature network whose features are the mean colours of a picture."""
 
     def __call__(self, pictures: torch.Tensor) -> torch.Tensor:
         return pictures.mean((2, 3))
@@ -308,7 +309,7 @@ def test_the_sheets_show_seeds_likeness_and_drags(subject, monkeypatch):
     monkeypatch.setattr(sheets, "SEEDS", 16)
     monkeypatch.setattr(sheets, "COMPARED", 8)
     monkeypatch.setattr(sheets, "SHOWN", sheets.SHOWN[:2])
-    for name in ("renders", "copies"):  # what the analytic generator has not
+    for name in ("renders", "copies"):  # the analytic generator has neither
         subject.__dict__[name] = np.zeros((8, subject.side, subject.side, 3), np.uint8)
     said = sheets.sheets(subject)
     assert "nose_tip by (12, 0)" in said
@@ -318,10 +319,10 @@ def test_the_sheets_show_seeds_likeness_and_drags(subject, monkeypatch):
 
 
 def test_a_shown_drag_is_marked_where_the_regressor_sees_it(subject):
-    before, after = sheets.dragged(subject, 0, "nose_tip", 12, 0)
+    before, after = sheets.drag_and_mark(subject, 0, "nose_tip", 12, 0)
     generator = subject.generator
     start = np.array(
-        tasks.Looker(generator, subject.regressor).of(generator.image(generator.ws_from_seed(0, 0.7)))[0][0]
+        tasks.LandmarkFinder(generator, subject.regressor).find(generator.image(generator.ws_from_seed(0, 0.7)))[0][0]
     )
     target = start + np.array([12.0, 0]) * subject.side / tasks.UNIT
     x, y = start.round().astype(int)

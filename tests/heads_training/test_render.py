@@ -1,4 +1,4 @@
-"""The renderer of drawn heads: its vectors, its symmetry, its landmarks, its data sets."""
+"""The renderer of drawn heads: vectors, symmetry, landmarks, data sets."""
 
 import json
 import re
@@ -133,7 +133,7 @@ def test_two_shards_write_what_one_would(renderer: Renderer, tmp_path: Path):
     assert description["landmark_swap"] == list(SWAP)
 
 
-def test_a_run_that_was_cut_goes_on(renderer: Renderer, tmp_path: Path):
+def test_an_interrupted_data_set_is_completed(renderer: Renderer, tmp_path: Path):
     plan, shard = Plan(count=4, size=PX, seed=3), Shard(0, 1)
     write(tmp_path, plan, shard, renderer)
     expected = np.load(tmp_path / "pictures.npy")

@@ -1,13 +1,13 @@
-"""Stretching W changes what a drag finds easy, and no picture."""
+"""Stretching W changes how far a drag moves each coordinate, and no picture."""
 
 import copy
 
 import torch
 
 from draggan_widget.generators.stylegan2.config import StyleGAN2Config
-from heads_training.network import initialised, synthesise
+from heads_training.network import initial_network, synthesise
 from heads_training.render.vector import NAMES
-from heads_training.stretch import GROUPS, READINESS, holdings, stretch
+from heads_training.stretch import GROUPS, MOVES, coordinate_groups, stretch
 
 CONFIG = StyleGAN2Config(
     channels=(8, 8),
@@ -21,7 +21,7 @@ CONFIG = StyleGAN2Config(
 
 
 def test_pictures_stay():
-    network = initialised(CONFIG, seed=0)
+    network = initial_network(CONFIG, seed=0)
     before = copy.deepcopy(network)
     stretch(network)
     z = torch.randn(4, len(NAMES), generator=torch.Generator().manual_seed(1))
@@ -32,29 +32,29 @@ def test_pictures_stay():
 
 
 def test_a_step_in_w_turns_a_head_before_it_colours_it():
-    network = initialised(CONFIG, seed=0)
+    network = initial_network(CONFIG, seed=0)
     stretch(network)
     z = torch.randn(2000, len(NAMES), generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         spread = network.mapping(z, None).std(0)
-    held = holdings(network)
-    for name, readiness in READINESS.items():  # what has a small spread is crossed in few steps
-        own = spread[[index for index, what in enumerate(held) if what == name]]
-        assert (own * readiness - 1).abs().max() < 0.1, name
+    groups = coordinate_groups(network)
+    for name, moves in MOVES.items():  # a coordinate of small spread is crossed in few steps
+        own = spread[[index for index, group in enumerate(groups) if group == name]]
+        assert (own * moves - 1).abs().max() < 0.1, name
 
 
-def test_what_coordinates_hold_is_what_their_number_moves():
-    network = initialised(CONFIG, seed=0)
+def test_the_group_of_a_coordinate_is_that_of_the_entry_that_moves_it():
+    network = initial_network(CONFIG, seed=0)
     z = torch.randn(2, len(NAMES), generator=torch.Generator().manual_seed(2))
     z = z / z.square().mean(1, keepdim=True).sqrt()
-    held = holdings(network)
-    assert len(held) == CONFIG.w_dim
-    for name, what in (("yaw", "pose"), ("smile", "expression"), ("melanin", "colours"), ("age", "whose")):
+    groups = coordinate_groups(network)
+    assert len(groups) == CONFIG.w_dim
+    for name, group in (("yaw", "pose"), ("smile", "expression"), ("melanin", "colours"), ("age", "person")):
         turned = z.clone()
-        turned[0, NAMES.index(name)] *= -1  # on the sphere it stays
+        turned[0, NAMES.index(name)] *= -1  # z stays on the sphere
         with torch.no_grad():
             moved = (network.mapping(turned, None) - network.mapping(z, None))[0].abs() > 1e-5
-        assert {held[index] for index in range(2 * len(NAMES)) if moved[index]} == {what}
+        assert {groups[index] for index in range(2 * len(NAMES)) if moved[index]} == {group}
 
 
 def test_every_named_number_is_one_of_the_renderer():

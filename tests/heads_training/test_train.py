@@ -1,4 +1,4 @@
-"""Training the bundled generator: the batched network is the package's, a run goes on where it stopped, and learns."""
+"""Training of the bundled generator: the batched network is the package's; runs learn, and resume when interrupted."""
 
 import json
 from pathlib import Path
@@ -14,8 +14,8 @@ from draggan_widget.generators.stylegan2.config import StyleGAN2Config
 from draggan_widget.generators.stylegan2.generator import Network, StyleGAN2
 from heads_training.adversary import Adversary
 from heads_training.data import Pictures
-from heads_training.export import checkpoint_of, trained
-from heads_training.network import carry, initialised, synthesise, waves
+from heads_training.export import load_trained, make_checkpoint
+from heads_training.network import carry_z, initial_network, synthesise, waves
 from heads_training.train import VALIDATION, Plan, Run
 
 CONFIG = StyleGAN2Config(
@@ -33,7 +33,7 @@ COUNT, SIDE = VALIDATION + 64, 16
 
 
 def disc(vector: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """A disc whose place and colour the vector says, and its centre."""
+    """A disc with the place and the colour of a vector, and its centre."""
     centre = side / 2 - 0.5 + vector[:2] * side / 8
     y, x = np.mgrid[:side, :side]
     inside = np.clip(side / 4 - np.hypot(x - centre[0], y - centre[1]) + 0.5, 0, 1)[..., None]
@@ -50,7 +50,7 @@ def data(tmp_path: Path) -> Path:
     drawn = [disc(vector, SIDE) for vector in vectors]
     np.save(folder / "vectors.npy", vectors)
     np.save(folder / "pictures.npy", np.stack([picture for picture, _ in drawn]))
-    mouths = np.abs(vectors[:, 4:])  # how wide they are open
+    mouths = np.abs(vectors[:, 4:])  # opening of the mouths
     centres = np.stack([centre for _, centre in drawn])
     landmarks = np.stack([centres, centres + mouths * [0, 1], centres - mouths * [0, 1]], 1)
     np.save(folder / "landmarks.npy", landmarks.astype(np.float32))
@@ -65,7 +65,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_batched_pictures_are_those_of_the_package():
-    network = initialised(CONFIG, seed=1)
+    network = initial_network(CONFIG, seed=1)
     z = torch.randn(3, 5, generator=torch.Generator().manual_seed(0))
     generator = StyleGAN2(network, "fresh")
     with torch.no_grad():
@@ -74,8 +74,8 @@ def test_batched_pictures_are_those_of_the_package():
         )
 
 
-def test_the_mapping_hands_z_on_at_first():
-    network = initialised(CONFIG, seed=1)
+def test_the_initial_mapping_carries_z():
+    network = initial_network(CONFIG, seed=1)
     z = torch.randn(4, 5, generator=torch.Generator().manual_seed(2))
     z = z / z.square().mean(1, keepdim=True).sqrt()
     with torch.no_grad():
@@ -85,7 +85,7 @@ def test_the_mapping_hands_z_on_at_first():
 
 def test_a_narrow_mapping_is_refused():
     with pytest.raises(ValueError, match="expected twice z_dim, 10, or more"):
-        carry(Network(StyleGAN2Config(channels=(4,), z_dim=5, w_dim=6, mapping_layers=1)))
+        carry_z(Network(StyleGAN2Config(channels=(4,), z_dim=5, w_dim=6, mapping_layers=1)))
 
 
 def test_waves_are_distinct_and_fade():
@@ -112,7 +112,7 @@ def test_mirrored_pictures_come_with_mirrored_vectors_and_landmarks(data: Path):
     assert torch.allclose(halved, (landmarks + 0.5) / 2 - 0.5)
 
 
-def test_a_growing_set_gives_what_is_there(data: Path):
+def test_a_growing_set_gives_the_pictures_drawn_so_far(data: Path):
     (data / "progress-0-of-1.txt").unlink()
     (data / "progress-0-of-2.txt").write_text("10")
     (data / "progress-1-of-2.txt").write_text("3")
@@ -120,7 +120,7 @@ def test_a_growing_set_gives_what_is_there(data: Path):
     assert list(ready) == [*range(10), *range(COUNT // 2, COUNT // 2 + 3)]
 
 
-def test_open_mouths_are_the_widest_quarter_of_what_is_there(data: Path):
+def test_open_mouths_are_the_widest_quarter_of_the_pictures_drawn_so_far(data: Path):
     (data / "progress-0-of-1.txt").write_text("40")
     pictures = Pictures(data)
     chosen = pictures.open_mouths(8)
@@ -158,8 +158,9 @@ def test_a_run_on_a_gpu_learns_as_one_on_a_cpu(data: Path, tmp_path: Path):
     assert Run(tmp_path / "cuda", Pictures(data), PLAN, "cuda").seen == runs[1].seen
 
 
-@pytest.mark.parametrize("steps", [20, 74])  # in the first stage; with the critic looking on
-def test_a_run_that_was_cut_off_ends_as_one_that_was_not(data: Path, tmp_path: Path, steps: int):
+@pytest.mark.slow
+@pytest.mark.parametrize("steps", [20, 74])  # in the first stage; with the critic
+def test_an_interrupted_run_ends_like_an_uninterrupted_one(data: Path, tmp_path: Path, steps: int):
     whole, cut = (Run(tmp_path / name, Pictures(data), PLAN) for name in ("whole", "cut"))
     whole.train(minutes=10)
     cut.advance(steps)
@@ -179,18 +180,18 @@ def test_the_critic_pulls_soft_pictures_toward_sharp_ones():
     torch.manual_seed(0)
     adversary = Adversary()
     for step in range(40):
-        pull, apart = adversary.pull(soft[step % 2 :: 2], sharp[step % 2 :: 2])
-    assert apart > 1
+        gradient, gap = adversary.train_step(soft[step % 2 :: 2], sharp[step % 2 :: 2])
+    assert gap > 1
     missing = sharp[1::2] - soft[1::2]
-    assert -(pull * missing).sum() > 0.05 * pull.norm() * missing.norm()
+    assert -(gradient * missing).sum() > 0.05 * gradient.norm() * missing.norm()
 
 
 def test_what_is_exported_is_what_was_trained(data: Path, tmp_path: Path):
     run = Run(tmp_path / "run", Pictures(data), PLAN)
     run.save()
-    network = trained(tmp_path / "run")
+    network = load_trained(tmp_path / "run")
     out = tmp_path / "heads.safetensors"
-    own_file.save(checkpoint_of(network, {"block": 1, "mean_removal": 0.4}, drag_rows=2), out)
+    own_file.save(make_checkpoint(network, {"block": 1, "mean_removal": 0.4}, drag_rows=2), out)
     generator = load_generator(out, "cpu")
     assert generator.drag_rows == (0, 1)
     assert dict(generator.drag_defaults) == {"block": 1, "mean_removal": 0.4}

@@ -1,4 +1,4 @@
-"""What the notebooks hold before anybody runs them: short cells, and outputs that read without a kernel."""
+"""The notebooks as they are committed: short cells, and outputs that can be read without a kernel."""
 
 import json
 import re
@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 LONGEST_CELL = 12  # lines
-LARGEST = 3_000_000  # bytes, all together
+LARGEST = 3_000_000  # bytes: size of all notebooks together
 MACHINE = re.compile(r"/(home|root|tmp|work|Users|private|var)/|[A-Z]:\\\\|0x[0-9a-f]{6,}|Traceback|Warning:")
 
 every = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -9,9 +9,10 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+pytestmark = pytest.mark.slow
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
-REAL = ("02_your_own_generator", "05_latents_and_export")  # they draw real faces
-SAID = {  # patterns: a number that differs between machines is not written here, but held against its twin
+REAL = ("02_your_own_generator", "05_latents_and_export")  # these draw real faces
+PRINTED = {  # patterns; a number that differs between machines is compared with its twin, not written here
     "01_drag": (r", arrived\)", "tracking error 0."),
     "02_your_own_generator": ("the same pixels: True", "draws the same pixels: True", "builtins.print"),
     "03_trajectories": ("terms add up to the loss: True", "masked : fixed part changed by"),
@@ -42,7 +43,7 @@ def executed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    own = str(Path(sys.executable).parent)  # where the command draggan-widget is
+    own = str(Path(sys.executable).parent)  # folder of the command draggan-widget
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", own, prepend=os.pathsep)
         NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(folder)}}).execute()
@@ -52,7 +53,7 @@ def executed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 def test_a_notebook_runs_to_its_end_and_says_what_its_text_says(executed) -> None:
     name, notebook, _ = executed
     assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code")
-    for pattern in SAID[name]:
+    for pattern in PRINTED[name]:
         assert re.search(pattern, texts(notebook)), pattern
 
 

@@ -1,7 +1,7 @@
 in vec2 q;
 out vec4 colour;
 uniform vec3 tone;      // OKLab
-uniform vec3 gradient;  // of lightness over x and y; glow behind the head
+uniform vec3 gradient;  // slopes of lightness along x and y; strength of the glow behind the head
 void main() {
   float light = tone.x + dot(q, gradient.xy) + gradient.z * (1. / (1. + 1.6 * dot(q, q)) - .5);
   vec3 m = vec3(light + .3963377774 * tone.y + .2158037573 * tone.z, light - .1055613458 * tone.y - .0638541728 * tone.z,

@@ -1,5 +1,5 @@
 in vec3 N, T, W;
-in vec4 P;  // strand, way down, inside the edge, shade
+in vec4 P;  // strand, distance down, distance inside the edge, shade
 out vec4 colour;
 uniform vec3 hair, light, key, fill, rim;
 uniform float distance_, inside, cover, thin;

@@ -1,5 +1,5 @@
 in vec3 N, T, W;
-in vec4 P;  // angle, way down, inside the edge, band
+in vec4 P;  // angle, height, distance inside the edge, band
 out vec4 colour;
 uniform vec3 cloth, light, key, fill, rim;
 uniform float distance_, cover;
