@@ -283,6 +283,7 @@ sys.exit(cli.main(["drag", "heads", "--handle", "31,31", "--target", "44,36", "-
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals as Unix has them")
 def test_ctrl_c_keeps_what_was_made_so_far(tmp_path: Path):
     here = Path(__file__).parent

@@ -16,7 +16,10 @@ from draggan_widget.export.latents import load_latents
 from draggan_widget.export.pictures import read_provenance
 from draggan_widget.export.trajectories import load_trajectories
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills and limits as Unix has them")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="kills and limits as Unix has them"),
+]
 TESTS = Path(__file__).parents[1]
 STEPS = {  # that each old file tells of: a drag of three steps and its start
     **{f"w{ending}": lambda path: len(load_latents(path)) for ending in (".npz", ".safetensors", ".pt", ".npy")},

@@ -298,7 +298,10 @@ HOSTILE: list[tuple[str, Any, str]] = [
     ("edit.mask", 0, "the edit has mask 0 of 0"),
     ("edit.mask", True, "mask is True; expected a whole number from 0"),
     ("masks", ["iVBORw0KGgo="], r"the mask is not a PNG"),
-    ("masks", [bomb(1 << 13)] * 9, "a mask has 8192 x 8192 px; expected 536870912 px in all"),
+    pytest.param(
+        *("masks", [bomb(1 << 13)] * 9, "a mask has 8192 x 8192 px; expected 536870912 px in all"),
+        marks=pytest.mark.slow,
+    ),
     ("masks", {}, r"masks holds \{\}; expected a list"),
     (
         "drags",

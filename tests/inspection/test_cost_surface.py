@@ -26,7 +26,7 @@ def reread(record: DragRecord, path) -> DragRecord:
 
 
 @pytest.mark.parametrize(("share", "norm"), [(0.0, "L2"), (0.4, "L2"), (0.4, "L1")])
-@pytest.mark.parametrize("from_file", [False, True])
+@pytest.mark.parametrize("from_file", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_the_smallest_cost_of_every_step_of_a_real_drag_is_where_its_tracker_went(share, norm, from_file, tmp_path):
     record, config = heads_drag(share, norm)
     if from_file:
