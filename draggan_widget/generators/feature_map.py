@@ -1,8 +1,9 @@
-"""Read a feature map at image positions as if it had been upsampled to image size (bilinear, align_corners=False).
+"""Feature maps: the values of one block, and reading them at image positions.
 
-The official engine upsamples the whole map to the picture's side and samples that bilinearly. Both are linear and
-separable, so the values on a grid of positions are A_y F A_x^T with a few nonzero weights in each row of A: only the
-crop under the positions is read, and the result is exact (Pan et al. 2023, section 3.2; see docs/architecture.md).
+A position is read as if the map had been upsampled to image size (bilinear, align_corners=False), as the official
+engine does. Upsampling and sampling are both linear and separable, so the values on a grid of positions are A_y F A_x^T
+with a few nonzero weights in each row of A: only the crop under the positions is read, and the result is exact (Pan et
+al. 2023, section 3.2).
 """
 
 import dataclasses
