@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -111,3 +112,12 @@ def test_no_name_is_public_in_two_places():
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match=r"^No draggan_widget attribute DragGan$"):
         _ = draggan_widget.DragGan  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@pytest.mark.parametrize(
+    ("module", "page"),
+    [(draggan_widget, "api.md"), (inspection, "api-inspection.md"), (export, "api-export.md")],
+)
+def test_every_public_object_is_described_on_the_page_of_its_module(module: ModuleType, page: str):
+    described = set(re.findall(rf"^::: {re.escape(module.__name__)}\.(\w+)$", (ROOT / "docs" / page).read_text(), re.M))
+    assert described == {name for name in module.__all__ if not isinstance(getattr(module, name), ModuleType)}
