@@ -25,7 +25,7 @@ lint: $(VENV)/.dev
 fast: $(VENV)/.dev
 	$(UNIT) -m "not slow and not real"
 
-slow: $(VENV)/.dev
+slow: $(VENV)/.dev $(NODE_STAMP)
 	$(UNIT) -m "slow and not real"
 
 kernel: $(VENV)/.dev

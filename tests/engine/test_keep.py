@@ -195,6 +195,7 @@ def test_a_map_read_while_it_goes_to_a_file_is_whole(tmp_path: Path):
     assert at > 10
 
 
+@pytest.mark.slow
 def test_a_garbage_collection_while_bytes_are_counted_holds_nobody_up():
     steps = list(kept_drag(Keep()))
 

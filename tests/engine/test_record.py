@@ -64,6 +64,7 @@ def test_the_current_step_draws_from_its_features_and_an_older_one_from_its_late
     assert given[1] is None
 
 
+@pytest.mark.slow
 def test_two_threads_draw_a_step_while_the_drag_goes_on():
     generator = tiny_generator()
     due = [pixels(step) for step in tiny_drag(generator, steps=12)]
@@ -86,6 +87,7 @@ def test_two_threads_draw_a_step_while_the_drag_goes_on():
     assert wrong == []
 
 
+@pytest.mark.slow
 def test_two_drags_that_share_a_generator_give_the_serial_results():
     generator = tiny_generator()
 

@@ -74,6 +74,7 @@ def step_reads_its_windows(generator: WindowedBlob, handle, edit_target, config:
 fractions = st.sampled_from([0.0, 0.25, 0.3, 0.5, 0.7, 0.99])
 
 
+@pytest.mark.slow
 @given(
     st.tuples(st.integers(0, 62), st.integers(0, 62), fractions, fractions),
     st.sampled_from(["default", "paper", "official"]),

@@ -126,6 +126,7 @@ def saved_edits(draw: st.DrawFn) -> SavedEdit:
     )
 
 
+@pytest.mark.slow
 @given(saved=saved_edits())
 @settings(deadline=None, max_examples=60)
 def test_any_edit_comes_back_as_it_was_saved(tmp_path_factory, saved: SavedEdit):

@@ -104,6 +104,7 @@ def test_features_and_picture_are_those_of_the_network_written_plainly(kind: str
     check_drawing(made(config), Reference(config, random_tensors(config)))
 
 
+@pytest.mark.slow
 def test_a_narrow_generator_of_1024_px_agrees():
     config = plain_config(channels=[4, 4, 4, 4, 4, 3, 3, 2, 2])
     check_drawing(made(config), Reference(config, random_tensors(config)))
@@ -152,7 +153,9 @@ def test_a_conditional_generator_wants_a_class():
     assert str(caught.value) == "c is None; tiny has 4 classes: pass one, one-hot, or a label"
 
 
-@pytest.mark.parametrize("kind", ["skip", "resnet", "clamped"])
+@pytest.mark.parametrize(
+    "kind", ["skip", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("resnet", "clamped"))]
+)
 def test_the_gradient_of_the_features_is_right(kind: str):
     generator = made(plain_config(**KINDS[kind]), torch.float64)
     ws = random_ws(generator, 2).requires_grad_()
@@ -205,7 +208,7 @@ def test_a_picture_that_goes_on_from_features_is_the_same(kind: str):
 @pytest.mark.parametrize(
     "kind", ["skip", "resnet", "orig", "upright", "across", "one tap", "six taps", "256 px", "clamped"]
 )
-@pytest.mark.parametrize("side", [5, 16])
+@pytest.mark.parametrize("side", [pytest.param(5, marks=pytest.mark.slow), 16])
 def test_a_picture_by_tiles_is_the_same(kind: str, side: int, monkeypatch: pytest.MonkeyPatch):
     generator = made(plain_config(**KINDS[kind]))
     ws = random_ws(generator, 4)
@@ -394,8 +397,8 @@ def test_a_block_that_is_not_there_is_refused(block: int):
         assert str(caught.value) == f"block is {block}; tiny has blocks 0 to 3"
 
 
-@pytest.mark.parametrize("space", ["W", "W+"])
-@pytest.mark.parametrize("kind", ["skip", "resnet"])
+@pytest.mark.parametrize("space", ["W", pytest.param("W+", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", ["skip", pytest.param("resnet", marks=pytest.mark.slow)])
 def test_a_drag_comes_nearer_its_target(kind: str, space: str):
     generator = made(plain_config(**KINDS[kind]))
     config = DragConfig.for_generator(generator).replace(latent_space=space, max_steps=40, learning_rate=0.02)

@@ -22,6 +22,8 @@ from heads_training.data import Pictures
 from heads_training.judge import drags, features, rows, sections, sheets, statistics, study, tasks
 from heads_training.judge.subject import Subject
 
+pytestmark = pytest.mark.slow
+
 NAMES = ["nose_tip", "lip_top", "lip_bot", "chin", "forehead"]
 NAMES += [f"{name}_{side}" for name in ("brow_mid", "ear_top", "ear_lobe", "mouth") for side in "lr"]
 FACE = np.array(
@@ -122,7 +124,6 @@ def small(monkeypatch) -> None:
     monkeypatch.setattr(regressor, "WIDTHS", (16, 16, 16, 16))
 
 
-@pytest.mark.slow
 def test_a_regressor_learns_where_a_dot_is_and_is_the_same_when_read_again(tmp_path):
     torch.manual_seed(0)
     network = regressor.Regressor(["dot"], 32, (16, 16, 16, 16))

@@ -16,6 +16,8 @@ from heads_training.render.head import LANDMARKS, SWAP
 from heads_training.render.renderer import Renderer
 from heads_training.render.vector import ENTRIES, FLIP_SIGNS, NAMES, SIZE, mirrored, parameters, sample
 
+pytestmark = pytest.mark.slow
+
 PX = 64
 
 

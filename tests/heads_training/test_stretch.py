@@ -2,12 +2,15 @@
 
 import copy
 
+import pytest
 import torch
 
 from draggan_widget.checkpoints.stylegan2.config import StyleGAN2Config
 from heads_training.network import initial_network, synthesise
 from heads_training.render.vector import NAMES
 from heads_training.stretch import GROUPS, MOVES, coordinate_groups, stretch
+
+pytestmark = pytest.mark.slow
 
 CONFIG = StyleGAN2Config(
     channels=(8, 8),

@@ -18,6 +18,8 @@ from heads_training.export import load_trained, make_checkpoint
 from heads_training.network import carry_z, initial_network, synthesise, waves
 from heads_training.train import VALIDATION, Plan, Run
 
+pytestmark = pytest.mark.slow
+
 CONFIG = StyleGAN2Config(
     channels=(16, 12, 8),
     z_dim=5,
@@ -158,7 +160,6 @@ def test_a_run_on_a_gpu_learns_as_one_on_a_cpu(data: Path, tmp_path: Path):
     assert Run(tmp_path / "cuda", Pictures(data), PLAN, "cuda").seen == runs[1].seen
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("steps", [20, 74])  # in the first stage; with the critic
 def test_an_interrupted_run_ends_like_an_uninterrupted_one(data: Path, tmp_path: Path, steps: int):
     whole, cut = (Run(tmp_path / name, Pictures(data), PLAN) for name in ("whole", "cut"))

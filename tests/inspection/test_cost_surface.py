@@ -25,7 +25,9 @@ def reread(record: DragRecord, path) -> DragRecord:
     return DragRecord.load(record.save(path / "record.npz"), record[0].generator)
 
 
-@pytest.mark.parametrize(("share", "norm"), [(0.0, "L2"), (0.4, "L2"), (0.4, "L1")])
+@pytest.mark.parametrize(
+    ("share", "norm"), [(0.0, "L2"), *(pytest.param(0.4, norm, marks=pytest.mark.slow) for norm in ("L2", "L1"))]
+)
 @pytest.mark.parametrize("from_file", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_the_smallest_cost_of_every_step_of_a_real_drag_is_where_its_tracker_went(share, norm, from_file, tmp_path):
     record, config = heads_drag(share, norm)

@@ -188,6 +188,7 @@ def test_features_of_another_block_show_a_third_channel_where_the_tracker_never_
         assert str(caught.value) == message
 
 
+@pytest.mark.slow
 def test_64_points_can_be_drawn_by_every_plot():
     record = golden_plots.crowd(GENERATOR)
     for plot in OF_RECORD.values():

@@ -4,6 +4,7 @@ import gc
 import threading
 import weakref
 
+import pytest
 from session.helpers import BOUND, Gate, endless, opened, running, until, workers
 
 from draggan_widget.errors import DragganError
@@ -94,6 +95,7 @@ def worker_of_running() -> threading.Thread:
     return workers()[-1]
 
 
+@pytest.mark.slow
 def test_fifty_sessions_opened_and_closed_leave_no_thread():
     before = threading.active_count()
     for _ in range(50):
@@ -102,6 +104,7 @@ def test_fifty_sessions_opened_and_closed_leave_no_thread():
     assert threading.active_count() == before
 
 
+@pytest.mark.slow
 def test_fifty_sessions_at_once_have_one_thread_each_and_none_after_closing():
     before = threading.active_count()
     sessions = [endless() for _ in range(50)]
