@@ -52,7 +52,7 @@ def read_checkpoint(path: Path, network: str = "G_ema") -> Checkpoint:
     Raises:
         CheckpointError: the file cannot be read, is of no known format, damaged, hostile, or lacks the network.
 
-    Example:
+    Examples:
         >>> from draggan_widget.checkpoints.hub.catalog import HEADS
         >>> read_checkpoint(HEADS.path).config["img_channels"]
         3

@@ -26,7 +26,7 @@ class DragConfig:
     Lengths are image px. The defaults of the class hold for a 512-px picture: for other generators begin with
     `DragConfig.for_generator`.
 
-    Example:
+    Examples:
         >>> from draggan_widget import DragConfig, load_generator
         >>> DragConfig.for_generator(load_generator("heads")).replace(max_steps=50).max_steps
         50

@@ -66,7 +66,7 @@ class Edit:
         locked: for each point, whether the widget refuses to move its handle and target; all False by default. A drag
             takes no notice of it.
 
-    Example:
+    Examples:
         >>> from draggan_widget import Edit
         >>> Edit(handles=[(64, 70)], targets=[(76, 72)]).targets
         ((76.0, 72.0),)

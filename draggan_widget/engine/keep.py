@@ -37,7 +37,7 @@ class Keep:
     Raises:
         ConfigError: a value is of the wrong kind, or the folder is a file.
 
-    Example:
+    Examples:
         >>> from draggan_widget import Keep
         >>> Keep(blocks=(3,), pictures=True, steps=range(0, 300, 10)).includes(20)
         True

@@ -60,7 +60,7 @@ def drag(
         ConfigError: the configuration does not fit the generator, or ws has another shape.
         DragError: the loss or its gradient is not finite; the last step yielded holds the last finite latent.
 
-    Example:
+    Examples:
         >>> from draggan_widget import Edit, drag, load_generator
         >>> generator = load_generator("heads", device="cpu")
         >>> steps = drag(generator, generator.ws_from_seed(3, 0.7), Edit([(64, 70)], [(76, 72)]))

@@ -54,7 +54,7 @@ class DragRecord:
         about: generator, seed, settings and versions, as plain values (`about_drag`).
         keeper: keeps the feature maps and pictures; `keeper.folder` is the folder of those past the memory budget.
 
-    Example:
+    Examples:
         >>> from draggan_widget import DragRecord, Edit, drag, load_generator
         >>> generator = load_generator("heads", device="cpu")
         >>> steps = drag(generator, generator.ws_from_seed(3, 0.7), Edit([(64, 70)], [(76, 72)]))
@@ -212,7 +212,7 @@ class DragRecord:
         Raises:
             RecordError: the file cannot be written.
 
-        Example:
+        Examples:
             >>> import tempfile
             >>> from draggan_widget import DragRecord
             >>> with tempfile.TemporaryDirectory() as folder:

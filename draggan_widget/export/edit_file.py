@@ -134,7 +134,7 @@ def save_edit(saved: SavedEdit | DragRecord, path: str | Path) -> Path:
             written.
         RecordError: the record is empty.
 
-    Example:
+    Examples:
         >>> from draggan_widget import DragSession, Edit, load_edit
         >>> session = DragSession("heads", seed=3)
         >>> session.edit = Edit([(78, 78)], [(62, 79)])

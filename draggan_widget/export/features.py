@@ -85,7 +85,7 @@ def save_features(record: DragRecord, block: int, path: str | Path, steps: Itera
         ConfigError: the generator has no such block.
         RecordError: the record is empty, or has neither maps nor a generator.
 
-    Example:
+    Examples:
         >>> from draggan_widget import DragSession, Edit
         >>> session = DragSession("heads", seed=3)
         >>> session.edit = Edit([(78, 78)], [(62, 79)])

@@ -58,7 +58,7 @@ def to_html(record: DragRecord, path: str | Path | None = None) -> Path | Replay
         RecordError: the record is empty, or was read from a file without its generator.
         ExportError: the file cannot be written; an older file stays unchanged.
 
-    Example:
+    Examples:
         >>> from draggan_widget import DragSession, Edit
         >>> session = DragSession("heads", seed=3)
         >>> session.edit = Edit([(78, 78)], [(62, 79)])

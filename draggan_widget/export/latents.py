@@ -50,7 +50,7 @@ def save_latents(latents: DragRecord | Float[np.ndarray, "..."] | Float[Tensor, 
         ExportError: the values are not latents, the ending is unknown, or the file cannot be written; an older file
             stays unchanged.
 
-    Example:
+    Examples:
         >>> from draggan_widget import load_generator, load_latents
         >>> generator = load_generator("heads")
         >>> path = save_latents(generator.ws_from_seed(3), "latent.npz")

@@ -57,7 +57,7 @@ def save_picture(
         ExportError: the ending is unknown, or the file cannot be written; an older file stays unchanged.
         RecordError: the record is empty, or the step has no generator.
 
-    Example:
+    Examples:
         >>> from draggan_widget import DragSession
         >>> from draggan_widget.export import read_provenance
         >>> path = save_picture(DragSession("heads", seed=3), "picture.png")

@@ -47,7 +47,7 @@ def save_video(
         RecordError: the record is empty, or was read from a file without its generator.
         ConfigError: `fps` or `size` is out of range.
 
-    Example:
+    Examples:
         >>> from draggan_widget import DragSession, Edit
         >>> session = DragSession("heads", seed=3)
         >>> session.edit = Edit([(78, 78)], [(62, 79)])

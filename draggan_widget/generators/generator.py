@@ -173,7 +173,7 @@ class Generator(ABC):
         Raises:
             ConfigError: there is no such seed or class.
 
-        Example:
+        Examples:
             >>> from draggan_widget import load_generator
             >>> ws = load_generator("heads", "cpu").ws_from_seed(0, truncation_psi=0.7)
         """

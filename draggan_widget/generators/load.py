@@ -61,7 +61,7 @@ def load_generator(
             is another network.
         ConfigError: there is no such device, or `source` is of another type.
 
-    Example:
+    Examples:
         >>> generator = load_generator("heads", device="cpu")
         >>> picture = generator.image(generator.ws_from_seed(0))
     """

@@ -54,7 +54,7 @@ def tracking_cost(step: DragStep, point: int, config: DragConfig, record: DragRe
         RecordError: the step has no generator, was read from a file and `record` is not given, or was never dragged.
         ConfigError: there is no such point, it was not tracked yet, or the settings name another block than the drag's.
 
-    Example:
+    Examples:
         >>> from draggan_widget import DragSession, Edit
         >>> session = DragSession("heads", seed=3)
         >>> session.edit = Edit([(78, 78)], [(62, 79)])

@@ -41,7 +41,7 @@ class FeatureColours:
         high: value along each direction that becomes 255.
         explained: share of the features' variance along each direction.
 
-    Example:
+    Examples:
         >>> from draggan_widget import DragSession
         >>> step = DragSession("heads").current
         >>> FeatureColours.fit(step, block=3).of(step.features(3)).shape
@@ -141,7 +141,7 @@ def similarity(
     Raises:
         ConfigError: the measure is unknown, the pixel is outside the picture, or the maps have different shapes.
 
-    Example:
+    Examples:
         >>> from draggan_widget import DragSession
         >>> step = DragSession("heads").current
         >>> similarity(step.features(3), at=(64, 64), image_size=(128, 128)).shape

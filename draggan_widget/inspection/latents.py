@@ -38,7 +38,7 @@ class WComponents:
         components: unit vectors, the direction of most variance first.
         variance: variance of w along each component.
 
-    Example:
+    Examples:
         >>> from draggan_widget import load_generator
         >>> generator = load_generator("heads")
         >>> components = WComponents.fit(generator, samples=2000)
@@ -121,7 +121,7 @@ def edit_delta(record: DragRecord) -> Float[Tensor, "num_ws w_dim"]:
     Raises:
         RecordError: the record is empty.
 
-    Example:
+    Examples:
         >>> from draggan_widget import DragSession, Edit
         >>> session = DragSession("heads", seed=3)
         >>> session.edit = Edit([(78, 78)], [(62, 79)])

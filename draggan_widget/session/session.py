@@ -32,7 +32,7 @@ from draggan_widget.session.step_loop import StepLoop, await_drag
 class DragSession:
     """Drag points of a generated picture from Python; every step is kept in `record`.
 
-    Example:
+    Examples:
         >>> from draggan_widget import DragSession, Edit
         >>> with DragSession("heads", seed=3) as session:
         ...     session.edit = Edit(handles=[(64, 70)], targets=[(72, 70)])
@@ -227,7 +227,7 @@ class DragSession:
         leaving the loop leaves the session at that step. Stop and undo end the loop; an error is raised in it. `run`,
         `step`, `wait` and another loop would wait for the drag, so they are refused in the body.
 
-        Example:
+        Examples:
             >>> from draggan_widget import DragSession, Edit
             >>> session = DragSession("heads", seed=3)
             >>> session.edit = Edit(handles=[(64, 70)], targets=[(72, 70)])

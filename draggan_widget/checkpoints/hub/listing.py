@@ -55,7 +55,7 @@ class AvailableGenerators(tuple[AvailableGenerator, ...]):
 def available_generators() -> AvailableGenerators:
     """List the generators that can be loaded by name: family, size, licence, and whether they are on this disk.
 
-    Example:
+    Examples:
         >>> available_generators()[0].name
         'heads'
     """
