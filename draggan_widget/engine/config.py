@@ -21,10 +21,39 @@ LATENT_SPACES = ("W", "W+")
 
 @dataclass(frozen=True)
 class DragConfig:
-    """Settings of one drag; every default stands in the source with its unit and origin.
+    """Settings of one drag.
 
-    Lengths are image px. The defaults of the class hold for a 512-px picture: for other generators begin with
-    `DragConfig.for_generator`.
+    Lengths are image px. The defaults of the class are for a 512-px picture; for any other generator begin with
+    `DragConfig.for_generator`. "Ours" marks a setting that neither the paper nor the official code has.
+
+    Attributes:
+        preset: name of the preset that these values started from.
+        latent_space: "W" adds one vector to every drag row; "W+" adds a vector of its own to each.
+        block: block whose feature map is supervised, counted from 0, the smallest; official: the 6th, 128 x 128.
+        learning_rate: learning rate of Adam; Pan et al. 2023, section 3.3.
+        supervision_radius: radius r1 of the supervised disc, image px; official round(3/512 S).
+        tracking_radius: half side r2 of the tracker's search square, image px; official round(12/512 S).
+        step_length: length of the supervised shift d_i, image px; Pan et al. 2023, eq. 1: a unit vector.
+        mask_weight: weight lambda of the mask loss; Pan et al. 2023, eq. 1.
+        stop_distance: distance from the target within which a point has arrived, image px; official max(2/512 S, 2).
+        max_steps: largest number of steps; the cap of the paper's face experiments.
+        confidence_gate: largest e_i without template supervision; None: no template supervision. Ours.
+        gate_rate: factor on the learning rate while any point is gated. Ours.
+        motion_norm: "mean" over disc and channels (official) or "sum" (Pan et al. 2023, eq. 1).
+        tracking_norm: "L2" (official) or "L1" (Pan et al. 2023, eq. 2).
+        mean_removal: share of the mean feature map that tracking subtracts. Ours; docs/accuracy.md.
+        disc: "exact" takes whole px around the handle; "official" takes px of the grid linspace(0, S, S).
+        mask_norm: "fixed" is the mean over the fixed px (ours); "mean" (official) and "sum" (paper) are over all px.
+        rest_distance: distance from the target within which a point is not supervised, image px; official 1; None:
+            stop_distance.
+        crowded_stop_distance: stop_distance for more than 5 points, image px; paper 2; None: stop_distance.
+        retake_references: whether all references are taken anew when the number of points changes; official.
+        stall_steps: number of steps without progress that ends a drag. Ours.
+        stall_distance: px of the picture that count as progress of a point within stall_steps. Ours.
+        lost_factor: a point is lost where e_i is over this many times its early median. Ours.
+        lost_error: and e_i is over this, too (1: nothing of the reference is left). Ours.
+        lost_baseline: number of first steps that the median is of. Ours.
+        lost_steps: number of steps in a row for which both must hold. Ours.
 
     Examples:
         >>> from draggan_widget import DragConfig, load_generator
@@ -32,32 +61,32 @@ class DragConfig:
         50
     """
 
-    preset: str = "default"  # name of the preset that these values started from
-    latent_space: str = "W"  # W: one vector is added to every drag row; W+: each drag row has its own vector
-    block: int = 5  # supervised block, counted from 0 at 4 x 4; official: the 6th, 128 x 128
-    learning_rate: float = 2e-3  # Adam; Pan et al. 2023, section 3.3
-    supervision_radius: float = 3.0  # r1, image px; official round(3/512 S)
-    tracking_radius: int = 12  # r2, image px; official round(12/512 S)
-    step_length: float = 1.0  # |d_i|, image px; Pan et al. 2023, eq. 1: a unit vector
-    mask_weight: float = 20.0  # lambda; Pan et al. 2023, eq. 1
-    stop_distance: float = 2.0  # image px; official max(2/512 S, 2)
-    max_steps: int = 300  # cap of the paper's face experiments
-    confidence_gate: float | None = None  # largest e_i without template supervision; None: never. Ours
-    gate_rate: float = 0.5  # factor on the learning rate while any point is gated. Ours
-    motion_norm: str = "mean"  # mean over disc and channels (official) or sum (Pan et al. 2023, eq. 1)
-    tracking_norm: str = "L2"  # L2 (official) or L1 (Pan et al. 2023, eq. 2)
-    mean_removal: float = 0.0  # share of the mean feature map that tracking subtracts. Ours; docs/accuracy.md
-    disc: str = "exact"  # exact: whole px around the handle; official: on the grid linspace(0, S, S)
-    mask_norm: str = "fixed"  # fixed: mean over the fixed px (ours); mean (official) or sum (paper) over all px
-    rest_distance: float | None = None  # image px; nearer points are not supervised; official 1; None: stop_distance
-    crowded_stop_distance: float | None = None  # image px, for more than 5 points; paper 2; None: stop_distance
-    retake_references: bool = False  # take all references anew when the number of points changes; official
-    stall_steps: int = 30  # number of steps without progress that ends a drag. Ours
-    stall_distance: float = 0.5  # image px that counts as progress of a point within stall_steps. Ours
-    lost_factor: float = 3.0  # a point is lost where e_i is over this many times its early median. Ours
-    lost_error: float = 0.8  # and e_i itself is over this (1: nothing of the reference is left). Ours
-    lost_baseline: int = 10  # number of first steps of the median. Ours
-    lost_steps: int = 5  # number of steps in a row for which both must hold. Ours
+    preset: str = "default"
+    latent_space: str = "W"
+    block: int = 5
+    learning_rate: float = 2e-3
+    supervision_radius: float = 3.0
+    tracking_radius: int = 12
+    step_length: float = 1.0
+    mask_weight: float = 20.0
+    stop_distance: float = 2.0
+    max_steps: int = 300
+    confidence_gate: float | None = None
+    gate_rate: float = 0.5
+    motion_norm: str = "mean"
+    tracking_norm: str = "L2"
+    mean_removal: float = 0.0
+    disc: str = "exact"
+    mask_norm: str = "fixed"
+    rest_distance: float | None = None
+    crowded_stop_distance: float | None = None
+    retake_references: bool = False
+    stall_steps: int = 30
+    stall_distance: float = 0.5
+    lost_factor: float = 3.0
+    lost_error: float = 0.8
+    lost_baseline: int = 10
+    lost_steps: int = 5
 
     def __post_init__(self) -> None:
         _check_types(self)
@@ -236,28 +265,32 @@ def default_block(generator: Generator) -> int:
     return generator.num_blocks - 1
 
 
+REMEDY = "leave config out, or make it DragConfig.for_generator(generator).replace(...)"
 _told: set[str] = set()  # the warnings of `checked_config` that were given in this process
 
 
 def checked_config(config: DragConfig, generator: Generator) -> DragConfig:
-    """The settings themselves, if this generator can be dragged with them.
+    """Check settings for a generator, and return them unchanged.
 
-    Warns, once in a process, of settings of preset "default" that were not made for the generator: with lengths for
-    another size of picture a drag ends further from its targets, and no error says so.
+    Settings of preset "default" that were not made for the generator cause a warning, once in a process: with lengths
+    for another size of picture, handles end further from their targets, and no error says so.
 
     Raises:
-        ConfigError: it is no `DragConfig`, or the generator has no such block.
+        ConfigError: config is not a `DragConfig`, or the generator has no such block.
     """
     if not isinstance(config, DragConfig):
-        raise ConfigError(f"config is a {type(config).__name__}; expected a DragConfig")
-    generator.block_size(config.block)
-    expected = _unsuited_settings(config, generator)
-    if expected:
+        raise ConfigError(f"config is of type {type(config).__name__}; expected a DragConfig; {REMEDY}")
+    try:
+        generator.block_size(config.block)
+    except ConfigError as error:
+        raise ConfigError(f"{error}; {REMEDY}") from None
+    unsuited = _unsuited_settings(config, generator)
+    if unsuited:
         height, width = generator.image_size
-        found = ", ".join(f"{name} is {getattr(config, name)}" for name in expected)
+        found = ", ".join(f"{name} is {getattr(config, name)}" for name in unsuited)
         words = (
-            f"{found}; expected {', '.join(map(str, expected.values()))} for the {width} x {height} px of "
-            f"{generator.name}; leave config out, or make it DragConfig.for_generator(generator).replace(...)"
+            f"{found}; expected {', '.join(map(str, unsuited.values()))} for the {width} x {height} px of "
+            f"{generator.name}; {REMEDY}"
         )
         if words not in _told:
             _told.add(words)
@@ -266,21 +299,21 @@ def checked_config(config: DragConfig, generator: Generator) -> DragConfig:
 
 
 def _unsuited_settings(config: DragConfig, generator: Generator) -> dict[str, Any]:
-    """Block and lengths that are still the class's defaults where `for_generator` has others; their values there.
+    """The block and the lengths that do not fit this generator, with the values of `for_generator`.
 
-    Empty where a length is as `for_generator` has it: then the settings were made for the generator, and changed on
-    purpose. Where the generator has the class's lengths, any other setting of its own that was changed says the same.
+    The result is empty where a length has the value of `for_generator`: then the settings were made for the generator,
+    and changed on purpose. Where `for_generator` keeps the class's lengths, any other of its settings says the same.
     """
     if config.preset != "default":
         return {}
-    given, due, bare = (dict(vars(each)) for each in (config, DragConfig.for_generator(generator), DragConfig()))
-    differing = [name for name in due if due[name] != bare[name]]
-    lengths = [name for name in differing if name in LENGTHS]
-    if any(given[name] == due[name] for name in lengths):
-        return {}
-    if not lengths and any(given[name] != bare[name] for name in differing):
-        return {}
-    return {name: due[name] for name in differing if name in ("block", *LENGTHS) and given[name] == bare[name]}
+    given, fitting, bare = (dict(vars(each)) for each in (config, DragConfig.for_generator(generator), DragConfig()))
+    special = [name for name in fitting if fitting[name] != bare[name]]
+    lengths = [name for name in special if name in LENGTHS]
+    if any(given[name] == fitting[name] for name in lengths or LENGTHS):
+        is_bare = all(given[name] == bare[name] for name in special)
+        if lengths or not special or not is_bare:
+            return {}
+    return {name: fitting[name] for name in ("block", *LENGTHS) if given[name] != fitting[name]}
 
 
 def _find_stack_level() -> int:

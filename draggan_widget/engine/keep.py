@@ -27,7 +27,7 @@ class Keep:
     """What a record keeps of its steps besides latents and numbers, so that it need not be computed again.
 
     Attributes:
-        blocks: blocks whose whole feature maps are kept, counted from 0 at 4 x 4.
+        blocks: blocks whose whole feature maps are kept, counted from 0, the smallest.
         pictures: whether pictures are kept, too.
         steps: positions in the record of the steps that are kept, as `range(0, 300, 10)` or a set; None: every step.
         memory: budget of memory in MB (2**20 bytes); maps and pictures past it go to .npz files.

@@ -13,6 +13,7 @@ from torch import Tensor
 from draggan_widget.engine.keep import Keep, Keeper
 from draggan_widget.engine.record_file import load_record, save_record
 from draggan_widget.engine.step import DragStep
+from draggan_widget.errors import RecordError
 from draggan_widget.generators.generator import Generator
 
 if TYPE_CHECKING:
@@ -253,5 +254,14 @@ class DragRecord:
 
 
 def so_far(record: DragRecord) -> DragRecord:
-    """A copy of the record with the steps so far, which does not grow when a worker adds steps to the record."""
+    """A copy of the record with the steps so far, which does not grow when a worker adds steps to the record.
+
+    Raises:
+        RecordError: it is not a record.
+    """
+    if not isinstance(record, DragRecord):
+        raise RecordError(
+            f"record is of type {type(record).__name__}; expected a DragRecord; pass session.record or "
+            "DragRecord.load(path)"
+        )
     return DragRecord(record.about, record.steps, start=record._start)

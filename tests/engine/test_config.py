@@ -1,4 +1,5 @@
 import dataclasses
+import re
 import subprocess
 import sys
 import warnings
@@ -245,7 +246,7 @@ def test_settings_for_another_size_of_picture_are_told_once():
 @pytest.mark.parametrize("own", [{}, {"block": 4}, {"learning_rate": 4e-3, "max_steps": 50}, {"tracking_radius": 20}])
 def test_settings_that_keep_the_lengths_for_512_px_are_told(own: dict):
     (words,) = told(DragConfig(**own), generator=PlainBlob(side=1024))
-    assert words.startswith("supervision_radius is 3.0, ")
+    assert "supervision_radius is 3.0, " in words
 
 
 @pytest.mark.parametrize("preset", ["default", "paper", "official"])
@@ -265,9 +266,17 @@ def test_settings_made_for_the_generator_and_then_changed_are_not(side: int, cha
     assert told(DragConfig.for_generator(generator, preset).replace(**changes), generator=generator) == []
 
 
-def test_settings_whose_lengths_are_all_one_s_own_are_not_told():
-    own = DragConfig(supervision_radius=5.0, tracking_radius=20, stop_distance=3.0)
-    assert told(own, DragConfig(preset="paper"), generator=PlainBlob(side=1024)) == []
+def test_settings_made_for_another_size_are_told_with_every_length():
+    made = {side: DragConfig.for_generator(PlainBlob(side=side)) for side in (256, 512, 1024)}
+    for side, config in made.items():
+        for other in made.keys() - {side}:
+            (words,) = told(config, generator=PlainBlob(side=other))
+            assert all(f"{name} is {getattr(config, name)}" in words for name in config_module.LENGTHS)
+
+
+def test_lengths_that_are_all_chosen_by_hand_are_told_once_and_other_presets_never():
+    chosen = DragConfig(supervision_radius=5.0, tracking_radius=20, stop_distance=3.0)
+    assert len(told(chosen, chosen, DragConfig(preset="paper"), generator=PlainBlob(side=1024))) == 1
 
 
 def test_where_the_lengths_fit_a_block_that_does_not_is_told():
@@ -312,12 +321,13 @@ session = DragSession(generator)
 session.config = DragConfig(block=4)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stderr.startswith("<string>:5: UserWarning: tracking_radius is 12, stop_distance is 2.0; ")
+    assert done.stderr.startswith("<string>:5: UserWarning: block is 4, tracking_radius is 12, stop_distance is 2.0; ")
     assert done.stderr.count("Warning") == 1
 
 
 def test_what_is_no_configuration_or_names_no_block_is_refused():
-    with pytest.raises(ConfigError, match="^config is a dict; expected a DragConfig$"):
+    remedy = re.escape(config_module.REMEDY)
+    with pytest.raises(ConfigError, match=f"^config is of type dict; expected a DragConfig; {remedy}$"):
         checked_config({"block": 3}, PlainBlob())  # pyright: ignore[reportArgumentType]
-    with pytest.raises(ConfigError, match="^block is 9; blob has blocks 0 to 4$"):
+    with pytest.raises(ConfigError, match=f"^block is 9; blob has blocks 0 to 4; {remedy}$"):
         checked_config(DragConfig(block=9), PlainBlob())

@@ -157,16 +157,18 @@ def test_settings_of_another_type_are_refused(config):
         before = session.config
         with pytest.raises(ConfigError) as caught:
             session.config = config
-        assert str(caught.value) == f"config is a {type(config).__name__}; expected a DragConfig"
+        assert str(caught.value).startswith(
+            f"config is of type {type(config).__name__}; expected a DragConfig; leave config out"
+        )
         assert session.config is before
 
 
 def test_settings_for_another_generator_are_refused():
     with opened() as session:
         wrong = session.config.replace(block=9)
-        with pytest.raises(ConfigError, match=r"^block is 9; blob has blocks 0 to 4$"):
+        with pytest.raises(ConfigError, match=r"^block is 9; blob has blocks 0 to 4; leave config out, "):
             session.config = wrong
-        with pytest.raises(ConfigError, match=r"^block is 9; blob has blocks 0 to 4$"):
+        with pytest.raises(ConfigError, match=r"^block is 9; blob has blocks 0 to 4; leave config out, "):
             DragSession(BlobGenerator(), config=wrong)
         with pytest.raises(ConfigError, match=r"^block is 9; blob has blocks 0 to 4$"):
             session.features(9)
