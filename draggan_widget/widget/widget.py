@@ -23,6 +23,7 @@ from draggan_widget.widget.overlays import OPACITY
 from draggan_widget.widget.static_output import StaticOutput
 
 STATIC = Path(__file__).parent / "static"
+SESSION_NAMES = frozenset(name for name in dir(DragSession) if not name.startswith("_"))
 
 
 class DragWidget(StaticOutput):
@@ -97,6 +98,11 @@ class DragWidget(StaticOutput):
         self.on_msg(self._receive)
         self.set_trait("image_size", list(reversed(self.session.generator.image_size)))
         self._set_traits()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in SESSION_NAMES and name not in dir(type(self)):
+            raise AttributeError(f"a DragWidget has no attribute {name!r}; expected w.session.{name}; set that")
+        super().__setattr__(name, value)
 
     @property
     def last_error(self) -> BaseException | None:

@@ -44,6 +44,13 @@ def test_it_constructs_and_tells_its_traits(widget):
     assert widget.last_error is None
 
 
+@pytest.mark.parametrize("name", ["edit", "config", "record"])
+def test_a_name_of_the_session_is_not_set_on_the_widget(widget, name: str):
+    words = rf"^a DragWidget has no attribute '{name}'; expected w\.session\.{name}; set that$"
+    with pytest.raises(AttributeError, match=words):
+        setattr(widget, name, EDIT)
+
+
 def test_the_image_size_is_width_then_height():
     with DragWidget(Landscape()) as made:
         assert made.image_size == [64, 32]
