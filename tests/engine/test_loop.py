@@ -11,6 +11,7 @@ from torch import Tensor
 
 from draggan_widget import DragConfig, Edit, FeatureMap, drag
 from draggan_widget.engine.adam import Adam
+from draggan_widget.engine.config import REMEDY
 from draggan_widget.engine.termination import ADVICE
 from draggan_widget.errors import ConfigError, DragError, DragganError, EditError
 
@@ -291,7 +292,7 @@ WRONG = {
     "a block that is not there": (
         lambda: (BlobGenerator(), EDIT, {"block": 9}),
         ConfigError,
-        "block is 9; blob has blocks 0 to 4",
+        f"block is 9; blob has blocks 0 to 4; {REMEDY}",
     ),
 }
 
