@@ -6,11 +6,12 @@ Differs from `torch.load`: 1. tensors are places in the file (`lazy_tensors.py`)
 byte order, views of storages and TorchScript are refused.
 """
 
+import io
 import re
 import zlib
 
 from draggan_widget.checkpoints.torch_zip import MAGIC, ZipEntry, read_archive
-from draggan_widget.checkpoints.unpickling.allowed_globals import ALLOWED
+from draggan_widget.checkpoints.unpickling.allowed_globals import ALLOWED, Latin1Bytes
 from draggan_widget.checkpoints.unpickling.byte_source import ByteSource, brief
 from draggan_widget.checkpoints.unpickling.lazy_tensors import STORAGES, Span, StoredStorage, checked_size
 from draggan_widget.checkpoints.unpickling.machine import AllowedGlobal
@@ -47,12 +48,16 @@ def plain_pickle_globals(budget: Budget) -> dict[tuple[str, str], AllowedGlobal]
     """
 
     def load_from_bytes(source: ByteSource, arguments: tuple) -> StoredStorage:
-        span = arguments[0] if len(arguments) == 1 else arguments
-        if type(span) is not Span:
-            raise source.refuse(f"_load_from_bytes gets {brief(span)}", "bytes, of pickle protocol 3 or newer")
+        held = arguments[0] if len(arguments) == 1 else arguments
+        if type(held) is Latin1Bytes:
+            inner = ByteSource(io.BytesIO(held.read()), source.name, 0, held.length)
+        elif type(held) is Span:
+            inner = held.source.window(held.offset, held.length)
+        else:
+            raise source.refuse(f"_load_from_bytes gets {brief(held)}", "bytes")
         # `read_torch` does not allow `_load_from_bytes`: one file within a file, and no deeper.
         budget.spend(source, INNER_COST)
-        found = read_torch(source.window(span.offset, span.length), budget)
+        found = read_torch(inner, budget)
         if type(found) is not StoredStorage:
             raise source.refuse(f"the bytes of a storage hold {brief(found)}", "a storage")
         return found

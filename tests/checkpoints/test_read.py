@@ -106,7 +106,7 @@ def test_an_oversized_filter_is_refused_before_it_is_widened(monkeypatch):
         infer_config({key: t for key, t in tensors.items() if "resample" not in key or t.numel() > 99}, {})
 
 
-@pytest.mark.parametrize("protocol", [3, 4, 5])
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 @pytest.mark.parametrize("zipped", [False, True], ids=["older storages", "zipped storages"])
 def test_a_snapshot_gives_each_of_its_networks(tmp_path, protocol, zipped):
     ema, raw = random_tensors(TINY, seed=1), random_tensors(TINY, seed=2)
