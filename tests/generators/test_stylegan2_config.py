@@ -36,8 +36,8 @@ def test_a_configuration_survives_json(config: StyleGAN2Config):
 def test_the_keys_are_those_every_reader_writes():
     assert list(TINY.to_dict()) == [
         *("z_dim", "c_dim", "w_dim", "start_size", "channels", "img_channels", "architecture", "mapping_layers"),
-        *("mapping_features", "embed_features", "mapping_lr_multiplier", "activation", "resample_filter"),
-        *("conv_clamp", "num_fp16_res", "use_noise"),
+        *("mapping_features", "embed_features", "mapping_lr_multiplier", "activation", "mapping_activation"),
+        *("resample_filter", "conv_clamp", "num_fp16_res", "use_noise"),
     ]
 
 
@@ -96,9 +96,11 @@ def test_widths_that_are_not_stated_are_those_of_w():
         ({"mapping_layers": 0}, "mapping_layers is 0; expected a whole number from 1 to 64"),
         ({"architecture": "plain"}, "architecture is 'plain'; expected 'skip' or 'resnet' or 'orig'"),
         ({"architecture": ["skip"]}, "architecture is a tuple of 1; expected 'skip' or 'resnet' or 'orig'"),
-        ({"activation": "relu"}, "activation is 'relu'; expected 'lrelu'"),
-        ({"img_channels": 4}, "img_channels is 4; expected 3 or 1"),
-        ({"img_channels": True}, "img_channels is True; expected 3 or 1"),
+        ({"activation": "swish"}, "activation is 'swish'; expected 'lrelu' or 'relu'"),
+        ({"activation": None}, "activation is None; expected 'lrelu' or 'relu'"),
+        ({"mapping_activation": "tanh"}, "mapping_activation is 'tanh'; expected 'lrelu' or 'relu'"),
+        ({"img_channels": 5}, "img_channels is 5; expected 3 or 1 or 4"),
+        ({"img_channels": True}, "img_channels is True; expected 3 or 1 or 4"),
         ({"use_noise": 1}, "use_noise is 1; expected True or False"),
         ({"mapping_lr_multiplier": 0}, "mapping_lr_multiplier is 0; expected a number above 0"),
         ({"mapping_lr_multiplier": None}, "mapping_lr_multiplier is None; expected a number above 0"),
@@ -127,7 +129,12 @@ def test_an_unknown_key_is_refused():
     assert str(caught.value) == f"the config has the key 'depth'; expected only {', '.join(TINY.to_dict())}"
 
 
-@pytest.mark.parametrize("key", TINY.to_dict())
+def test_a_config_of_an_older_file_has_one_activation_for_all_layers():
+    older = {name: value for name, value in TINY.to_dict().items() if name != "mapping_activation"}
+    assert StyleGAN2Config.from_dict(older) == TINY
+
+
+@pytest.mark.parametrize("key", [name for name in TINY.to_dict() if name != "mapping_activation"])
 def test_every_key_must_be_there(key: str):
     # A default in place of a number that the file does not state would draw a wrong picture without a word.
     without = {name: value for name, value in TINY.to_dict().items() if name != key}

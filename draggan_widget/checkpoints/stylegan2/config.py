@@ -25,6 +25,8 @@ MAX_TAPS = 32
 MIN_LARGEST_TAP = 1e-30  # magnitude; its square is still far from the smallest double
 MIN_FILTER_SUM = 1e-6  # magnitude relative to the largest tap: a filter is divided by its sum
 
+SLOPES = {"lrelu": 0.2, "relu": 0.0}  # activation -> factor of what is below 0; the gain of both is the root of 2
+
 FILTER = ".resample_filter"
 NOISE = (".noise_const", ".noise_strength")
 
@@ -88,18 +90,22 @@ BOUNDS: dict[str, Check] = {
     "w_dim": _whole(1, MAX_WIDTH),
     "start_size": _each(_whole(1, MAX_START), 2, 2),
     "channels": _each(_whole(1, MAX_WIDTH), 1, MAX_BLOCKS),
-    "img_channels": _choice(3, 1),  # pictures are shown in RGB; a grey one is repeated in its three channels
+    "img_channels": _choice(3, 1, 4),  # shown in RGB: a grey one is repeated, the fourth of RGBA is left out
     "architecture": _choice("skip", "resnet", "orig"),
     "mapping_layers": _whole(1, MAX_LAYERS),
     "mapping_features": _optional(_whole(1, MAX_WIDTH)),
     "embed_features": _optional(_whole(1, MAX_WIDTH)),
     "mapping_lr_multiplier": _above_zero,
-    "activation": _choice("lrelu"),
+    "activation": _choice(*SLOPES),
+    "mapping_activation": _optional(_choice(*SLOPES)),
     "resample_filter": _filter_taps,
     "conv_clamp": _optional(_above_zero),
     "num_fp16_res": _whole(0, 64),
     "use_noise": _choice(True, False),
 }
+
+
+LATER_KEYS = ("mapping_activation",)  # older files lack them; their networks have the default
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,13 +118,14 @@ class StyleGAN2Config:
         w_dim: length of one row of ws.
         start_size: (height, width) of the first block, px.
         channels: channels of each block's features, from the first block upward.
-        img_channels: 3, or 1 for grey pictures.
+        img_channels: 3, 1 for grey pictures, or 4 for RGB and opacity, which is computed but not shown.
         architecture: "skip" (every block adds to an RGB picture), "resnet" (blocks with a bypass) or "orig" (neither).
         mapping_layers: number of fully connected layers from z to w.
         mapping_features: width between these layers; None for `w_dim`.
         embed_features: width of the embedding of a class; None for `w_dim`.
         mapping_lr_multiplier: factor by which the stored weights and biases of these layers are multiplied.
-        activation: "lrelu", the only one supported.
+        activation: of the 3 x 3 convolutions, "lrelu" (0.2 of what is below 0) or "relu".
+        mapping_activation: of the mapping; None for `activation`. Older files of ours lack it.
         resample_filter: taps of the up-sampling filter, the same along both axes; only their ratios count.
         conv_clamp: largest magnitude of an activation; None for no bound.
         num_fp16_res: number of blocks, counted from the largest, that were trained in half precision. They are computed
@@ -141,6 +148,7 @@ class StyleGAN2Config:
     embed_features: int | None = None
     mapping_lr_multiplier: float = 0.01
     activation: str = "lrelu"
+    mapping_activation: str | None = None
     resample_filter: tuple[float, ...] = (1, 3, 3, 1)
     conv_clamp: float | None = None
     num_fp16_res: int = 0
@@ -166,7 +174,7 @@ class StyleGAN2Config:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "StyleGAN2Config":
-        """Read plain JSON values, as `to_dict` writes them: every key must be there.
+        """Read plain JSON values, as `to_dict` writes them: every key must be there, but for those of `LATER_KEYS`.
 
         Raises:
             ConfigError: a key is missing or unknown, or a value is out of its bounds.
@@ -176,7 +184,7 @@ class StyleGAN2Config:
             if key not in BOUNDS:
                 raise ConfigError(f"the config has the key {brief(key)}; expected only {known}")
         for key in BOUNDS:
-            if key not in values:
+            if key not in values and key not in LATER_KEYS:
                 raise ConfigError(f"the config lacks {key!r}; expected {known}")
         plain: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
         return cls(**plain)
@@ -215,6 +223,11 @@ class StyleGAN2Config:
         """Widths from the mapping's input to w."""
         hidden = self.w_dim if self.mapping_features is None else self.mapping_features
         return (self.z_dim + self.embedding, *[hidden] * (self.mapping_layers - 1), self.w_dim)
+
+    @property
+    def slopes(self) -> tuple[float, float]:
+        """The factor of what is below 0 in the activations of the mapping and of the synthesis."""
+        return SLOPES[self.mapping_activation or self.activation], SLOPES[self.activation]
 
     @property
     def embedding(self) -> int:
