@@ -10,10 +10,19 @@ import io
 import re
 import zlib
 
+from torch import Tensor
+
 from draggan_widget.checkpoints.torch_zip import MAGIC, ZipEntry, read_archive
 from draggan_widget.checkpoints.unpickling.allowed_globals import ALLOWED, Latin1Bytes
 from draggan_widget.checkpoints.unpickling.byte_source import ByteSource, brief
-from draggan_widget.checkpoints.unpickling.lazy_tensors import STORAGES, Span, StoredStorage, checked_size
+from draggan_widget.checkpoints.unpickling.lazy_tensors import (
+    STORAGES,
+    Span,
+    StoredStorage,
+    StoredTensor,
+    checked_size,
+    read_tensors,
+)
 from draggan_widget.checkpoints.unpickling.machine import AllowedGlobal
 from draggan_widget.checkpoints.unpickling.stream import Budget, PickleStream
 from draggan_widget.checkpoints.unpickling.unpickle import unpickle
@@ -39,6 +48,25 @@ def read_torch(source: ByteSource, budget: Budget) -> object:
     """
     head = source.read(0, min(4, source.size))
     return _read_zip(source, budget) if head == MAGIC else _read_legacy(source, budget)
+
+
+def read_tensor_file(source: ByteSource) -> dict[str, Tensor]:
+    """Read the tensors of a file of `torch.save` that holds one tensor, under the name "", or a dict of tensors.
+
+    Raises:
+        CheckpointError: the file is damaged or hostile, or holds something else.
+    """
+    if not is_torch_file(source.read(0, min(source.size, len(LEGACY_START)))):
+        raise source.refuse("is no file of torch.save", "one that holds a tensor or a dict of tensors")
+    found = read_torch(source, Budget())
+    held = {"": found} if type(found) is StoredTensor else found
+    if type(held) is not dict:
+        raise source.refuse(f"holds {brief(found)}", "a tensor or a dict of tensors")
+    stored = {str(name): tensor for name, tensor in held.items() if type(tensor) is StoredTensor}
+    for name, value in held.items():
+        if type(value) is not StoredTensor:
+            raise source.refuse(f"{brief(name)} is {brief(value)}", "tensors alone", "save a dict of tensors")
+    return read_tensors(stored)
 
 
 def plain_pickle_globals(budget: Budget) -> dict[tuple[str, str], AllowedGlobal]:

@@ -470,3 +470,22 @@ def test_no_source_in_a_file_is_run_or_kept(tmp_path):
     assert b"raise SystemExit" in data
     found = read_checkpoint(written(tmp_path / "x", data))
     assert not re.search("SystemExit", repr((found.config, found.meta)))
+
+
+@pytest.mark.parametrize(("start", "blocks", "side"), [((16, 16), 11, 16384), ((64, 64), 11, 65536)])
+def test_a_few_bytes_that_claim_a_picture_that_never_ends_are_refused_by_every_reader(tmp_path, start, blocks, side):
+    claimed = settings(channels=[1] * 9, use_noise=False) | {"start_size": [*start]}
+    claimed |= {"channels": [1] * blocks}
+    small = random_tensors(plain_config(channels=[1] * blocks, use_noise=False))
+    tensors = small | {"synthesis.b4.const": torch.ones(1, *start)}
+    own_file.save(Checkpoint("stylegan2", claimed, tensors, {}), tmp_path / "ours")
+    torch.save({"G_ema": tensors, "config": {"use_noise": False}}, tmp_path / "state dict")
+    save_file(tensors, tmp_path / "safetensors")
+    data = nvidia_writer.dumps({"G_ema": nvidia_writer.generator(claimed, tensors)})
+    written(tmp_path / "NVIDIA's", data)
+    for path in tmp_path.iterdir():
+        assert path.stat().st_size < 100_000
+        assert refusal(path) == (
+            f"{path}: the picture has {side} x {side} px; expected at most 4096 px along each side; convert the model "
+            "again, or pass its config as it was trained"
+        )

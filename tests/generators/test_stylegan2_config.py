@@ -8,6 +8,7 @@ from generators.tiny_stylegan2 import TINY, plain_config
 from draggan_widget.checkpoints.stylegan2.config import BOUNDS, StyleGAN2Config
 from draggan_widget.errors import ConfigError
 
+AT_MOST = "expected at most 4096 px along each side"
 NOT_NEAR_0 = "expected taps whose sum is not near 0"
 FULL = StyleGAN2Config(
     channels=(64, 32, 16),
@@ -58,6 +59,11 @@ def test_the_official_widths_follow_from_base_and_most(resolution: int, base: in
     assert config.num_ws == 2 * len(channels)
 
 
+@pytest.mark.parametrize(("resolution", "base"), [(1024, 65536), (2048, 65536), (4096, 32768)])
+def test_large_pictures_of_the_official_widths_are_within_the_bounds(resolution: int, base: int):
+    assert StyleGAN2Config.of_size(resolution, base).image_size == (resolution, resolution)
+
+
 @pytest.mark.parametrize("resolution", [0, 2, 3, 6, 1000, 8192])
 def test_other_resolutions_are_refused(resolution: int):
     with pytest.raises(ConfigError) as caught:
@@ -89,6 +95,12 @@ def test_widths_that_are_not_stated_are_those_of_w():
         ({"start_size": [4]}, "start_size is a tuple of 1; expected a list of 2 numbers"),
         ({"start_size": 4}, "start_size is 4; expected a list of 2 numbers"),
         ({"start_size": [4, 0]}, "start_size[1] is 0; expected a whole number from 1 to 64"),
+        ({"start_size": [64, 64], "channels": [1] * 11}, "the picture has 65536 x 65536 px; " + AT_MOST),
+        ({"start_size": [4, 64], "channels": [1] * 8}, "the picture has 8192 x 512 px; " + AT_MOST),
+        (
+            {"channels": [4] * 10 + [99]},
+            "a picture of 4096 x 4096 px takes 1.5e+12 multiplications with these channels; expected at most 1e+12",
+        ),
         ({"z_dim": -1}, "z_dim is -1; expected a whole number from 0 to 65536"),
         ({"z_dim": 0}, "z_dim and c_dim are both 0; expected one of them above 0"),
         ({"w_dim": None}, "w_dim is None; expected a whole number from 1 to 65536"),

@@ -18,6 +18,8 @@ from draggan_widget.checkpoints.unpickling.byte_source import brief
 from draggan_widget.errors import ConfigError
 
 MAX_BLOCKS = 11  # 4096 px
+MAX_SIDE = 4096  # px of the picture
+MAX_WORK = 10**12  # multiplications of one picture; the official 1024 px take 0.08e12, 2048 px twice as wide 0.25e12
 MAX_WIDTH = 2**16  # channels, latent entries and classes
 MAX_LAYERS = 64  # of the mapping
 MAX_START = 64  # px
@@ -133,7 +135,8 @@ class StyleGAN2Config:
         use_noise: whether the layers add noise.
 
     Raises:
-        ConfigError: a value is out of its bounds.
+        ConfigError: a value is out of its bounds, or the picture is larger than `MAX_SIDE` or takes more than
+            `MAX_WORK`.
     """
 
     z_dim: int = 512
@@ -159,6 +162,14 @@ class StyleGAN2Config:
             check(name, getattr(self, name))
         if self.z_dim == self.c_dim == 0:
             raise ConfigError("z_dim and c_dim are both 0; expected one of them above 0")
+        height, width = self.image_size
+        if max(height, width) > MAX_SIDE:
+            raise ConfigError(f"the picture has {width} x {height} px; expected at most {MAX_SIDE} px along each side")
+        if self.picture_work > MAX_WORK:
+            raise ConfigError(
+                f"a picture of {width} x {height} px takes {self.picture_work:.1e} multiplications with these "
+                f"channels; expected at most {MAX_WORK:.0e}"
+            )
 
     @classmethod
     def of_size(cls, resolution: int, channel_base: int = 32768, channel_max: int = 512) -> "StyleGAN2Config":
@@ -213,6 +224,16 @@ class StyleGAN2Config:
     def image_size(self) -> tuple[int, int]:
         """(height, width) of the picture, px."""
         return self.block_size(self.num_blocks - 1)
+
+    @property
+    def picture_work(self) -> int:
+        """The multiplications that the convolutions and filters of one picture take."""
+        total, before, taps = 0, 0, len(self.resample_filter) ** 2
+        for block, width in enumerate(self.channels):
+            height, breadth = self.block_size(block)
+            cell = 9 * width * width + 9 * before * width // 4 + taps * (width if block else 0)
+            total, before = total + height * breadth * cell, width
+        return total
 
     def block_name(self, block: int) -> str:
         """The name of a block's tensors: b4, b8, b16, ... whatever the size of the first block."""
