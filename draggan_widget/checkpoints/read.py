@@ -2,14 +2,16 @@
 
 The format is recognised by the file's contents, never by its name.
 
-Bound: whatever the file holds, reading it takes at most 1.3 times its size + 64 MB of memory beyond what importing this
-package takes; a refusal takes at most two seconds, plus the time that reading the bytes takes.
+Bound: whatever the file holds, reading it takes at most 1.3 times its size (that of the unpacked file where it was
+compressed) + 64 MB of memory beyond what importing this package takes; a refusal takes at most two seconds, plus the
+time that reading and unpacking the bytes takes.
 """
 
 import concurrent.futures
 import contextlib
 import pickle
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from torch import Tensor
 
 from draggan_widget.checkpoints import sniff
 from draggan_widget.checkpoints.checkpoint import Checkpoint
+from draggan_widget.checkpoints.gzipped import is_gzip, unpack
 from draggan_widget.checkpoints.hub.catalog import UNKNOWN_LICENCE
 from draggan_widget.checkpoints.json_config import as_json
 from draggan_widget.checkpoints.nvidia import NETWORKS, StoredNetwork, find_network
@@ -42,7 +45,7 @@ def read_checkpoint(path: Path, network: str = "G_ema") -> Checkpoint:
 
     Args:
         path: our own .safetensors; NVIDIA's PyTorch .pkl of a StyleGAN2; a .pt or .pth of torch.save or a .safetensors
-            with a StyleGAN2's tensors. The name does not matter.
+            with a StyleGAN2's tensors; any of them compressed with gzip. The name does not matter.
         network: the network to read where the file holds several: "G_ema", "G" or "D".
 
     Returns:
@@ -62,14 +65,43 @@ def read_checkpoint(path: Path, network: str = "G_ema") -> Checkpoint:
     try:
         with _open_source(path) as source:
             head = source.read(0, min(sniff.HEAD, source.size))
-            if is_safetensors(head):
-                return read_safetensors(path, head, network)
-            return _read_stored_network(_find_stored_network(source, head, network), path, network)
+            if is_gzip(head):
+                return _read_gzipped(source, path, network)
+            return _read_plain(source, head, path, network)
     except (MemoryError, RecursionError) as error:
         raise CheckpointError(
             f"{path}: reading it failed ({type(error).__name__}); expected a checkpoint that fits the memory; "
             "close other programs"
         ) from error
+
+
+def _read_plain(source: ByteSource, head: bytes, path: Path, network: str) -> Checkpoint:
+    if is_safetensors(head):
+        return read_safetensors(path, head, network)
+    return _read_stored_network(_find_stored_network(source, head, network), path, network)
+
+
+def _read_gzipped(source: ByteSource, path: Path, network: str) -> Checkpoint:
+    """Read a compressed file through a temporary one of the same name, which is removed at once.
+
+    Where the system cannot remove a file that is mapped into memory (Windows, a .safetensors), it stays in the folder
+    for temporary files.
+    """
+    with tempfile.TemporaryDirectory(prefix="draggan-widget-", ignore_cleanup_errors=True) as folder:
+        unpacked = Path(folder) / path.name
+        try:
+            with unpacked.open("wb") as file:
+                unpack(source, file, LARGEST_FILE)
+        except OSError as error:
+            raise CheckpointError(
+                f"{path} cannot be unpacked in {tempfile.gettempdir()} ({error}); expected room for the unpacked file; "
+                "free some space there, or set TMPDIR to another folder"
+            ) from error
+        try:
+            with _open_source(unpacked) as inner:
+                return _read_plain(inner, inner.read(0, min(sniff.HEAD, inner.size)), unpacked, network)
+        except CheckpointError as error:
+            raise CheckpointError(str(error).replace(str(unpacked), f"{path}, unpacked")) from error
 
 
 @contextlib.contextmanager

@@ -56,7 +56,8 @@ class DragSession:
         Args:
             generator: a `Generator`, or what `load_generator` takes: a name, a path, a live `G`.
             seed: seed of the start latent, as in the official tools.
-            ws: start latent, (num_ws, w_dim) or (1, num_ws, w_dim); `seed` is then ignored.
+            ws: start latent, (num_ws, w_dim) or (1, num_ws, w_dim), or one row for all, (w_dim,), (1, w_dim) or
+                (1, 1, w_dim); `seed` is then ignored.
             truncation_psi: truncation of the start latent; official 0.7.
             label: class of a conditional generator, 0 .. c_dim - 1.
             config: settings of the drags; None takes `DragConfig.for_generator`.

@@ -69,7 +69,8 @@ class DragWidget(StaticOutput):
             generator: NVIDIA's `G`, a `Generator`, a name or a path; None takes "heads", the small generator of drawn
                 heads that comes with the package: nothing is downloaded.
             seed: seed of the first picture, as in the official tools.
-            ws: start latent, (num_ws, w_dim) or (1, num_ws, w_dim); `seed` is then ignored.
+            ws: start latent, (num_ws, w_dim) or (1, num_ws, w_dim), or one row for all, (w_dim,), (1, w_dim) or
+                (1, 1, w_dim); `seed` is then ignored.
             truncation_psi: truncation of the first picture; official 0.7.
             label: class of a conditional generator, 0 .. c_dim - 1.
             config: settings of the drags; None takes `DragConfig.for_generator`.

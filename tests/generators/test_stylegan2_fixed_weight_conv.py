@@ -71,10 +71,11 @@ def inputs() -> tuple[Tensor, ...]:
     return tuple(drawn(seed, *shape).requires_grad_() for seed, shape in enumerate(shapes, start=3))
 
 
+@pytest.mark.parametrize("slope", [0.2, 0.0])
 @pytest.mark.parametrize("way", BELOW)
-def test_a_styled_convolution_has_the_gradient_of_all_it_is_given(way: str, monkeypatch):
+def test_a_styled_convolution_has_the_gradient_of_all_it_is_given(way: str, slope: float, monkeypatch):
     monkeypatch.setattr(fixed_weight_conv, "MATMUL_UP_TO", BELOW[way])
-    convolution = Convolution(layer(True, TAPS[4]), 0, None)
+    convolution = Convolution(layer(True, TAPS[4]), 0, None, slope)
     assert torch.autograd.gradcheck(convolution.styled, inputs())
 
 

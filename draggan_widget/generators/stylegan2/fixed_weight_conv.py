@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.grad import conv2d_input
 
+from draggan_widget.checkpoints.stylegan2.config import SLOPES
 from draggan_widget.generators.stylegan2.matmul_conv import (
     channels_first,
     channels_last,
@@ -25,7 +26,6 @@ from draggan_widget.generators.stylegan2.matmul_conv import (
 )
 from draggan_widget.generators.stylegan2.resample import arranged, depthwise, filtered, filtered_back, margins
 
-SLOPE = 0.2  # of every leaky ReLU
 MATMUL_UP_TO = 1000  # px of all maps of a batch up to which matrix products are faster on a CPU; measured
 
 
@@ -88,11 +88,13 @@ class Convolution:
         fixed: weights of the layer.
         margin: px of zeros around a map that is not doubled.
         size: (height, width) of the windows where frames are doubled (`resample.upsampled_conv`); None for whole maps.
+        slope: of the leaky ReLU that follows; 0 for a plain ReLU.
     """
 
     fixed: FixedWeights
     margin: int
     size: tuple[int, int] | None
+    slope: float = SLOPES["lrelu"]
 
     def styled(
         self,
@@ -160,7 +162,7 @@ class _StyledConvolution(torch.autograd.Function):
     ) -> Tensor:
         found = convolution.forward(arranged(x * style[:, None, None]))
         y = torch.addcmul(bias[:, None, None], found, factors[:, None, None]).add_(noise)
-        y = F.leaky_relu_(y, SLOPE)
+        y = F.leaky_relu_(y, convolution.slope)
         ctx.save_for_backward(x, style, factors, found, y)
         ctx.convolution, ctx.noise_shape = convolution, noise.shape
         return y
@@ -169,7 +171,8 @@ class _StyledConvolution(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         x, style, factors, found, y = ctx.saved_tensors
-        before = torch.ops.aten.leaky_relu_backward(arranged(grads[0]), y, SLOPE, True)  # True: y is its result
+        slope = ctx.convolution.slope
+        before = torch.ops.aten.leaky_relu_backward(arranged(grads[0]), y, slope, True)  # True: y is its result
         grad_bias = before.sum((0, 2, 3)) if ctx.needs_input_grad[4] else None
         grad_noise = before.sum_to_size(ctx.noise_shape) if ctx.needs_input_grad[5] else None
         grad_factors = (before * found).sum((0, 2, 3))

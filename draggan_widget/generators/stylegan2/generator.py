@@ -245,9 +245,9 @@ def _feature_map(drawn: PartialSynthesis) -> FeatureMap:
 
 
 def _as_rgb(picture: Tensor | None) -> Float[Tensor, "1 3 height width"]:
-    """The picture in three channels; a grey one is repeated in each."""
+    """The picture in three channels: a grey one is repeated in each, the opacity of an RGBA picture is left out."""
     assert picture is not None
-    return picture.expand(-1, 3, -1, -1)
+    return picture[:, :3].expand(-1, 3, -1, -1)
 
 
 def _choose_noises(network: Network, mode: str, seed: int) -> Noises:

@@ -22,7 +22,7 @@ class MappingNetwork(nn.Module):
 
     def __init__(self, config: StyleGAN2Config):
         super().__init__()
-        self.z_dim = config.z_dim
+        self.z_dim, self.slope = config.z_dim, config.slopes[0]
         self.embed = Dense(config, "mapping.embed") if config.c_dim else None
         for layer in range(config.mapping_layers):
             self.add_module(f"fc{layer}", Dense(config, f"mapping.fc{layer}", config.mapping_lr_multiplier))
@@ -40,5 +40,5 @@ class MappingNetwork(nn.Module):
         for layer in self.children():
             if layer is not self.embed:
                 assert isinstance(layer, Dense)
-                x = layer.leaky(x)
+                x = layer.leaky(x, self.slope)
         return x
