@@ -32,7 +32,7 @@ from draggan_widget.checkpoints.unpickling.lazy_tensors import read_tensors
 from draggan_widget.checkpoints.unpickling.stream import Budget, PickleStream
 from draggan_widget.checkpoints.unpickling.unpickle import unpickle
 from draggan_widget.errors import CheckpointError
-from draggan_widget.files import sha256
+from draggan_widget.files import as_path, read_remedy, sha256
 
 DISCRIMINATOR = "stylegan2-discriminator"
 LARGEST_FILE = 4 << 30  # bytes; the largest StyleGAN2 snapshots take 0.4 GB
@@ -40,7 +40,7 @@ PROTOCOL = pickle.PROTO[0]
 UNVERSIONED_STARTS = (b"(", b"c", b"}", b"]", b")")  # first bytes of a pickle without a protocol number
 
 
-def read_checkpoint(path: Path, network: str = "G_ema") -> Checkpoint:
+def read_checkpoint(path: str | Path, network: str = "G_ema") -> Checkpoint:
     """Read one network of a checkpoint file.
 
     Args:
@@ -62,6 +62,7 @@ def read_checkpoint(path: Path, network: str = "G_ema") -> Checkpoint:
     """
     if network not in NETWORKS:
         raise CheckpointError(f"network is {network!r}; expected one of {', '.join(NETWORKS)}; ask for one of these")
+    path = as_path(path, "path", CheckpointError)
     try:
         with _open_source(path) as source:
             head = source.read(0, min(sniff.HEAD, source.size))
@@ -116,10 +117,14 @@ def _open_source(path: Path) -> Iterator[ByteSource]:
                 f"{path} has {status.st_size} bytes; expected at most {LARGEST_FILE}; save the generator alone"
             )
         file = path.open("rb", buffering=0)
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read ({error}); expected a file; check the path") from error
+    except OSError as error:
+        raise _not_read(path, error) from error
     with file:
         yield ByteSource(file, str(path), 0, status.st_size)
+
+
+def _not_read(path: Path, error: OSError) -> CheckpointError:
+    return CheckpointError(f"{path} cannot be read ({error}); expected a file; {read_remedy(error, path)}")
 
 
 def _find_stored_network(source: ByteSource, head: bytes, network: str) -> StoredNetwork:
@@ -142,7 +147,7 @@ def _read_stored_network(stored: StoredNetwork, path: Path, network: str) -> Che
         try:
             meta["source_sha256"] = digest.result()
         except OSError as error:
-            raise CheckpointError(f"{path} cannot be read ({error}); expected a file; check the path") from error
+            raise _not_read(path, error) from error
     if network == "D":
         return _make_discriminator(stored, tensors, meta, str(path))
     return Checkpoint(FAMILY, _infer_config(stored, tensors, str(path)), tensors, meta)

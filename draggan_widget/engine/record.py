@@ -14,6 +14,7 @@ from draggan_widget.engine.keep import Keep, Keeper
 from draggan_widget.engine.record_file import load_record, save_record
 from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import RecordError
+from draggan_widget.files import as_path
 from draggan_widget.generators.generator import Generator
 
 if TYPE_CHECKING:
@@ -228,7 +229,7 @@ class DragRecord:
             "motion_losses": record.motion_losses,
             "gradient_norms": record.gradient_norms,
         }
-        return save_record(Path(path), record.about, record.steps, tables)
+        return save_record(as_path(path, "path", RecordError), record.about, record.steps, tables)
 
     @classmethod
     def load(cls, path: str | Path, generator: Generator | None = None) -> "DragRecord":
@@ -241,7 +242,7 @@ class DragRecord:
         Raises:
             RecordError: the file does not exist, is not a record, is truncated or was altered.
         """
-        about, steps, ws = load_record(Path(path), generator)
+        about, steps, ws = load_record(as_path(path, "path", RecordError), generator)
         return cls(about, steps, start=ws[:0])
 
     def _padded(self, rows: list[tuple], width: int, least: int = 0) -> np.ndarray:

@@ -15,7 +15,7 @@ from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.edit import Edit
 from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import RecordError
-from draggan_widget.files import write_atomically
+from draggan_widget.files import check_readable, read_remedy, write_atomically, write_remedy
 from draggan_widget.generators.generator import Generator
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ def save_record(
     Raises:
         RecordError: the file cannot be written.
     """
-    path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
+    path = path if path.suffix == ".npz" else path.parent / f"{path.name}.npz"
     edits: list[Edit] = []
     edit_numbers = [_index_of(edits, step.edit) for step in steps]
     configs: list[DragConfig | None] = []
@@ -63,7 +63,7 @@ def save_record(
     try:
         write_atomically(path, lambda file: np.savez(file, **arrays))
     except OSError as error:
-        raise RecordError(f"{path} cannot be written ({error}); choose another folder or free some space") from error
+        raise RecordError(f"{path} cannot be written ({error}); {write_remedy(error, path)}") from error
     return path
 
 
@@ -99,14 +99,22 @@ def load_record(path: Path, generator: Generator | None) -> Loaded:
         RecordError: the file does not exist, is not a record, is truncated or was altered.
     """
     try:
+        check_readable(path)
+    except FileNotFoundError as error:
+        raise RecordError(
+            f"{path} does not exist; expected a file written by DragRecord.save; {read_remedy(error, path)}"
+        ) from error
+    except OSError as error:
+        raise RecordError(
+            f"{path} cannot be read ({error}); expected a file written by DragRecord.save; {read_remedy(error, path)}"
+        ) from error
+    try:
         arrays = read_npz(path)
         if "schema" not in arrays or str(arrays["schema"]) != SCHEMA:
             raise RecordError(f"{path} is not a record of a drag; expected a file written by DragRecord.save")
         if int(arrays["version"]) > VERSION:
             raise RecordError(f"{path} has schema version {int(arrays['version'])}; this version reads up to {VERSION}")
         return _unpack(arrays, generator)
-    except FileNotFoundError as error:
-        raise RecordError(f"{path} does not exist; expected a file written by DragRecord.save") from error
     except DAMAGE as error:
         raise RecordError(
             f"{path} is damaged or not a record ({type(error).__name__}: {error}); expected a file written by "

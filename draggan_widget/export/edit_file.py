@@ -20,7 +20,15 @@ from draggan_widget.engine.replay import Segment, split_segments
 from draggan_widget.errors import ExportError
 from draggan_widget.export import json_values
 from draggan_widget.export.comparison import Result, make_result, pack_result, unpack_result
-from draggan_widget.export.writing import check_ending, check_version, damaged, missing, write_file
+from draggan_widget.export.writing import (
+    check_ending,
+    check_file,
+    check_version,
+    damaged,
+    file_place,
+    not_read,
+    write_file,
+)
 from draggan_widget.inspection.records import require_steps
 
 SCHEMA = "draggan-widget edit"
@@ -142,7 +150,7 @@ def save_edit(saved: SavedEdit | DragRecord, path: str | Path) -> Path:
         >>> load_edit(save_edit(session.record, "edit.json")).seed
         3
     """
-    path = Path(path)
+    path = file_place(path)
     check_ending(path, "edits", (".json",))
     content = _pack(make_saved_edit(saved) if isinstance(saved, DragRecord) else saved)
     try:
@@ -189,7 +197,8 @@ def load_edit(path: str | Path) -> SavedEdit:
     Raises:
         ExportError: the file is missing, is another file, damaged, or of a newer version; the text names the place.
     """
-    path = Path(path)
+    path = file_place(path)
+    check_file(path)
     content = _read(path)
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise ExportError(f"{path} is not a saved edit; expected a file written by DragSession.save or save_edit")
@@ -207,10 +216,8 @@ def _read(path: Path) -> object:
         if len(data) > LARGEST_FILE:
             raise ValueError(f"over {LARGEST_FILE} bytes")
         return json.loads(data.decode("utf-8-sig"), parse_constant=_refuse_constant)
-    except FileNotFoundError as error:
-        raise missing(path) from error
     except OSError as error:
-        raise ExportError(f"{path} cannot be read ({error}); expected a file; check the path") from error
+        raise not_read(path, error) from error
     except (ValueError, RecursionError) as error:
         raise damaged(path, "edit", error) from error
 

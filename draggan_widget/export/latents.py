@@ -22,10 +22,11 @@ from draggan_widget.export.arrays import parse_header, read_npy, read_npz, write
 from draggan_widget.export.writing import (
     as_json,
     check_ending,
+    check_file,
     check_version,
     damaged,
+    file_place,
     make_header,
-    missing,
     write_file,
 )
 
@@ -60,7 +61,7 @@ def save_latents(latents: DragRecord | Float[np.ndarray, "..."] | Float[Tensor, 
         >>> load_latents(path).shape == (1, generator.num_ws, generator.w_dim)
         True
     """
-    path = Path(path)
+    path = file_place(path)
     ending = check_ending(path, "latents", WRITERS)
     about = latents.about if isinstance(latents, DragRecord) else {}
     values = _as_finite(_with_three_axes(latents.ws if isinstance(latents, DragRecord) else latents))
@@ -81,8 +82,10 @@ def load_latents(path: str | Path) -> Latents:
     Raises:
         ExportError: the file is missing, damaged, another file, of a newer version, of another shape, or holds NaN.
     """
-    path = Path(path)
-    values, text = READERS[check_ending(path, "latents", READERS)](path)
+    path = file_place(path)
+    ending = check_ending(path, "latents", READERS)
+    check_file(path)
+    values, text = READERS[ending](path)
     if text is not None:
         check_version(path, parse_header(path, text, SCHEMA).get("version"), VERSION)
     try:
@@ -163,8 +166,6 @@ def _read_safetensors(path: Path) -> tuple[np.ndarray, object]:
         with safetensors.safe_open(path, framework="pt") as file:
             arrays = {name: _to_array(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118 (no mapping)
             return _pick_latents(path, arrays), (file.metadata() or {}).get(HEADER)
-    except FileNotFoundError as error:
-        raise missing(path) from error
     except (OSError, ValueError, TypeError, AttributeError, safetensors.SafetensorError) as error:
         raise damaged(path, "latents", error) from error
 
@@ -174,8 +175,6 @@ def _read_pt(path: Path) -> tuple[np.ndarray, object]:
     try:
         with path.open("rb", buffering=0) as file:
             tensors = read_tensor_file(ByteSource(file, str(path), 0, path.stat().st_size))
-    except FileNotFoundError as error:
-        raise missing(path) from error
     except CheckpointError as error:
         raise damaged(path, "latents", str(error).removeprefix(f"{path}: ")) from error
     except (OSError, MemoryError) as error:

@@ -13,10 +13,11 @@ from draggan_widget.export.arrays import parse_header
 from draggan_widget.export.writing import (
     as_json,
     check_ending,
+    check_file,
     check_version,
     damaged,
+    file_place,
     make_header,
-    missing,
     not_installed,
     write_file,
 )
@@ -41,7 +42,7 @@ def save_trajectories(record: DragRecord, path: str | Path) -> Path:
         ExportError: the ending is unknown, pyarrow is missing, or the file cannot be written; an older file stays
             unchanged.
     """
-    path = Path(path)
+    path = file_place(path)
     ending, table = check_ending(path, "trajectories", (".csv", ".parquet")), record.trajectories.astype(TYPES)
     if ending == ".csv":
         return write_file(path, lambda file: file.write(table.to_csv(index=False, lineterminator="\n").encode("ascii")))
@@ -59,17 +60,16 @@ def load_trajectories(path: str | Path) -> "pd.DataFrame":
     Raises:
         ExportError: the file is missing, damaged or another file, or pyarrow is missing.
     """
-    path = Path(path)
+    path = file_place(path)
     ending = check_ending(path, "trajectories", (".csv", ".parquet"))
     if ending == ".parquet":
         _check_pyarrow()
+    check_file(path)
     try:
         table = _read_csv(path) if ending == ".csv" else _read_parquet(path)
         if list(table.columns) != list(TYPES):
             raise ValueError(f"columns {', '.join(map(str, table.columns))[:80]}; expected {', '.join(TYPES)}")
         return table.astype(TYPES)
-    except FileNotFoundError as error:
-        raise missing(path) from error
     except (OSError, ValueError, TypeError, OverflowError, MemoryError, csv.Error) as error:
         raise damaged(path, "trajectories", str(error).split("\n")[0]) from error
 

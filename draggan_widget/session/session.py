@@ -18,6 +18,7 @@ from draggan_widget.engine.record import DragRecord
 from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import ConfigError, DragganError, EditError
 from draggan_widget.export.frames import make_frames
+from draggan_widget.export.writing import file_place
 from draggan_widget.generators.feature_map import FeatureMap
 from draggan_widget.generators.generator import Generator
 from draggan_widget.generators.load import load_generator
@@ -347,7 +348,7 @@ class DragSession:
         Raises:
             ExportError: the name does not end in .json, or the file cannot be written; an older file then stays.
         """
-        return saved.save(self._controller, Path(path))
+        return saved.save(self._controller, path)
 
     @classmethod
     def load(cls, path: str | Path, generator: Generator | nn.Module | str | Path) -> "DragSession":
@@ -370,7 +371,7 @@ class DragSession:
             CheckpointError: the generator cannot be loaded.
         """
         session = cls.__new__(cls)
-        session._controller = saved.load(Path(path), load_generator(generator))
+        session._controller = saved.load(file_place(path), load_generator(generator))
         return session
 
     def close(self) -> None:

@@ -118,7 +118,7 @@ def test_the_name_gets_its_ending(tmp_path: Path, name: str, written: str):
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path):
     path = tmp_path / "none.npz"
-    assert refusal(path) == f"{path} does not exist; expected a file written by DragRecord.save"
+    assert refusal(path) == f"{path} does not exist; expected a file written by DragRecord.save; check the path"
 
 
 @pytest.mark.parametrize("part", [0.0, 0.1, 0.5, 0.9, 0.999])

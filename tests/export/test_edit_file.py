@@ -244,7 +244,8 @@ def test_a_foreign_file_is_refused(tmp_path: Path, data: bytes):
 def test_what_is_not_there_or_no_file_is_named(tmp_path: Path):
     path = tmp_path / "edit.json"
     assert refusal(path) == f"{path} does not exist; expected a file to read; check the path"
-    assert re.fullmatch(rf"{tmp_path} cannot be read \(.*\); expected a file; check the path", refusal(tmp_path))
+    says = rf"{tmp_path} cannot be read \(.*\); expected a file to read; give the name of a file, not of a folder"
+    assert re.fullmatch(says, refusal(tmp_path))
 
 
 def test_a_huge_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

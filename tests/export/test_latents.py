@@ -356,6 +356,7 @@ def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path, ending: str
     (tmp_path / "file").write_bytes(b"")
     path = tmp_path / "file" / f"w{ending}"
     with pytest.raises(
-        ExportError, match=rf"^{re.escape(str(path))} cannot be written \(.*\); choose another folder or "
+        ExportError,
+        match=rf"^{re.escape(str(path))} cannot be written \(.*\); '.*file' is a file, not a folder; choose ",
     ):
         save_latents(WS, path)
