@@ -14,6 +14,7 @@ from draggan_widget.engine.keep import Keep, Keeper
 from draggan_widget.engine.record_file import load_record, save_record
 from draggan_widget.engine.step import DragStep
 from draggan_widget.generators.generator import Generator
+from draggan_widget.torch_modes import in_own_modes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,7 +81,7 @@ class DragRecord:
         """
         self.about = dict(about or {})
         self.steps = list(steps)
-        self._start = torch.zeros(0, 0, 0) if start is None else start
+        self._start = torch.zeros(0, 0, 0, dtype=torch.float32, device="cpu") if start is None else start
         self.keeper = keep if isinstance(keep, Keeper) else Keeper(keep or Keep())
 
     def __len__(self) -> int:
@@ -230,6 +231,7 @@ class DragRecord:
         return save_record(Path(path), record.about, record.steps, tables)
 
     @classmethod
+    @in_own_modes
     def load(cls, path: str | Path, generator: Generator | None = None) -> "DragRecord":
         """Read a record from a file that `save` wrote.
 

@@ -27,6 +27,7 @@ from draggan_widget.export.writing import (
     missing,
     write_file,
 )
+from draggan_widget.torch_modes import in_own_modes
 
 SCHEMA = "draggan-widget latents"
 VERSION = 1
@@ -37,6 +38,7 @@ LARGEST_HEADER = 1 << 20  # bytes: the header of the .safetensors format itself
 Latents = Float[np.ndarray, "latents num_ws w_dim"]
 
 
+@in_own_modes
 def save_latents(latents: DragRecord | Float[np.ndarray, "..."] | Float[Tensor, "..."], path: str | Path) -> Path:
     """Write latents bit for bit as float32; the path's ending chooses the format.
 
@@ -65,6 +67,7 @@ def save_latents(latents: DragRecord | Float[np.ndarray, "..."] | Float[Tensor, 
     return write_file(path, lambda file: WRITERS[ending](file, values, text))
 
 
+@in_own_modes
 def load_latents(path: str | Path) -> Latents:
     """Read latents that `save_latents` wrote, or a file of another program that holds one such array.
 

@@ -15,6 +15,7 @@ from draggan_widget.engine.step import CurrentFeatures, DragStep
 from draggan_widget.errors import ConfigError
 from draggan_widget.generators.generator import Generator
 from draggan_widget.session.history import Snapshot
+from draggan_widget.torch_modes import in_own_modes
 
 
 def initial_step(generator: Generator, ws: Tensor, edit: Edit) -> DragStep:
@@ -71,6 +72,7 @@ def seed_state(generator: Generator, seed: int, truncation_psi: float, label: in
     return start_state(generator, ws, seed, float(truncation_psi), label)
 
 
+@in_own_modes
 def latent_state(generator: Generator, ws: Any, truncation_psi: float) -> Snapshot:
     """The start from a given latent: an array or tensor (num_ws, w_dim), with or without a leading 1.
 
@@ -86,6 +88,8 @@ def latent_state(generator: Generator, ws: Any, truncation_psi: float) -> Snapsh
         tensor = tensor[None]
     if tuple(tensor.shape) != expected:
         raise ConfigError(f"ws has shape {tuple(tensor.shape)}; {generator.name} expects {expected}")
+    if tensor.is_meta:
+        raise ConfigError("ws is on 'meta', without values; make it without the default device 'meta'")
     if not (tensor.is_floating_point() and bool(torch.isfinite(tensor).all())):
         raise ConfigError("ws holds NaN, infinity or no floating-point numbers; expected finite numbers")
     copied = tensor.to(generator.device, generator.dtype).clone()
