@@ -33,8 +33,10 @@ from draggan_widget.errors import ConfigError, EditError
 from draggan_widget.generators.feature_map import FeatureMap
 from draggan_widget.generators.generator import Generator
 from draggan_widget.geometry import distance
+from draggan_widget.torch_modes import outside_inference_mode, steps_in_own_modes
 
 
+@steps_in_own_modes
 def drag(
     generator: Generator,
     ws: Float[Tensor, "1 num_ws w_dim"],
@@ -132,9 +134,11 @@ def _checked_start(generator: Generator, ws: Tensor, edit: Edit, config: DragCon
     expected = (1, generator.num_ws, generator.w_dim)
     if tuple(ws.shape) != expected:
         raise ConfigError(f"ws has shape {tuple(ws.shape)}; {generator.name} expects {expected}")
+    if ws.is_meta:
+        raise ConfigError("ws is on 'meta', without values; make it without the default device 'meta'")
     if not bool(torch.isfinite(ws).all()):
         raise ConfigError("ws holds NaN or infinity; expected finite numbers; start from a seed or another latent")
-    return ws.detach().to(generator.device, generator.dtype)
+    return outside_inference_mode(ws.detach()).to(generator.device, generator.dtype)
 
 
 def _zero_leaf(generator: Generator, config: DragConfig) -> Float[Tensor, "rows w_dim"]:

@@ -16,6 +16,7 @@ from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import RecordError
 from draggan_widget.files import as_path
 from draggan_widget.generators.generator import Generator
+from draggan_widget.torch_modes import in_own_modes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,7 +83,7 @@ class DragRecord:
         """
         self.about = dict(about or {})
         self.steps = list(steps)
-        self._start = torch.zeros(0, 0, 0) if start is None else start
+        self._start = torch.zeros(0, 0, 0, dtype=torch.float32, device="cpu") if start is None else start
         self.keeper = keep if isinstance(keep, Keeper) else Keeper(keep or Keep())
 
     def __len__(self) -> int:
@@ -232,6 +233,7 @@ class DragRecord:
         return save_record(as_path(path, "path", RecordError), record.about, record.steps, tables)
 
     @classmethod
+    @in_own_modes
     def load(cls, path: str | Path, generator: Generator | None = None) -> "DragRecord":
         """Read a record from a file that `save` wrote.
 

@@ -21,6 +21,7 @@ from draggan_widget.generators.feature_map import FeatureMap
 from draggan_widget.generators.generator import Generator
 from draggan_widget.geometry import Point, distance
 from draggan_widget.images import to_uint8
+from draggan_widget.torch_modes import in_own_modes
 
 
 class CurrentFeatures:
@@ -111,6 +112,7 @@ class DragStep:
         """Distance from each handle to its target, image px."""
         return tuple(distance(p, t) for p, t in zip(self.handles, self.targets, strict=True))
 
+    @in_own_modes
     def pixels(self, cancelled: Callable[[], bool] | None = None) -> UInt8[np.ndarray, "height width 3"]:
         """The picture as 8-bit RGB.
 
@@ -148,6 +150,7 @@ class DragStep:
             )
         return self._required_generator().preview(features, self.ws)
 
+    @in_own_modes
     def features(self, block: int) -> FeatureMap:
         """The whole feature map of a block at this step, without a graph."""
         held = self.current.get()

@@ -29,6 +29,7 @@ from draggan_widget.export.writing import (
     make_header,
     write_file,
 )
+from draggan_widget.torch_modes import in_own_modes
 
 SCHEMA = "draggan-widget latents"
 VERSION = 1
@@ -41,6 +42,7 @@ SHAPES = "(latents, num_ws, w_dim), (num_ws, w_dim), or (w_dim,) for one row"
 Latents = Float[np.ndarray, "latents num_ws w_dim"]
 
 
+@in_own_modes
 def save_latents(latents: DragRecord | Float[np.ndarray, "..."] | Float[Tensor, "..."], path: str | Path) -> Path:
     """Write latents bit for bit as float32; the path's ending chooses the format.
 
@@ -69,6 +71,7 @@ def save_latents(latents: DragRecord | Float[np.ndarray, "..."] | Float[Tensor, 
     return write_file(path, lambda file: WRITERS[ending](file, values, text))
 
 
+@in_own_modes
 def load_latents(path: str | Path) -> Latents:
     """Read latents that `save_latents` wrote, or a file of another program that holds one such array.
 

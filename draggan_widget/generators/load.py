@@ -22,6 +22,7 @@ from draggan_widget.generators.live import from_module
 from draggan_widget.generators.mobilestylegan.generator import MobileStyleGAN
 from draggan_widget.generators.mobilestylegan.prepare import prepare
 from draggan_widget.generators.stylegan2.generator import StyleGAN2
+from draggan_widget.torch_modes import in_own_modes
 
 DEFAULT_NAME = HEADS.name
 FAMILIES: dict[str, type[MobileStyleGAN] | type[StyleGAN2]] = {
@@ -39,6 +40,7 @@ def pick_device() -> torch.device:
     return torch.device("cpu")
 
 
+@in_own_modes
 def load_generator(
     source: str | Path | Generator | nn.Module = DEFAULT_NAME,
     device: str | torch.device | None = None,
@@ -154,7 +156,7 @@ def _checked_device(device: str | torch.device | None) -> torch.device:
         return pick_device()
     try:
         wanted = torch.device(device)
-        torch.empty(1, device=wanted)
+        torch.empty(1, dtype=torch.float32, device=wanted)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ConfigError(
             f"device is {str(device)!r}, which this machine does not have ({error}); try 'cpu'"

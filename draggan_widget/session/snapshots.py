@@ -15,6 +15,7 @@ from draggan_widget.engine.step import CurrentFeatures, DragStep
 from draggan_widget.errors import ConfigError
 from draggan_widget.generators.generator import Generator
 from draggan_widget.session.history import Snapshot
+from draggan_widget.torch_modes import in_own_modes
 
 NOT_FINITE = "ws holds NaN, infinity or no floating-point numbers; expected finite numbers"
 
@@ -73,6 +74,7 @@ def seed_state(generator: Generator, seed: int, truncation_psi: float, label: in
     return start_state(generator, ws, seed, float(truncation_psi), label)
 
 
+@in_own_modes
 def latent_state(generator: Generator, ws: Any, truncation_psi: float) -> Snapshot:
     """The start from a given latent: an array or tensor (num_ws, w_dim), or one row (w_dim,), which all rows repeat.
 
@@ -91,6 +93,8 @@ def latent_state(generator: Generator, ws: Any, truncation_psi: float) -> Snapsh
             f"ws has shape {tuple(tensor.shape)}; {generator.name} expects {(1, rows, width)}, {(rows, width)}, or one "
             f"row {(width,)} for all"
         )
+    if tensor.is_meta:
+        raise ConfigError("ws is on 'meta', without values; make it without the default device 'meta'")
     if not tensor.is_floating_point():
         raise ConfigError(NOT_FINITE)
     copied = tensor.to(generator.device, generator.dtype).expand(1, rows, width).clone()

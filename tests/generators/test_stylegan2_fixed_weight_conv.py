@@ -85,12 +85,3 @@ def test_second_derivatives_are_refused():
     (gradient,) = torch.autograd.grad(found.square().sum(), x, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         gradient.sum().backward()
-
-
-def test_what_was_made_in_inference_mode_takes_part_in_a_graph():
-    convolution = Convolution(layer(True, TAPS[4]), 0, None)
-    with torch.inference_mode():
-        convolution.forward(torch.ones(1, 2, 4, 4, dtype=torch.float64))
-    x, *others = inputs()
-    convolution.styled(x, *others).sum().backward()
-    assert x.grad is not None

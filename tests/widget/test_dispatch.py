@@ -83,8 +83,9 @@ def test_an_edit_is_answered_with_its_rid_its_client_and_the_new_revision(desk):
             "the mask has 9 bytes; expected 64 x 64, one per pixel",
         ),
         (
-            {"revision": 1, "mask": "buffer", "buffers": [b"\7" * 4096]},
-            "mask holds values from 7 to 7; expected (height, width) of bool or 0 and 1, 1 = may move; give mask > 0",
+            {"revision": 1, "mask": "buffer", "buffers": [b"\1\7" * 2048]},
+            "mask is 64 x 64 px and holds 2 values (1, 7); expected (height, width) of two values, 0 (stays) and one "
+            "other (may move); give mask > 4",
         ),
     ],
 )

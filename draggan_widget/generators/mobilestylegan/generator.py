@@ -16,6 +16,7 @@ from draggan_widget.generators.generator import Generator
 from draggan_widget.generators.mobilestylegan.network import MobileStyleGANConfig, Network
 from draggan_widget.generators.windows import Plan, check_inside, plan
 from draggan_widget.geometry import Window
+from draggan_widget.torch_modes import in_own_modes
 
 # Chosen by dragging faces of the FFHQ checkpoint; lengths in px of its 1024 x 1024 picture (docs/accuracy.md).
 DRAG_DEFAULTS: dict[str, float | int | str] = {
@@ -66,6 +67,7 @@ class MobileStyleGAN(Generator):
         self.dtype = network.input.dtype
 
     @classmethod
+    @in_own_modes
     def from_checkpoint(cls, checkpoint: Checkpoint, name: str, device: torch.device) -> "MobileStyleGAN":
         """Build it from a checkpoint.
 

@@ -44,37 +44,31 @@ class FixedWeights:
     up: bool
 
     @cached_property
-    @torch.inference_mode(False)
     def squares(self) -> Float[Tensor, "channels_out channels_in"]:
         """Squared weights summed over the kernel, from which demodulation computes its norms."""
         return torch.einsum("oikl,oikl->oi", self.weight, self.weight)
 
     @cached_property
-    @torch.inference_mode(False)
     def conv_weight(self) -> Float[Tensor, "_ _ 3 3"]:
         """The weights in the order in which PyTorch's convolution does not copy them; (in, out, 3, 3) if `up`."""
         return arranged(self.weight.transpose(0, 1) if self.up else self.weight)
 
     @cached_property
-    @torch.inference_mode(False)
     def matrices(self) -> Float[Tensor, "9 channels_in channels_out"]:
         """The weights as one matrix for each cell of the kernel."""
         return self.weight.permute(2, 3, 1, 0).flatten(0, 1).contiguous()
 
     @cached_property
-    @torch.inference_mode(False)
     def transposed_matrices(self) -> Float[Tensor, "9 channels_out channels_in"]:
         """The same matrices transposed in memory: products with them then take a fifth less time."""
         return self.weight.permute(2, 3, 0, 1).flatten(0, 1).contiguous()
 
     @cached_property
-    @torch.inference_mode(False)
     def kernel(self) -> Float[Tensor, "channels_out 1 t t"]:
         """The flipped up-sampling filter, repeated for each channel."""
         return depthwise(self.taps.flip(0, 1), len(self.weight)).contiguous()
 
     @cached_property
-    @torch.inference_mode(False)
     def mirrored(self) -> Float[Tensor, "channels_out 1 t t"]:
         """The kernel of its adjoint."""
         return depthwise(self.taps, len(self.weight)).contiguous()

@@ -32,7 +32,7 @@ FOLD_ABOVE = 128 * 128  # px of a whole map above which the factors multiply the
 
 def empty_parameter(config: StyleGAN2Config, name: str) -> nn.Parameter:
     """A parameter of the shape that the tensor of this name has, its values not set."""
-    return nn.Parameter(torch.empty(config.tensor_shapes[name]))
+    return nn.Parameter(torch.empty(config.tensor_shapes[name], dtype=torch.float32))
 
 
 class Dense(nn.Module):
@@ -77,7 +77,7 @@ class StyledConv(nn.Module):
         self.affine = Dense(config, f"{name}.affine")
         self.register_buffer("resample_filter", filter_matrix(config.resample_filter))
         if config.use_noise:
-            self.register_buffer("noise_const", torch.empty(config.tensor_shapes[f"{name}.noise_const"]))
+            self.register_buffer("noise_const", empty_parameter(config, f"{name}.noise_const").data)
             self.noise_strength = empty_parameter(config, f"{name}.noise_strength")
 
     def forward(
@@ -102,7 +102,7 @@ class StyledConv(nn.Module):
         scale, style = gain * GAIN, self.affine(w)[0]
         factors = (self._fixed().squares @ style.square() + EPSILON).rsqrt() * scale
         bias, added = self.bias * scale, self._added(noise, scale, windows)
-        if self._pixels > FOLD_ABOVE and not torch.is_grad_enabled():
+        if self._pixels > FOLD_ABOVE and not (x.requires_grad or style.requires_grad):
             x = F.leaky_relu_(self._folded(x, style, factors, bias, windows).add_(added.to(x.dtype)), self.slope)
         else:
             margin = 1 if windows is None else 0

@@ -26,7 +26,7 @@ class MappingNetwork(nn.Module):
         self.embed = Dense(config, "mapping.embed") if config.c_dim else None
         for layer in range(config.mapping_layers):
             self.add_module(f"fc{layer}", Dense(config, f"mapping.fc{layer}", config.mapping_lr_multiplier))
-        self.register_buffer("w_avg", torch.zeros(config.tensor_shapes["mapping.w_avg"]))
+        self.register_buffer("w_avg", torch.zeros(config.tensor_shapes["mapping.w_avg"], dtype=torch.float32))
 
     def forward(
         self, z: Float[Tensor, "batch z_dim"], c: Float[Tensor, "batch c_dim"] | None
