@@ -108,7 +108,8 @@ def _path_remedy(error: OSError, path: Path, other: str) -> str | None:
     if error.errno == errno.ELOOP:
         return "the symbolic links lead in a circle; remove one of them or give another path"
     if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.ENOENT):
-        for folder in (place, *map(str, Path(place).parents)):
+        parents = [str(folder) for folder in Path(place).parents]
+        for folder in parents if error.errno == errno.ENOENT else (place, *parents):
             if os.path.exists(folder) and not os.path.isdir(folder):
                 return f"{folder!r} is a file, not a folder; {other}"
     if error.errno == errno.ENOENT and os.path.islink(path):

@@ -41,7 +41,8 @@ def save_record(
     Raises:
         RecordError: the file cannot be written.
     """
-    path = path if path.suffix == ".npz" else path.parent / f"{path.name}.npz"
+    if path.suffix != ".npz" and path.name not in ("", ".."):  # those two name a folder, which no ending makes a file
+        path = path.with_name(f"{path.name}.npz")
     edits: list[Edit] = []
     edit_numbers = [_index_of(edits, step.edit) for step in steps]
     configs: list[DragConfig | None] = []

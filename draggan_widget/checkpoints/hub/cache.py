@@ -43,7 +43,7 @@ def cache_dir() -> Path:
     chosen = os.environ.get("DRAGGAN_CACHE")
     if chosen:
         return as_path(chosen, "DRAGGAN_CACHE", CheckpointError)
-    # platformdirs does not expand the `~` of XDG_CACHE_HOME.
+    # platformdirs may return a path that begins with `~`: where no home folder is known, and older versions otherwise.
     return as_path(platformdirs.user_cache_dir("draggan-widget"), "the system's cache folder", CheckpointError)
 
 
