@@ -16,6 +16,7 @@ from draggan_widget.session import events
 from draggan_widget.session.session import DragSession
 from draggan_widget.widget import lifecycle
 from draggan_widget.widget.board import Board, Scene
+from draggan_widget.widget.box import BoxFrontEnd
 from draggan_widget.widget.canvas_points import CanvasPoints
 from draggan_widget.widget.html_text import error_html, progress_html, text_html, vector_html
 from draggan_widget.widget.inspector_model import InspectorModel, ViewRequest, ViewResult
@@ -98,7 +99,7 @@ class FeatureInspector(VBox):
         self._fit_controls()
         first = HBox([self.block, self.view, self.rank, self.point], layout=Layout(flex_flow="row wrap"))
         beside = HBox([self._picture.canvas, self._map.canvas], layout=Layout(align_items="flex-start", grid_gap="8px"))
-        return [first, beside, self.step, self.progress, self.caption, self.vector]
+        return [first, beside, self.step, self.progress, self.caption, self.vector, BoxFrontEnd()]
 
     def _listen(self) -> None:
         for control in (self.block, self.view, self.rank, self.point, self.step):

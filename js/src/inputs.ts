@@ -3,7 +3,7 @@
 // An input shows what the kernel holds. It is written only when that changes, so that it does not overwrite what the
 // user is typing. A value is sent once: on Enter, or when a slider is released.
 
-import { type ActionName, createButton } from "./buttons";
+import { type ActionName, allow, createButton } from "./buttons";
 import { html, setAttribute, setText } from "./dom";
 import { BRUSH } from "./editor";
 import { OVERLAY_VIEWS, type OverlayView, type Settings } from "./messages";
@@ -121,21 +121,24 @@ function createSeed(enter: Enter, newSeed: HTMLElement, signal: AbortSignal) {
   const field = createNumber("seed", "Seed", { min: 0, max: LAST_SEED });
   const { control } = field;
   control.title = "The number of the picture (Enter applies it)";
-  const previous = createButton("prev-seed", "Previous seed", "The seed before");
-  const next = createButton("next-seed", "Next seed", "The seed after");
   const go = (by: number): void => {
     control.value = String(Math.min(Math.max(Number(control.value) + by, 0), LAST_SEED));
     send(enter, control, "seed");
   };
-  previous.addEventListener("click", () => go(-1), { signal });
-  next.addEventListener("click", () => go(control.value === "" ? 0 : 1), { signal });
-  control.addEventListener("keydown", (event) => event.key === "Enter" && send(enter, control, "seed"), { signal });
+  const forward = (): void => go(control.value === "" ? 0 : 1);
+  const previous = createButton("prev-seed", "Previous seed", "The seed before", () => go(-1), signal);
+  const next = createButton("next-seed", "Next seed", "The seed after", forward, signal);
+  control.addEventListener(
+    "keydown",
+    (event) => event.key === "Enter" && !event.shiftKey && send(enter, control, "seed"),
+    { signal },
+  );
   control.addEventListener("blur", field.restore, { signal });
   const row = html("div", { class: "draggan-group" }, field.row, previous, next, newSeed);
   const draw = (view: InputsView): void => {
     field.show(view.seed === null ? "" : String(view.seed), view.live);
-    previous.disabled = !view.live || view.seed === null || view.seed === 0;
-    next.disabled = !view.live || view.seed === LAST_SEED;
+    allow(previous, view.live && view.seed !== null && view.seed > 0);
+    allow(next, view.live && view.seed !== LAST_SEED);
   };
   return { field, row, draw };
 }
@@ -156,16 +159,15 @@ function createSettings(enter: Enter, signal: AbortSignal) {
   const id = `draggan-settings-${++rows}`;
   const attributes = { id, class: "draggan-row draggan-settings", role: "group", "aria-label": "Settings", hidden: "" };
   const row = html("div", attributes, ...fields.map((field) => field.row));
-  const toggle = createButton("settings", "Settings", "How the handles are dragged");
-  setAttribute(toggle, "aria-controls", id);
-  setAttribute(toggle, "aria-expanded", "false");
   const flip = (): void => {
     row.hidden = !row.hidden;
     setAttribute(toggle, "aria-expanded", String(!row.hidden));
   };
-  toggle.addEventListener("click", flip, { signal });
+  const toggle = createButton("settings", "Settings", "How the handles are dragged", flip, signal);
+  setAttribute(toggle, "aria-controls", id);
+  setAttribute(toggle, "aria-expanded", "false");
   const draw = ({ settings, overlay: view, live }: InputsView): void => {
-    toggle.disabled = settings === null;
+    allow(toggle, settings !== null);
     if (settings === null) return;
     const { preset: chosen, presets } = settings; // Python may have given a changed preset another name
     setOptions(preset.control, presets.includes(chosen) ? presets : [chosen, ...presets]);

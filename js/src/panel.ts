@@ -1,6 +1,6 @@
 // The panel under the picture: the toolbar, the rows of inputs, the status line and the error line.
 
-import { type ActionName, createButton, type PanelAction } from "./buttons";
+import { type ActionName, allow, createButton, type PanelAction } from "./buttons";
 import { html, setAttribute, setText } from "./dom";
 import { icon } from "./icons";
 import { createInputs, type InputChange, type InputsView } from "./inputs";
@@ -61,8 +61,7 @@ const TOGGLES: readonly ActionName[] = ["lock", "mask", "erase"];
 export function createPanel(ports: PanelPorts, signal: AbortSignal): Panel {
   const buttons = new Map<ActionName, HTMLButtonElement>();
   const add = (spec: ButtonSpec): HTMLButtonElement => {
-    const button = createButton(spec.action, spec.label, spec.title);
-    button.addEventListener("click", () => ports.act(spec.action), { signal });
+    const button = createButton(spec.action, spec.label, spec.title, () => ports.act(spec.action), signal);
     buttons.set(spec.action, button);
     return button;
   };
@@ -78,7 +77,7 @@ export function createPanel(ports: PanelPorts, signal: AbortSignal): Panel {
     restore: inputs.restore,
     draw(view) {
       for (const [action, button] of buttons) {
-        button.disabled = !view.enabled.has(action);
+        allow(button, view.enabled.has(action));
         if (TOGGLES.includes(action)) setAttribute(button, "aria-pressed", String(view.pressed.has(action)));
       }
       drawStart(buttons.get("start"), view.running);

@@ -20,7 +20,7 @@ import { type FrameQueue, frameQueue, notShown, SCREEN, usePoster } from "./fram
 import { imagePerCss, isVisible } from "./geometry";
 import type { InputChange } from "./inputs";
 import { connect, type Kernel, sizeOf, type Traits, watchTraits } from "./kernel";
-import { attachKeys } from "./keys";
+import { attachKeys, losesFocus } from "./keys";
 import { mapQueue } from "./layer";
 import type { Fact, FrameFact, OverlayFact } from "./messages";
 import { type Outbox, outbox } from "./outbox";
@@ -64,8 +64,8 @@ export class View {
     this.#showMap = mapQueue(this.#stage, SCREEN.decode, (message) =>
       this.#tell({ type: "failed", message, ends: false }),
     );
-    const attributes = { "data-host": this.#kernel.colab ? "colab" : "jupyter", "data-lm-suppress-shortcuts": "true" };
-    this.#root = html("div", { class: "draggan", ...attributes }, this.#stage.element, this.#panel.element);
+    const host = this.#kernel.colab ? "colab" : "jupyter";
+    this.#root = html("div", { class: "draggan", "data-host": host }, this.#stage.element, this.#panel.element);
     el.append(this.#root);
     this.#listen();
     void usePoster(model.get("_poster"), (picture) => this.#showPoster(picture));
@@ -248,6 +248,7 @@ export class View {
     this.#stage.veil(shownMask(this.#editor));
     this.#panel.draw(panelView(this.#editor, this.#run));
     writeTestAttributes(this.#root, this.#editor, this.#run);
+    if (losesFocus(this.#root)) this.#focus ??= "picture";
     if (this.#focus !== null) this.#overlay.focus(this.#focus === "picture" ? null : this.#focus);
     this.#focus = null;
   }

@@ -52,3 +52,5 @@ export function attachPointer(ports: PointerPorts): void {
 }
 
 export const attachKeys = nothing;
+
+export const losesFocus = (): boolean => false;
