@@ -27,7 +27,7 @@ from draggan_widget.engine.supervision import (
     is_gated,
     motion_terms,
 )
-from draggan_widget.engine.termination import TerminationCheck
+from draggan_widget.engine.termination import TerminationCheck, has_slid
 from draggan_widget.engine.tracking import track
 from draggan_widget.errors import ConfigError, EditError
 from draggan_widget.generators.feature_map import FeatureMap
@@ -87,6 +87,8 @@ def drag(
         references = follow_edit(references, edit, still, config, generator.image_size)
         references = _track_handles(references, still, config, generator.image_size, mean)
         termination.add(_distances(references, edit), references.errors)
+        ended = termination.ending(index)
+        slid = ended is not None and has_slid(references, config, generator.image_size)
         newest = _whole_map(generator, current.detach(), still)
         step = DragStep(
             index=index,
@@ -94,7 +96,8 @@ def drag(
             edit=edit,
             handles=references.handles,
             tracking_error=references.errors,
-            ended=termination.ending(index),
+            ended="lost" if slid else ended,
+            slid=slid,
             seconds=time.perf_counter() - started,
             references=references,
             generator=generator,

@@ -176,6 +176,11 @@ class DragSession:
         return self._controller.history.can_undo
 
     @property
+    def can_reset(self) -> bool:
+        """Whether `reset` would change anything."""
+        return not self._controller.is_at_start
+
+    @property
     def branches(self) -> int:
         """How many branches `redo` can take: 0 at the newest state, over 1 where an undo was followed by a new drag."""
         return self._controller.history.branches
@@ -273,10 +278,12 @@ class DragSession:
         return self._controller.change_state(lambda: self._controller.history.redo(self._controller.state, branch))
 
     def reset(self) -> None:
-        """Go back to the start latent; the points stay."""
+        """Go back to the start latent; the points stay. At the start it changes nothing, and `redo` stays possible."""
 
-        def find_start() -> Snapshot:
+        def find_start() -> Snapshot | None:
             state = self._controller.state
+            if self._controller.is_at_start:
+                return None
             step = initial_step(self.generator, state.origin, state.edit)
             return dataclasses.replace(state, step=step, steps=())
 
@@ -289,13 +296,15 @@ class DragSession:
             ConfigError: the record has no such position.
         """
 
-        def find_older() -> Snapshot:
+        def find_older() -> Snapshot | None:
             state = self._controller.state
             count = len(state.steps)
             if not -count <= position < count:
                 raise ConfigError(
                     f"position is {position}; the record has {count} steps, counted from 0; expected one of those"
                 )
+            if position % count == count - 1 and self.status == "idle":
+                return None
             steps = state.steps[: position % count + 1]
             return dataclasses.replace(state, step=with_edit(steps[-1], state.edit), steps=steps)
 
@@ -303,6 +312,8 @@ class DragSession:
 
     def new_seed(self, seed: int | None = None, truncation_psi: float | None = None, label: int | None = None) -> int:
         """Take the start latent of another seed; points and mask are removed.
+
+        The same seed, truncation and label without points, mask or steps change nothing, and `redo` stays possible.
 
         Args:
             seed: None takes the seed after the current one.
@@ -317,8 +328,14 @@ class DragSession:
         chosen = ((-1 if state.seed is None else state.seed) + 1) % 2**32 if seed is None else seed
         psi = state.truncation_psi if truncation_psi is None else truncation_psi
         fresh = seed_state(self.generator, chosen, psi, state.label if label is None else label)
-        self._controller.change_state(lambda: fresh, undoable=True)
+        self._controller.change_state(lambda: None if self._is_untouched(fresh) else fresh, undoable=True)
         return python_scalar(chosen)
+
+    def _is_untouched(self, fresh: Snapshot) -> bool:
+        """Whether this start is the current state already."""
+        state = self._controller.state
+        same = (state.seed, state.truncation_psi, state.label) == (fresh.seed, fresh.truncation_psi, fresh.label)
+        return same and state.edit == fresh.edit and self._controller.is_at_start
 
     def refresh(self) -> None:
         """Take the weights of a live `G` as they are now and go to the start latent; points stay, undo goes back.

@@ -36,7 +36,10 @@ def initial_step(generator: Generator, ws: Tensor, edit: Edit) -> DragStep:
 
 
 def with_edit(step: DragStep, edit: Edit) -> DragStep:
-    """The step under another edit: points of its own edit keep their tracked handles, new points are untracked."""
+    """The step under another edit: points of its own edit keep their tracked handles, new points are untracked.
+
+    Why a drag was over holds for the edit that it followed, and for no other.
+    """
     left = list(zip(step.edit.handles, step.handles, step.tracking_error, strict=True))
     handles, errors = [], []
     for handle in edit.handles:
@@ -45,7 +48,8 @@ def with_edit(step: DragStep, edit: Edit) -> DragStep:
             left.remove(known)
         handles.append(handle if known is None else known[1])
         errors.append(0.0 if known is None else known[2])
-    return dataclasses.replace(step, edit=edit, handles=tuple(handles), tracking_error=tuple(errors))
+    ended = step.ended if edit == step.edit else None
+    return dataclasses.replace(step, edit=edit, handles=tuple(handles), tracking_error=tuple(errors), ended=ended)
 
 
 def start_state(

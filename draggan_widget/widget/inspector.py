@@ -25,7 +25,7 @@ from draggan_widget.widget.latest_worker import LatestWorker
 from draggan_widget.widget.lifecycle import close_tree, weak_callback
 
 SHOWN = 400  # css px of the longer side of either picture
-ROOM = "calc(50% - 4px)"  # css width of each: they stay side by side in a narrow cell
+FLEX = "1 1 260px"  # they are side by side in a cell of 530 css px or more, else one below the other, to be readable
 FOLLOW_SECONDS = 0.5  # between two pictures during a drag: nobody confirms them, so they must not pile up
 VIEWS = {
     "Colours (PCA)": "colours",
@@ -58,8 +58,8 @@ class FeatureInspector(VBox):
         self._worker = LatestWorker("draggan-inspector", weak_callback(weakref.WeakMethod(self._show_error)))
         height, width = generator.image_size
         self._pixel: Point = (float(width // 2), float(height // 2))
-        self._picture = Board((height, width), SHOWN, self._main, ROOM)
-        self._map = Board((height, width), SHOWN, self._main, ROOM)
+        self._picture = Board((height, width), SHOWN, self._main, FLEX)
+        self._map = Board((height, width), SHOWN, self._main, FLEX)
         self._followed = float("-inf")
         sizes = [generator.block_size(number) for number in range(generator.num_blocks)]
         blocks = [(f"{number}: {high} x {wide}", number) for number, (high, wide) in enumerate(sizes)]
@@ -68,7 +68,9 @@ class FeatureInspector(VBox):
         self.rank = IntSlider(value=1, min=1, max=1, description="By variance")
         self.point = Dropdown(options=[("1", 0)], value=0, description="Handle")
         last = len(self._model.steps()) - 1
-        self.step = IntSlider(value=last, min=0, max=last, description="Step", layout=Layout(width="420px"))
+        self.step = IntSlider(
+            value=last, min=0, max=last, description="Step", layout=Layout(width="100%", max_width="420px")
+        )
         self.progress, self.caption, self.vector = HTML(), HTML(), HTML(text_html(HINT))
         self._listen()
         super().__init__(self._rows())
@@ -98,7 +100,10 @@ class FeatureInspector(VBox):
     def _rows(self) -> list[Widget]:
         self._fit_controls()
         first = HBox([self.block, self.view, self.rank, self.point], layout=Layout(flex_flow="row wrap"))
-        beside = HBox([self._picture.canvas, self._map.canvas], layout=Layout(align_items="flex-start", grid_gap="8px"))
+        beside = HBox(
+            [self._picture.canvas, self._map.canvas],
+            layout=Layout(align_items="flex-start", grid_gap="8px", flex_flow="row wrap"),
+        )
         return [first, beside, self.step, self.progress, self.caption, self.vector, BoxFrontEnd()]
 
     def _listen(self) -> None:

@@ -17,7 +17,7 @@ from draggan_widget.widget import lifecycle
 from draggan_widget.widget.dispatch import Dispatch
 from draggan_widget.widget.download_progress import load_with_progress
 from draggan_widget.widget.frames import Frames
-from draggan_widget.widget.kernel import MainLoop, cell_identity, keep_subshell
+from draggan_widget.widget.kernel import MainLoop, cell_identity, keep_subshell, rerun_words
 from draggan_widget.widget.lifecycle import weak_callback
 from draggan_widget.widget.overlays import OPACITY
 from draggan_widget.widget.static_output import StaticOutput
@@ -49,6 +49,7 @@ class DragWidget(StaticOutput):
     truncation_psi = traitlets.Float(1.0, read_only=True).tag(sync=True)
     status = traitlets.Unicode("idle", read_only=True).tag(sync=True)
     max_points = traitlets.Int(64, read_only=True).tag(sync=True)
+    _last_words = traitlets.Unicode("").tag(sync=True)  # what its views say once their cell has made a new widget
 
     cell: tuple[str, str] | None = None  # the cell that made it; `close` reads it even where __init__ refused
 
@@ -124,12 +125,16 @@ class DragWidget(StaticOutput):
         self._dispatch.overlays.show_array(array, opacity)
 
     def close(self) -> None:
-        """End the worker, release the device memory and remove the view. Idempotent."""
+        """End the worker, release the device memory and remove the view. Idempotent.
+
+        Where its own cell runs again, a further view of the widget elsewhere keeps the picture and says so.
+        """
         lifecycle.unregister(self)
         if "session" not in vars(self):  # refused by __init__
             return
         self.session.close()
         if self.comm is not None:
+            self._last_words = rerun_words(self.cell)
             self.set_trait("status", "closed")
         super().close()
 
