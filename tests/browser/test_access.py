@@ -30,7 +30,8 @@ SMALL = """(view, hit) => {
         const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
         const reach = hit / 2 - 0.5;
         const edges = [[-reach, 0], [reach, 0], [0, -reach], [0, reach]];
-        return edges.every(([dx, dy]) => near(element, x + dx, y + dy)) ? [] : [`${element.outerHTML.slice(0, 120)} is ${box.width} x ${box.height}`];
+        const all = edges.every(([dx, dy]) => near(element, x + dx, y + dy));
+        return all ? [] : [`${element.outerHTML.slice(0, 120)} is ${box.width} x ${box.height}`];
     });
 }"""
 
