@@ -21,8 +21,12 @@ const widget: AnyWidget = {
 function attach(box: HTMLElement, signal: AbortSignal): void {
   box.classList.add("draggan-box");
   guardKeys(box, signal);
-  freeCanvases(box);
-  const watch = new MutationObserver(() => freeCanvases(box)); // the host adds the canvases when they are ready
+  const mend = (): void => {
+    freeCanvases(box);
+    nameControls(box);
+  };
+  mend();
+  const watch = new MutationObserver(mend); // the host adds the widgets when they are ready
   watch.observe(box, { childList: true, subtree: true });
   signal.addEventListener("abort", () => watch.disconnect());
 }
@@ -31,6 +35,24 @@ function attach(box: HTMLElement, signal: AbortSignal): void {
 // Nothing on our canvases is done by a key: the focus passes over them.
 function freeCanvases(box: HTMLElement): void {
   for (const canvas of box.querySelectorAll("canvas")) canvas.removeAttribute("tabindex");
+}
+
+// What a screen reader says of the controls beside which no words stand.
+const NAMES: readonly (readonly [string, string])[] = [
+  ["button:has(> .fa-play)", "Play or pause"],
+  ["button:has(> .fa-pause)", "Pause"],
+  ["button:has(> .fa-stop)", "Back to the start"],
+  ["button:has(> .fa-retweet)", "Play in a loop"],
+  [".noUi-handle, .ui-slider-handle", "Step"],
+  ["select", "Pace"],
+];
+
+function nameControls(box: HTMLElement): void {
+  for (const [selector, name] of NAMES)
+    for (const control of box.querySelectorAll(`:is(${selector}):not([aria-label])`)) {
+      const words = control.closest(".widget-inline-hbox")?.querySelector(".widget-label")?.textContent;
+      control.setAttribute("aria-label", words || name);
+    }
 }
 
 export default widget;

@@ -82,8 +82,8 @@ class Server:
         lab.mkdir(parents=True)
         (lab / "shortcuts.jupyterlab-settings").write_text(json.dumps({"shortcuts": shortcuts}))
         bind = {delete: "jupyter-notebook:delete-cell", insert: "jupyter-notebook:insert-cell-below"}
-        (config / "nbconfig").mkdir()
-        (config / "nbconfig" / "notebook.json").write_text(json.dumps({"keys": {"command": {"bind": bind}}}))
+        (config / "serverconfig").mkdir()
+        (config / "serverconfig" / "notebook.json").write_text(json.dumps({"keys": {"command": {"bind": bind}}}))
 
     def _command(self, port: int) -> list[str]:
         return [

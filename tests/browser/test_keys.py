@@ -80,7 +80,7 @@ WATCH_NOTEBOOK = """() => {
         const after = window.drag_notebook();
         if (after !== before) window.drag_leaks.push(key);
         before = after;
-        window.drag_place.focus();
+        window.drag_place?.focus();
     };
     window.addEventListener("keyup", check, true);
 }"""
@@ -164,6 +164,7 @@ def test_no_key_typed_in_a_view_changes_cells_or_kernel(lab: Lab, host: Host) ->
     lab.wait_idle()
     assert lab.evaluate_in_kernel("import os; os.getpid()") == process
     assert notebook(page, host) == before
+    page.evaluate("() => { window.drag_place = null; }")
     page.evaluate(host.focus_cell, len(CELLS) - 1)
     for key, count in zip(OWN_KEYS, (len(CELLS) - 1, len(CELLS)), strict=True):  # they do work outside our views
         page.keyboard.press(key)
@@ -183,7 +184,7 @@ def test_after_a_click_in_a_view_or_a_key_that_disables_a_button_keys_stay_in_it
                 assert notebook(page, host) == before, f"{key} after a click on {selector}"
     page.locator("[data-action=clear]").focus()
     page.keyboard.press("Space")  # deletes every point; then there is nothing left to delete
-    page.locator("[data-action=clear]:is([aria-disabled=true], :disabled)").wait_for()
+    page.locator("[data-action=clear][aria-disabled=true]").wait_for()
     for key in ("x", *OWN_KEYS):
         page.keyboard.press(key)
         assert notebook(page, host) == before, f"{key} after the button was disabled"
@@ -216,8 +217,10 @@ def test_ctrl_s_saves_from_every_place_and_shift_enter_runs_the_cell(lab: Lab, h
         for selector in selectors:
             root, before = view(page, cell), notebook(page, host)
             place = root.query_selector(f":is({selector}) >> visible=true")
+            words = root.query_selector(f"{CLICKED[cell][-1]} >> visible=true")
             assert place is not None, selector
-            root.query_selector(CLICKED[cell][-1]).click()
+            assert words is not None
+            words.click()  # the classic notebook runs the cell that was clicked last
             place.focus()
             page.keyboard.press("Shift+Enter")
             root.wait_for_element_state("hidden")
