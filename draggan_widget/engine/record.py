@@ -242,7 +242,8 @@ class DragRecord:
             generator: the generator that made the record, to draw its steps again; None: numbers and latents alone.
 
         Raises:
-            RecordError: the file does not exist, is not a record, is truncated or was altered.
+            RecordError: the file does not exist, is not a record, is truncated or was altered, or does not fit the
+                generator.
         """
         about, steps, ws = load_record(as_path(path, "path", RecordError), generator)
         return cls(about, steps, start=ws[:0])

@@ -185,7 +185,9 @@ def _checked_config(config: Mapping[str, object], name: str) -> MobileStyleGANCo
     """The sizes that a checkpoint states, within bounds: a few bytes may claim a picture that never ends."""
     missing = [key for key in ("channels", "z_dim", "w_dim") if key not in config]
     if missing:
-        raise CheckpointError(f"{name} has a configuration without {missing[0]!r}; expected {EXPECTED_SIZES}; {AGAIN}")
+        raise CheckpointError(
+            f"{name} has a configuration without {missing[0]!r}; expected channels, z_dim and w_dim; {AGAIN}"
+        )
     channels, z_dim, w_dim = config["channels"], config["z_dim"], config["w_dim"]
     sizes = [z_dim, w_dim, *(channels if isinstance(channels, (list, tuple)) else [None])]
     if not 3 <= len(sizes) <= 2 + MAX_BLOCKS or not all(type(n) is int and 0 < n <= MAX_WIDTH for n in sizes):
