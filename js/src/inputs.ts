@@ -179,7 +179,7 @@ function createSettings(ports: InputPorts, signal: AbortSignal) {
   };
   toggle.addEventListener("click", flip, { signal });
   const draw = ({ settings, overlay: view, live }: InputsView): void => {
-    toggle.disabled = settings === null;
+    toggle.disabled = settings === null || !live;
     if (settings === null) return;
     const { preset: chosen, presets } = settings; // Python may have given a changed preset another name
     setOptions(preset.control, presets.includes(chosen) ? presets : [chosen, ...presets]);
