@@ -46,13 +46,13 @@ class Board:
         image_size: (height, width) of the picture, px.
         shown: length of the longer side in css px, where the cell is wide enough.
         main: main loop of the kernel.
-        flex: css `flex` of the board in its row; None: the board takes the row's width.
+        room: css width that the board may take in its row.
 
     Attributes:
         canvas: the widget that shows the board.
     """
 
-    def __init__(self, image_size: tuple[int, int], shown: int, main: MainLoop, flex: str | None = None):
+    def __init__(self, image_size: tuple[int, int], shown: int, main: MainLoop, room: str = "100%"):
         height, width = image_size
         self._scale = max(1, round(CANVAS_SIDE / max(height, width)))
         self._dense = max(height, width) * self._scale / shown
@@ -61,8 +61,7 @@ class Board:
         self._draw_queued = False
         self._removals: list[Callable[[], None]] = []
         max_width = round(shown * width / max(height, width))
-        width_or_flex = {"width": "100%", "flex": "0 1 auto"} if flex is None else {"width": "auto", "flex": flex}
-        layout = Layout(max_width=f"{max_width}px", height="auto", **width_or_flex)
+        layout = Layout(width=room, max_width=f"{max_width}px", height="auto", flex="0 1 auto")
         self.canvas = MultiCanvas(2, width=width * self._scale, height=height * self._scale, layout=layout)
         self.canvas.add_class("draggan-board")
         self._listen(self.canvas.on_client_ready, self._queue_draw)

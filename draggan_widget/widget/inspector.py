@@ -25,7 +25,9 @@ from draggan_widget.widget.latest_worker import LatestWorker
 from draggan_widget.widget.lifecycle import close_tree, weak_callback
 
 SHOWN = 400  # css px of the longer side of either picture
-FLEX = "1 1 260px"  # they are side by side in a cell of 530 css px or more, else one below the other, to be readable
+ROOM = (
+    "min(100% - 4px, max(260px, 50% - 8px))"  # css width of each: side by side, or one below the other in a narrow cell
+)
 FOLLOW_SECONDS = 0.5  # between two pictures during a drag: nobody confirms them, so they must not pile up
 VIEWS = {
     "Colours (PCA)": "colours",
@@ -58,8 +60,8 @@ class FeatureInspector(VBox):
         self._worker = LatestWorker("draggan-inspector", weak_callback(weakref.WeakMethod(self._show_error)))
         height, width = generator.image_size
         self._pixel: Point = (float(width // 2), float(height // 2))
-        self._picture = Board((height, width), SHOWN, self._main, FLEX)
-        self._map = Board((height, width), SHOWN, self._main, FLEX)
+        self._picture = Board((height, width), SHOWN, self._main, ROOM)
+        self._map = Board((height, width), SHOWN, self._main, ROOM)
         self._followed = float("-inf")
         sizes = [generator.block_size(number) for number in range(generator.num_blocks)]
         blocks = [(f"{number}: {high} x {wide}", number) for number, (high, wide) in enumerate(sizes)]
@@ -69,7 +71,7 @@ class FeatureInspector(VBox):
         self.point = Dropdown(options=[("1", 0)], value=0, description="Handle")
         last = len(self._model.steps()) - 1
         self.step = IntSlider(
-            value=last, min=0, max=last, description="Step", layout=Layout(width="100%", max_width="420px")
+            value=last, min=0, max=last, description="Step", layout=Layout(width="calc(100% - 4px)", max_width="420px")
         )
         self.progress, self.caption, self.vector = HTML(), HTML(), HTML(text_html(HINT))
         self._listen()

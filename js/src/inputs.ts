@@ -181,7 +181,7 @@ function createSettings(ports: InputPorts, signal: AbortSignal) {
   setAttribute(toggle, "aria-controls", id);
   setAttribute(toggle, "aria-expanded", "false");
   const draw = ({ settings, overlay: view, live }: InputsView): void => {
-    allow(toggle, settings !== null);
+    allow(toggle, settings !== null && live);
     if (settings === null) return;
     const { preset: chosen, presets } = settings; // Python may have given a changed preset another name
     setOptions(preset.control, presets.includes(chosen) ? presets : [chosen, ...presets]);

@@ -155,7 +155,10 @@ class Kernel:
         return began + BLOCKED_AFTER * 1000 < self._times.ms < ends
 
     def perform(self, act: dict[str, Any]) -> None:
-        """What Python does: one key of "cell" (ms), "edit", "undo", "seed", "go_to" or "break"."""
+        """What Python does, one key each.
+
+        A cell in ms, an edit, an undo, a seed, a step of the record, or a generator that breaks.
+        """
         match act:
             case {"cell": int(ms)}:
                 self._cell = (self._times.ms, self._times.ms + ms)
