@@ -285,7 +285,7 @@ WRONG = {
     "a block that is not there": (
         lambda: (BlobGenerator(), EDIT, {"block": 9}),
         ConfigError,
-        "block is 9; blob has blocks 0 to 4",
+        f"block is 9; blob has blocks 0 to 4; {REMEDY}",
     ),
 }
 
