@@ -37,7 +37,7 @@ long: $(VENV)/.dev
 real: $(VENV)/.dev
 	$(PY) -m pytest -q -m real --ignore=tests/kernel --ignore=tests/browser --ignore=tests/notebooks
 
-browser: $(VENV)/.dev
+browser: $(VENV)/.dev $(NODE_STAMP)
 	$(PY) -m pytest -q tests/browser
 
 notebooks: $(VENV)/.dev

@@ -5,6 +5,7 @@ An error is one line on stderr and exit status 2. torch is imported only once a 
 
 import argparse
 import dataclasses
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from draggan_widget.checkpoints.hub import cache
 from draggan_widget.checkpoints.hub.catalog import UNKNOWN_LICENCE
 from draggan_widget.checkpoints.stylegan2.config import StyleGAN2Config
 from draggan_widget.errors import CheckpointError, ConfigError, DragganError
-from draggan_widget.files import sha256
+from draggan_widget.files import as_path, sha256
 
 if TYPE_CHECKING:
     from draggan_widget.checkpoints.checkpoint import Checkpoint
@@ -71,11 +72,11 @@ def _make_parser() -> argparse.ArgumentParser:
     )
     info = commands.add_parser("info", help="show the contents of a checkpoint file", description=_info.__doc__)
     for command in (convert, info):
-        command.add_argument("file", metavar="IN" if command is convert else "FILE", type=Path, help="a checkpoint")
+        command.add_argument("file", metavar="IN" if command is convert else "FILE", help="a checkpoint")
         command.add_argument(
             "--network", choices=("G_ema", "G", "D"), default="G_ema", help="the network to read (default: G_ema)"
         )
-    convert.add_argument("out", metavar=f"OUT{SUFFIX}", type=Path, help="the file to write")
+    convert.add_argument("out", metavar=f"OUT{SUFFIX}", help="the file to write")
     convert.add_argument("--force", action="store_true", help="overwrite an existing file")
     convert.set_defaults(run=_convert)
     info.set_defaults(run=_info)
@@ -86,7 +87,7 @@ def _convert(parsed: argparse.Namespace) -> tuple[int, list[str]]:
     """Read a checkpoint as data and write its network, configuration, licence and provenance to one file."""
     from draggan_widget.checkpoints import own_file
 
-    source, out = parsed.file, parsed.out
+    source, out = as_path(parsed.file, "IN", CheckpointError), as_path(parsed.out, "OUT", CheckpointError)
     _check_output(source, out, parsed.force)
     checkpoint = _with_origin(_read(source, parsed.network))
     own_file.save(checkpoint, out)
@@ -95,10 +96,11 @@ def _convert(parsed: argparse.Namespace) -> tuple[int, list[str]]:
 
 def _info(parsed: argparse.Namespace) -> tuple[int, list[str]]:
     """Show a checkpoint's family, sizes, configuration, licence and provenance."""
-    checkpoint = _with_origin(_read(parsed.file, parsed.network))
+    path = as_path(parsed.file, "FILE", CheckpointError)
+    checkpoint = _with_origin(_read(path, parsed.network))
     rows = [
-        ("file", str(parsed.file)),
-        ("sha256", sha256(parsed.file)),
+        ("file", str(path)),
+        ("sha256", sha256(path)),
         ("family", checkpoint.family),
         *_describe_sizes(checkpoint),
         ("tensors", _describe_tensors(checkpoint)),
@@ -118,9 +120,9 @@ def _read(path: Path, network: str) -> "Checkpoint":
 def _check_output(source: Path, out: Path, force: bool) -> None:
     if out.suffix != SUFFIX:
         raise CheckpointError(f"OUT is {str(out)!r}; expected a name that ends in {SUFFIX}; add it")
-    if out.exists() and source.exists() and out.samefile(source):
+    if os.path.exists(out) and os.path.exists(source) and out.samefile(source):
         raise CheckpointError(f"OUT {str(out)!r} is IN; expected another file; choose another name")
-    if out.exists() and not force:
+    if os.path.exists(out) and not force:
         raise CheckpointError(f"OUT {str(out)!r} exists; expected a new file; choose another name or pass --force")
 
 

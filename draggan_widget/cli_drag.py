@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from draggan_widget.checkpoints.hub.catalog import NAMED
 from draggan_widget.errors import DragganError, EditError, ExportError
+from draggan_widget.files import as_path, check_readable, make_folder, read_remedy, write_remedy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,7 +79,6 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add("--target", type=_parse_point, action="append", default=[], metavar="X,Y", help="its target point in px")
     add(
         "--mask",
-        type=Path,
         metavar="PNG",
         help="mask of the picture's size; white may move, black stays (default: everything may move)",
     )
@@ -89,15 +89,15 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="N",
         help="largest number of steps (default: the preset's; 300 in preset default)",
     )
-    add("--out", type=Path, required=True, metavar="DIR", help="folder to write to; files there are replaced")
+    add("--out", required=True, metavar="DIR", help="folder to write to; files there are replaced")
     drag.set_defaults(run=run_drag)
     summary = "repeat a saved drag and compare"
     replay = commands.add_parser(
         "replay", help=summary, description=REPLAY, epilog=REPLAY_END, formatter_class=formatter
     )
-    replay.add_argument("edit", metavar="EDIT.json", type=Path, help="a saved edit")
+    replay.add_argument("edit", metavar="EDIT.json", help="a saved edit")
     replay.add_argument("--generator", metavar="G", help="name or path of a checkpoint (default: the file's)")
-    replay.add_argument("--out", type=Path, metavar="DIR", help="folder for the same files as of drag (default: none)")
+    replay.add_argument("--out", metavar="DIR", help="folder for the same files as of drag (default: none)")
     replay.set_defaults(run=run_replay)
 
 
@@ -133,8 +133,8 @@ def run_drag(parsed: argparse.Namespace) -> tuple[int, list[str]]:
     from draggan_widget.generators.load import load_generator
     from draggan_widget.session.session import DragSession
 
-    edit = _parse_edit(parsed)
-    _check_writable(parsed.out)
+    edit, out = _parse_edit(parsed), as_path(parsed.out, "--out", ExportError)
+    _check_writable(out)
     generator = load_generator(parsed.generator)
     config = DragConfig.for_generator(generator, parsed.preset)
     if parsed.steps is not None:
@@ -143,7 +143,7 @@ def run_drag(parsed: argparse.Namespace) -> tuple[int, list[str]]:
         generator, parsed.seed, truncation_psi=parsed.truncation_psi, label=parsed.label, config=config
     ) as session:
         session.edit = edit
-        return _drag_and_write(session, parsed.out)
+        return _drag_and_write(session, out)
 
 
 def _parse_edit(parsed: argparse.Namespace) -> "Edit":
@@ -153,7 +153,8 @@ def _parse_edit(parsed: argparse.Namespace) -> "Edit":
         raise EditError(
             "there is no --handle; expected at least one, with its --target: --handle 512,540 --target 572,540"
         )
-    return Edit(parsed.handle, parsed.target, None if parsed.mask is None else _read_mask(parsed.mask))
+    mask = None if parsed.mask is None else _read_mask(as_path(parsed.mask, "--mask", EditError))
+    return Edit(parsed.handle, parsed.target, mask)
 
 
 def _check_writable(out: Path) -> None:
@@ -163,25 +164,28 @@ def _check_writable(out: Path) -> None:
         ExportError: the folder cannot be written.
     """
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
         with tempfile.TemporaryFile(dir=out) as file:
             file.write(b"x")
             file.flush()
     except OSError as error:
-        raise ExportError(f"--out {out} cannot be written ({error}); choose another folder") from error
+        raise ExportError(f"--out {out} cannot be written ({error}); {write_remedy(error, out)}") from error
 
 
 def _read_mask(path: Path) -> "np.ndarray":
     import numpy as np
     from PIL import Image
 
+    expected = "expected a picture that is white where the drag may change it"
+    try:
+        check_readable(path)
+    except OSError as error:
+        raise EditError(f"--mask {path} cannot be read ({error}); {expected}; {read_remedy(error, path)}") from error
     try:
         with Image.open(path) as image:
             return np.asarray(image.convert("L")) > 127
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise EditError(
-            f"--mask {path} cannot be read ({error}); expected a picture that is white where the drag may change it"
-        ) from error
+        raise EditError(f"--mask {path} cannot be read ({error}); {expected}; give a PNG") from error
 
 
 def _drag_and_write(session: "DragSession", out: Path | None) -> tuple[int, list[str]]:
@@ -270,11 +274,14 @@ def run_replay(parsed: argparse.Namespace) -> tuple[int, list[str]]:
     from draggan_widget.export.edit_file import load_edit
     from draggan_widget.session.session import DragSession
 
-    saved = load_edit(parsed.edit)
-    if parsed.out is not None:
-        _check_writable(parsed.out)
-    with DragSession.load(parsed.edit, parsed.generator or _generator_name(parsed.edit, saved)) as session:
-        status, lines = _drag_and_write(session, parsed.out)
+    path = as_path(parsed.edit, "EDIT.json", ExportError)
+    out = None if parsed.out is None else as_path(parsed.out, "--out", ExportError)
+    saved = load_edit(path)
+    if out is not None:
+        _check_writable(out)
+    generator = _generator_name(path, saved) if parsed.generator is None else parsed.generator
+    with DragSession.load(path, generator) as session:
+        status, lines = _drag_and_write(session, out)
         return (status, lines) if status else _compare(saved, session, lines)
 
 

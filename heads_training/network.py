@@ -10,11 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from draggan_widget.checkpoints.stylegan2.config import StyleGAN2Config
+from draggan_widget.checkpoints.stylegan2.config import SLOPES, StyleGAN2Config
 from draggan_widget.generators.stylegan2.generator import Network
-from draggan_widget.generators.stylegan2.layers import EPSILON, GAIN, SLOPE, StyledConv, ToRGB
+from draggan_widget.generators.stylegan2.layers import EPSILON, GAIN, StyledConv, ToRGB
 from draggan_widget.generators.stylegan2.resample import depthwise, upsample, upsampled_conv
 from draggan_widget.generators.stylegan2.synthesis import Block
+
+SLOPE = SLOPES["lrelu"]
 
 
 def initial_network(config: StyleGAN2Config, seed: int) -> Network:

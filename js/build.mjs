@@ -25,7 +25,12 @@ async function bundle(entry) {
   return result.outputFiles[0].contents;
 }
 
-const files = { "widget.js": await bundle("src/index.ts"), "widget.css": await bundle("src/widget.css") };
+const files = {
+  "widget.js": await bundle("src/index.ts"),
+  "widget.css": await bundle("src/widget.css"),
+  "box.js": await bundle("src/box.ts"),
+  "box.css": await bundle("src/box.css"),
+};
 
 let total = 0;
 for (const [name, bytes] of Object.entries(files)) {

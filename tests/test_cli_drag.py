@@ -178,7 +178,9 @@ def test_a_folder_that_cannot_be_written_is_found_before_anything_is_loaded(
     given = ("heads", *POINTS) if command == "drag" else (edit, "--generator", "heads")
     message = refusal(capsys, command, *given, "--out", out)
     assert re.fullmatch(
-        rf"draggan-widget: --out {out} cannot be written \(\[Errno \d+\] .+\); choose another folder", message
+        rf"draggan-widget: --out {out} cannot be written \(\[Errno \d+\] .+\); '{out.parent}' is a file, not a folder; "
+        "choose another folder",
+        message,
     )
     assert loaded == []
 

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "draggan_widget"
-BUNDLE = ("draggan_widget/widget/static/widget.js", "draggan_widget/widget/static/widget.css")
+BUNDLE = tuple(f"draggan_widget/widget/static/{name}" for name in ("widget.js", "widget.css", "box.js", "box.css"))
 REPLAY = tuple(f"draggan_widget/export/static/replay.{ending}" for ending in ("html", "css", "js"))
 HEADS = "draggan_widget/generators/bundled/heads.safetensors"
 FOREIGN_FOLDERS = {"tests", "js", "node_modules", "notebooks", "heads_training", "benchmarks", "tools", "docs"}

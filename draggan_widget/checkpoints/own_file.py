@@ -24,7 +24,7 @@ from draggan_widget.checkpoints.hub.catalog import UNKNOWN_LICENCE
 from draggan_widget.checkpoints.stylegan2.check_tensors import checked_config
 from draggan_widget.checkpoints.stylegan2.infer_config import FAMILY, infer_config_beside
 from draggan_widget.errors import CheckpointError
-from draggan_widget.files import sha256, write_atomically
+from draggan_widget.files import check_readable, read_remedy, sha256, write_atomically, write_remedy
 
 FORMAT = "draggan-widget checkpoint"
 VERSION = 1
@@ -34,8 +34,13 @@ LARGEST_HEADER = 1 << 20  # bytes; parsed, it takes some 25 times as many; ours 
 HEADER_STARTS = (b'{"', b"{}", b"{ ", b"{\n")
 
 
-def save(checkpoint: Checkpoint, path: Path) -> None:
+def save(checkpoint: Checkpoint, path: Path, elsewhere: str = "choose another folder") -> None:
     """Write the checkpoint whole or not at all; where writing fails, an older file stays as it was.
+
+    Args:
+        checkpoint: the checkpoint.
+        path: the file.
+        elsewhere: how the person chooses another folder, for the error.
 
     Raises:
         CheckpointError: the file cannot be written, or the checkpoint holds what the format cannot keep.
@@ -46,7 +51,7 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
     except OSError as error:
         raise CheckpointError(
             f"checkpoint file {path} cannot be written ({error}); expected a writable folder with "
-            f"{len(header) + len(data)} bytes free; choose another folder or free some space"
+            f"{len(header) + len(data)} bytes free; {write_remedy(error, path, elsewhere)}"
         ) from error
 
 
@@ -56,6 +61,13 @@ def load(path: Path) -> Checkpoint:
     Raises:
         CheckpointError: the file is missing, truncated, altered, foreign, or of a newer format.
     """
+    try:
+        check_readable(path)
+    except OSError as error:
+        raise CheckpointError(
+            f"checkpoint file {path} cannot be read ({error}); expected a whole .safetensors file; "
+            f"{read_remedy(error, path)}"
+        ) from error
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}

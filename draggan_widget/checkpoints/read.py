@@ -2,14 +2,16 @@
 
 The format is recognised by the file's contents, never by its name.
 
-Bound: whatever the file holds, reading it takes at most 1.3 times its size + 64 MB of memory beyond what importing this
-package takes; a refusal takes at most two seconds, plus the time that reading the bytes takes.
+Bound: whatever the file holds, reading it takes at most 1.3 times its size (that of the unpacked file where it was
+compressed) + 64 MB of memory beyond what importing this package takes; a refusal takes at most two seconds, plus the
+time that reading and unpacking the bytes takes.
 """
 
 import concurrent.futures
 import contextlib
 import pickle
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from torch import Tensor
 
 from draggan_widget.checkpoints import sniff
 from draggan_widget.checkpoints.checkpoint import Checkpoint
+from draggan_widget.checkpoints.gzipped import is_gzip, unpack
 from draggan_widget.checkpoints.hub.catalog import UNKNOWN_LICENCE
 from draggan_widget.checkpoints.json_config import as_json
 from draggan_widget.checkpoints.nvidia import NETWORKS, StoredNetwork, find_network
@@ -29,7 +32,7 @@ from draggan_widget.checkpoints.unpickling.lazy_tensors import read_tensors
 from draggan_widget.checkpoints.unpickling.stream import Budget, PickleStream
 from draggan_widget.checkpoints.unpickling.unpickle import unpickle
 from draggan_widget.errors import CheckpointError
-from draggan_widget.files import sha256
+from draggan_widget.files import as_path, read_remedy, sha256
 
 DISCRIMINATOR = "stylegan2-discriminator"
 LARGEST_FILE = 4 << 30  # bytes; the largest StyleGAN2 snapshots take 0.4 GB
@@ -37,12 +40,12 @@ PROTOCOL = pickle.PROTO[0]
 UNVERSIONED_STARTS = (b"(", b"c", b"}", b"]", b")")  # first bytes of a pickle without a protocol number
 
 
-def read_checkpoint(path: Path, network: str = "G_ema") -> Checkpoint:
+def read_checkpoint(path: str | Path, network: str = "G_ema") -> Checkpoint:
     """Read one network of a checkpoint file.
 
     Args:
         path: our own .safetensors; NVIDIA's PyTorch .pkl of a StyleGAN2; a .pt or .pth of torch.save or a .safetensors
-            with a StyleGAN2's tensors. The name does not matter.
+            with a StyleGAN2's tensors; any of them compressed with gzip. The name does not matter.
         network: the network to read where the file holds several: "G_ema", "G" or "D".
 
     Returns:
@@ -59,17 +62,47 @@ def read_checkpoint(path: Path, network: str = "G_ema") -> Checkpoint:
     """
     if network not in NETWORKS:
         raise CheckpointError(f"network is {network!r}; expected one of {', '.join(NETWORKS)}; ask for one of these")
+    path = as_path(path, "path", CheckpointError)
     try:
         with _open_source(path) as source:
             head = source.read(0, min(sniff.HEAD, source.size))
-            if is_safetensors(head):
-                return read_safetensors(path, head, network)
-            return _read_stored_network(_find_stored_network(source, head, network), path, network)
+            if is_gzip(head):
+                return _read_gzipped(source, path, network)
+            return _read_plain(source, head, path, network)
     except (MemoryError, RecursionError) as error:
         raise CheckpointError(
             f"{path}: reading it failed ({type(error).__name__}); expected a checkpoint that fits the memory; "
             "close other programs"
         ) from error
+
+
+def _read_plain(source: ByteSource, head: bytes, path: Path, network: str) -> Checkpoint:
+    if is_safetensors(head):
+        return read_safetensors(path, head, network)
+    return _read_stored_network(_find_stored_network(source, head, network), path, network)
+
+
+def _read_gzipped(source: ByteSource, path: Path, network: str) -> Checkpoint:
+    """Read a compressed file through a temporary one of the same name, which is removed at once.
+
+    Where the system cannot remove a file that is mapped into memory (Windows, a .safetensors), it stays in the folder
+    for temporary files.
+    """
+    with tempfile.TemporaryDirectory(prefix="draggan-widget-", ignore_cleanup_errors=True) as folder:
+        unpacked = Path(folder) / path.name
+        try:
+            with unpacked.open("wb") as file:
+                unpack(source, file, LARGEST_FILE)
+        except OSError as error:
+            raise CheckpointError(
+                f"{path} cannot be unpacked in {tempfile.gettempdir()} ({error}); expected room for the unpacked file; "
+                "free some space there, or set TMPDIR to another folder"
+            ) from error
+        try:
+            with _open_source(unpacked) as inner:
+                return _read_plain(inner, inner.read(0, min(sniff.HEAD, inner.size)), unpacked, network)
+        except CheckpointError as error:
+            raise CheckpointError(str(error).replace(str(unpacked), f"{path}, unpacked")) from error
 
 
 @contextlib.contextmanager
@@ -84,10 +117,14 @@ def _open_source(path: Path) -> Iterator[ByteSource]:
                 f"{path} has {status.st_size} bytes; expected at most {LARGEST_FILE}; save the generator alone"
             )
         file = path.open("rb", buffering=0)
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read ({error}); expected a file; check the path") from error
+    except OSError as error:
+        raise _not_read(path, error) from error
     with file:
         yield ByteSource(file, str(path), 0, status.st_size)
+
+
+def _not_read(path: Path, error: OSError) -> CheckpointError:
+    return CheckpointError(f"{path} cannot be read ({error}); expected a file; {read_remedy(error, path)}")
 
 
 def _find_stored_network(source: ByteSource, head: bytes, network: str) -> StoredNetwork:
@@ -110,7 +147,7 @@ def _read_stored_network(stored: StoredNetwork, path: Path, network: str) -> Che
         try:
             meta["source_sha256"] = digest.result()
         except OSError as error:
-            raise CheckpointError(f"{path} cannot be read ({error}); expected a file; check the path") from error
+            raise _not_read(path, error) from error
     if network == "D":
         return _make_discriminator(stored, tensors, meta, str(path))
     return Checkpoint(FAMILY, _infer_config(stored, tensors, str(path)), tensors, meta)

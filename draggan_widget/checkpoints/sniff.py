@@ -11,7 +11,7 @@ HEAD = 1024  # bytes at the start of a file that are looked at
 
 MAGICS = (  # (first bytes, kind, remedy or "")
     (b"version https://git-lfs.", "a Git LFS pointer, not the file it stands for", "run `git lfs pull`"),
-    (b"\x1f\x8b", "a gzip archive (.gz, .tar.gz)", "unpack it"),
+    (b"\x1f\x8b", "a gzip archive", "unpack it"),
     (b"BZh", "a bzip2 archive", "unpack it"),
     (b"\xfd7zXZ\x00", "an xz archive", "unpack it"),
     (b"\x28\xb5\x2f\xfd", "a zstd archive", "unpack it"),

@@ -6,13 +6,23 @@ Differs from `torch.load`: 1. tensors are places in the file (`lazy_tensors.py`)
 byte order, views of storages and TorchScript are refused.
 """
 
+import io
 import re
 import zlib
 
+from torch import Tensor
+
 from draggan_widget.checkpoints.torch_zip import MAGIC, ZipEntry, read_archive
-from draggan_widget.checkpoints.unpickling.allowed_globals import ALLOWED
+from draggan_widget.checkpoints.unpickling.allowed_globals import ALLOWED, Latin1Bytes
 from draggan_widget.checkpoints.unpickling.byte_source import ByteSource, brief
-from draggan_widget.checkpoints.unpickling.lazy_tensors import STORAGES, Span, StoredStorage, checked_size
+from draggan_widget.checkpoints.unpickling.lazy_tensors import (
+    STORAGES,
+    Span,
+    StoredStorage,
+    StoredTensor,
+    checked_size,
+    read_tensors,
+)
 from draggan_widget.checkpoints.unpickling.machine import AllowedGlobal
 from draggan_widget.checkpoints.unpickling.stream import Budget, PickleStream
 from draggan_widget.checkpoints.unpickling.unpickle import unpickle
@@ -40,6 +50,25 @@ def read_torch(source: ByteSource, budget: Budget) -> object:
     return _read_zip(source, budget) if head == MAGIC else _read_legacy(source, budget)
 
 
+def read_tensor_file(source: ByteSource) -> dict[str, Tensor]:
+    """Read the tensors of a file of `torch.save` that holds one tensor, under the name "", or a dict of tensors.
+
+    Raises:
+        CheckpointError: the file is damaged or hostile, or holds something else.
+    """
+    if not is_torch_file(source.read(0, min(source.size, len(LEGACY_START)))):
+        raise source.refuse("is no file of torch.save", "one that holds a tensor or a dict of tensors")
+    found = read_torch(source, Budget())
+    held = {"": found} if type(found) is StoredTensor else found
+    if type(held) is not dict:
+        raise source.refuse(f"holds {brief(found)}", "a tensor or a dict of tensors")
+    stored = {str(name): tensor for name, tensor in held.items() if type(tensor) is StoredTensor}
+    for name, value in held.items():
+        if type(value) is not StoredTensor:
+            raise source.refuse(f"{brief(name)} is {brief(value)}", "tensors alone", "save a dict of tensors")
+    return read_tensors(stored)
+
+
 def plain_pickle_globals(budget: Budget) -> dict[tuple[str, str], AllowedGlobal]:
     """The globals that a pickle outside `torch.save` may name.
 
@@ -47,12 +76,16 @@ def plain_pickle_globals(budget: Budget) -> dict[tuple[str, str], AllowedGlobal]
     """
 
     def load_from_bytes(source: ByteSource, arguments: tuple) -> StoredStorage:
-        span = arguments[0] if len(arguments) == 1 else arguments
-        if type(span) is not Span:
-            raise source.refuse(f"_load_from_bytes gets {brief(span)}", "bytes, of pickle protocol 3 or newer")
+        held = arguments[0] if len(arguments) == 1 else arguments
+        if type(held) is Latin1Bytes:
+            inner = ByteSource(io.BytesIO(held.read()), source.name, 0, held.length)
+        elif type(held) is Span:
+            inner = held.source.window(held.offset, held.length)
+        else:
+            raise source.refuse(f"_load_from_bytes gets {brief(held)}", "bytes")
         # `read_torch` does not allow `_load_from_bytes`: one file within a file, and no deeper.
         budget.spend(source, INNER_COST)
-        found = read_torch(source.window(span.offset, span.length), budget)
+        found = read_torch(inner, budget)
         if type(found) is not StoredStorage:
             raise source.refuse(f"the bytes of a storage hold {brief(found)}", "a storage")
         return found

@@ -20,7 +20,7 @@ class Adam:
     def __init__(self, leaf: Float[Tensor, "*shape"]):
         self.leaf = leaf
         self._mean, self._square = torch.zeros_like(leaf), torch.zeros_like(leaf)
-        self.steps = torch.zeros(())
+        self.steps = torch.zeros((), dtype=torch.float32)
 
     @torch.no_grad()
     def step(self, gradient: Float[Tensor, "*shape"], rate: float) -> None:

@@ -129,6 +129,11 @@ class DragConfig:
             return distance <= self.stop_distance
         return distance < self.rest_distance
 
+    @property
+    def loses_points(self) -> bool:
+        """Whether a drag may end as lost; with the faithful presets, it never does."""
+        return self.lost_factor < NEVER
+
     def replace(self, **changes: object) -> "DragConfig":
         """The same settings with some of them changed.
 
@@ -167,7 +172,7 @@ def _add_drag_defaults(config: DragConfig, generator: Generator) -> DragConfig:
         ) from error
 
 
-NEVER = 1_000_000  # steps; a cap or a stall that no drag reaches
+NEVER = 1_000_000  # steps of a cap or a stall, and factor of a loss, that no drag reaches
 
 
 def _faithful_preset(own: DragConfig, generator: Generator) -> DragConfig:
@@ -183,7 +188,7 @@ def _faithful_preset(own: DragConfig, generator: Generator) -> DragConfig:
         supervision_radius=float(max(1, round(3 / 512 * side))),
         tracking_radius=round(12 / 512 * side),
         stall_steps=NEVER,
-        lost_factor=1e9,
+        lost_factor=1e9,  # over NEVER: no point counts as lost
     )
     if own.preset == "paper":
         return both.replace(

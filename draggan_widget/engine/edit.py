@@ -4,12 +4,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
+from jaxtyping import Shaped
+from PIL import Image
+from torch import Tensor
 
 from draggan_widget.errors import EditError
 from draggan_widget.geometry import Point
 
 MAX_POINTS = 64
 Mask = np.ndarray  # bool, (height, width), True where the picture may move
+EXPECTED = "expected (height, width) of two values, 0 (stays) and one other (may move)"
+CHANNELS = (1, 2, 3, 4)  # grey, grey and opacity, RGB, RGB and opacity
+PLAIN_MODES = ("1", "L", "LA", "RGB", "RGBA", "I", "F", "I;16")  # of Pillow, whose pixels are grey levels or RGB
 
 
 def _point(pair: Iterable[float]) -> Point:
@@ -38,20 +45,65 @@ def _lock_flags(locked: Iterable[bool], count: int) -> tuple[bool, ...]:
 
 
 def _mask(mask: object) -> Mask | None:
+    """The mask as a bool array of its own; `mask` may have any of the forms that `Edit` names."""
     if mask is None:
         return None
-    expected = "expected (height, width) of bool or 0 and 1, 1 = may move"
-    try:
-        array = np.asarray(mask)
-    except (TypeError, ValueError) as error:
-        raise EditError(f"mask is a {type(mask).__name__} that makes no array ({error}); {expected}") from error
-    if array.ndim != 2 or array.dtype.kind not in "biuf":
-        raise EditError(f"mask is a {array.dtype} array of shape {array.shape}; {expected}")
-    if not np.isin(array, (0, 1)).all():
-        raise EditError(f"mask holds values from {array.min():g} to {array.max():g}; {expected}; give mask > 0")
+    array = _one_channel(_as_array(mask))
+    shown = f"mask is {array.shape[1]} x {array.shape[0]} px"  # first: a wrong size is the likelier mistake
+    if not np.isfinite(array).all():
+        raise EditError(f"{shown} and holds NaN or infinity; {EXPECTED}; give np.nan_to_num(mask) > 0")
+    values = np.unique(array)
+    if len(values) > 2 or (len(values) == 2 and 0 not in values):
+        listed = ", ".join(f"{value:g}" for value in values[:4].tolist()) + (", ..." if len(values) > 4 else "")
+        comparable = "mask" if isinstance(mask, (np.ndarray, Tensor)) else "np.asarray(mask)"
+        raise EditError(
+            f"{shown} and holds {len(values)} values ({listed}); {EXPECTED}; give {comparable} > {_middle(values):g}"
+        )
     copy = array.astype(bool)
     copy.flags.writeable = False
     return copy
+
+
+def _as_array(mask: object) -> np.ndarray:
+    """The mask as an array of numbers or truth values, of any shape."""
+    try:
+        if isinstance(mask, Image.Image):
+            mask = mask if mask.mode in PLAIN_MODES else mask.convert("RGBA")  # a palette's numbers are no grey levels
+        elif isinstance(mask, Tensor):
+            mask = mask.detach().to("cpu", torch.float64 if mask.is_floating_point() else mask.dtype).numpy()
+        array = np.asarray(mask)
+    except (TypeError, ValueError, RuntimeError, NotImplementedError, OSError) as error:
+        raise EditError(f"mask is a {type(mask).__name__} that makes no array ({error}); {EXPECTED}") from error
+    if array.dtype.kind not in "biuf":
+        raise EditError(f"mask is a {array.dtype} array of shape {array.shape}; {EXPECTED}")
+    return array
+
+
+def _one_channel(given: np.ndarray) -> Shaped[np.ndarray, "height width"]:
+    """The array without axes of length 1 around it and without equal channels, which stand last or first."""
+    array = given
+    while array.ndim > 2 and array.shape[0] == 1:
+        array = array[0]
+    if array.ndim == 3 and array.shape[2] not in CHANNELS and array.shape[0] in CHANNELS[2:]:
+        array = np.moveaxis(array, 0, 2)
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in CHANNELS) or 0 in array.shape:
+        raise EditError(f"mask is a {given.dtype} array of shape {given.shape}; {EXPECTED}")
+    if array.ndim == 2:
+        return array
+    shown, count = f"mask is {array.shape[1]} x {array.shape[0]} px", array.shape[2]
+    if count in (2, 4):  # the last channel is opacity
+        if array[..., -1].min() != array[..., -1].max():
+            raise EditError(f"{shown} and transparent in parts; {EXPECTED}; give one channel alone")
+        array = array[..., :-1]
+    if not np.array_equal(array, np.broadcast_to(array[..., :1], array.shape), equal_nan=array.dtype.kind == "f"):
+        raise EditError(f"{shown} and coloured; {EXPECTED}; give one channel alone")
+    return array[..., 0]
+
+
+def _middle(values: np.ndarray) -> float:
+    """A number that divides the values in two, whole for whole values."""
+    low, high = float(values[0]), float(values[-1])
+    return (low + high) // 2 if values.dtype.kind in "iu" else (low + high) / 2
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -89,7 +141,9 @@ class Edit:
         Args:
             handles: pairs (x, y) as lists, tuples or an array, image px.
             targets: as many pairs (x, y), image px.
-            mask: (height, width) of bool or of 0 and 1, 1 = may move; None: everything may move.
+            mask: an array, a tensor on any device or a Pillow picture, (height, width), of two values: 0 stays fixed,
+                the other (True, 1, 255) may move. Axes of length 1, as in (1, height, width), are dropped; of several
+                equal channels, as in a grey RGB picture, one is taken. None: everything may move.
             locked: one bool for each point, or none at all.
 
         Raises:

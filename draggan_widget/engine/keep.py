@@ -16,7 +16,8 @@ import numpy as np
 from draggan_widget.engine.config import python_scalar
 from draggan_widget.engine.kept import PICTURE, Part
 from draggan_widget.engine.step import DragStep
-from draggan_widget.errors import ConfigError
+from draggan_widget.errors import ConfigError, RecordError
+from draggan_widget.files import as_path, write_remedy
 from draggan_widget.generators.generator import Generator
 
 MEGABYTE = 2**20  # bytes
@@ -54,6 +55,7 @@ class Keep:
             "blocks": _block_numbers(self.blocks),
             "pictures": python_scalar(self.pictures),
             "memory": python_scalar(self.memory),
+            "folder": _checked_folder(self.folder),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -63,7 +65,6 @@ class Keep:
             raise ConfigError(f"steps is {self.steps!r}; expected positions, as range(0, 300, 10), or None")
         if isinstance(self.memory, bool) or not isinstance(self.memory, (int, float)) or not self.memory >= 0:
             raise ConfigError(f"memory is {self.memory!r}; expected MB of maps and pictures, 0 or more")
-        _check_folder(self.folder)
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -82,13 +83,13 @@ def _block_numbers(blocks: object) -> tuple[int, ...]:
     return numbers
 
 
-def _check_folder(folder: object) -> None:
+def _checked_folder(given: object) -> Path | None:
+    folder = None if given is None else as_path(given, "folder", ConfigError)
     if folder is None:
-        return
-    if not isinstance(folder, str | Path):
-        raise ConfigError(f"folder is {folder!r}; expected the path of a folder, or None for a temporary one")
+        return None
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise ConfigError(f"folder is {str(folder)!r}, which is a file; expected a folder, or a name that is free")
+    return folder
 
 
 def checked_keep(keep: Keep | None, generator: Generator) -> Keep:
@@ -168,16 +169,27 @@ class Keeper:
 
     def _make_folder(self) -> None:
         if self.keep.folder is None:
-            self._owner = tempfile.TemporaryDirectory(prefix="draggan-", ignore_cleanup_errors=True)
+            self._owner = _make_temporary_folder()
             self.folder = Path(self._owner.name)
         else:
-            self.folder = Path(self.keep.folder) / f"drag-{secrets.token_hex(4)}"
+            # Absolute: the files must be found again when the process works in another folder.
+            self.folder = Path(self.keep.folder).absolute() / f"drag-{secrets.token_hex(4)}"
         life = "deleted with the record" if self.keep.folder is None else "which stays on disk"
         warnings.warn(
             f"the maps and pictures of this record pass {self.keep.memory:g} MB; those that follow go to "
             f"{self.folder}, {life}",
             stacklevel=2,
         )
+
+
+def _make_temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="draggan-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise RecordError(
+            "the temporary folder for the maps and pictures of this record cannot be made "
+            f"({error}); {write_remedy(error, Path(), 'set Keep.folder to a folder')}"
+        ) from error
 
 
 def _compute_part(step: DragStep, part: Part) -> np.ndarray:

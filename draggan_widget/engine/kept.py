@@ -1,6 +1,7 @@
 """Feature maps and pictures that were kept of one step, in memory or in files."""
 
 import threading
+import zipfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from draggan_widget.errors import RecordError
-from draggan_widget.files import write_atomically
+from draggan_widget.files import read_remedy, write_atomically, write_remedy
 
 Map = Float[np.ndarray, "_ _ _"]  # channels, height, width: each block has its own
 Pixels = UInt8[np.ndarray, "_ _ 3"]  # height, width
@@ -42,8 +43,12 @@ class ArrayFile:
         try:
             with np.load(self.file, allow_pickle=False) as stored:
                 return stored[self.name]
-        except (OSError, ValueError, KeyError) as error:
+        except (FileNotFoundError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise RecordError(f"{self.file} of this record is gone or damaged ({error}); drag again") from error
+        except OSError as error:
+            raise RecordError(
+                f"{self.file} of this record cannot be read ({error}); {read_remedy(error, self.file)}"
+            ) from error
 
 
 class Kept:
@@ -98,6 +103,6 @@ class Kept:
             write_atomically(file, lambda out: np.savez(out, allow_pickle=False, **arrays))  # pyright: ignore[reportArgumentType]
         except OSError as error:
             raise RecordError(
-                f"{file} cannot be written ({error}); free some space, choose another Keep.folder or keep fewer steps"
+                f"{file} cannot be written ({error}); {write_remedy(error, file, 'choose another Keep.folder')}"
             ) from error
         self.add({part: ArrayFile(file, name, folder) for part, name in names.items()})

@@ -27,14 +27,16 @@ from draggan_widget.engine.supervision import (
     is_gated,
     motion_terms,
 )
-from draggan_widget.engine.termination import TerminationCheck
+from draggan_widget.engine.termination import TerminationCheck, has_slid
 from draggan_widget.engine.tracking import track
 from draggan_widget.errors import ConfigError, EditError
 from draggan_widget.generators.feature_map import FeatureMap
 from draggan_widget.generators.generator import Generator
 from draggan_widget.geometry import distance
+from draggan_widget.torch_modes import outside_inference_mode, steps_in_own_modes
 
 
+@steps_in_own_modes
 def drag(
     generator: Generator,
     ws: Float[Tensor, "1 num_ws w_dim"],
@@ -85,6 +87,8 @@ def drag(
         references = follow_edit(references, edit, still, config, generator.image_size)
         references = _track_handles(references, still, config, generator.image_size, mean)
         termination.add(_distances(references, edit), references.errors)
+        ended = termination.ending(index)
+        slid = ended is not None and has_slid(references, config, generator.image_size)
         newest = _whole_map(generator, current.detach(), still)
         step = DragStep(
             index=index,
@@ -92,7 +96,8 @@ def drag(
             edit=edit,
             handles=references.handles,
             tracking_error=references.errors,
-            ended=termination.ending(index),
+            ended="lost" if slid else ended,
+            slid=slid,
             seconds=time.perf_counter() - started,
             references=references,
             generator=generator,
@@ -132,9 +137,11 @@ def _checked_start(generator: Generator, ws: Tensor, edit: Edit, config: DragCon
     expected = (1, generator.num_ws, generator.w_dim)
     if tuple(ws.shape) != expected:
         raise ConfigError(f"ws has shape {tuple(ws.shape)}; {generator.name} expects {expected}")
+    if ws.is_meta:
+        raise ConfigError("ws is on 'meta', without values; make it without the default device 'meta'")
     if not bool(torch.isfinite(ws).all()):
         raise ConfigError("ws holds NaN or infinity; expected finite numbers; start from a seed or another latent")
-    return ws.detach().to(generator.device, generator.dtype)
+    return outside_inference_mode(ws.detach()).to(generator.device, generator.dtype)
 
 
 def _zero_leaf(generator: Generator, config: DragConfig) -> Float[Tensor, "rows w_dim"]:

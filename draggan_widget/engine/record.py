@@ -14,7 +14,9 @@ from draggan_widget.engine.keep import Keep, Keeper
 from draggan_widget.engine.record_file import load_record, save_record
 from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import RecordError
+from draggan_widget.files import as_path
 from draggan_widget.generators.generator import Generator
+from draggan_widget.torch_modes import in_own_modes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +83,7 @@ class DragRecord:
         """
         self.about = dict(about or {})
         self.steps = list(steps)
-        self._start = torch.zeros(0, 0, 0) if start is None else start
+        self._start = torch.zeros(0, 0, 0, dtype=torch.float32, device="cpu") if start is None else start
         self.keeper = keep if isinstance(keep, Keeper) else Keeper(keep or Keep())
 
     def __len__(self) -> int:
@@ -228,9 +230,10 @@ class DragRecord:
             "motion_losses": record.motion_losses,
             "gradient_norms": record.gradient_norms,
         }
-        return save_record(Path(path), record.about, record.steps, tables)
+        return save_record(as_path(path, "path", RecordError), record.about, record.steps, tables)
 
     @classmethod
+    @in_own_modes
     def load(cls, path: str | Path, generator: Generator | None = None) -> "DragRecord":
         """Read a record from a file that `save` wrote.
 
@@ -239,9 +242,10 @@ class DragRecord:
             generator: the generator that made the record, to draw its steps again; None: numbers and latents alone.
 
         Raises:
-            RecordError: the file does not exist, is not a record, is truncated or was altered.
+            RecordError: the file does not exist, is not a record, is truncated or was altered, or does not fit the
+                generator.
         """
-        about, steps, ws = load_record(Path(path), generator)
+        about, steps, ws = load_record(as_path(path, "path", RecordError), generator)
         return cls(about, steps, start=ws[:0])
 
     def _padded(self, rows: list[tuple], width: int, least: int = 0) -> np.ndarray:

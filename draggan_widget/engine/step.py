@@ -15,12 +15,13 @@ from draggan_widget.engine.edit import Edit
 from draggan_widget.engine.errors import NotFinite
 from draggan_widget.engine.kept import Kept
 from draggan_widget.engine.references import References
-from draggan_widget.engine.termination import Ending
+from draggan_widget.engine.termination import Ending, advice
 from draggan_widget.errors import ConfigError, RecordError
 from draggan_widget.generators.feature_map import FeatureMap
 from draggan_widget.generators.generator import Generator
 from draggan_widget.geometry import Point, distance
 from draggan_widget.images import to_uint8
+from draggan_widget.torch_modes import in_own_modes
 
 
 class CurrentFeatures:
@@ -82,6 +83,8 @@ class DragStep:
         gradient_norms: norm of the gradient of `loss` in each of the num_ws rows.
         config: settings of the drag that made the step; None in a record from an older file.
         kept: feature maps and picture that a record kept of the step.
+        slid: whether the drag ended as lost because a point slid along a plain part of the picture. False in a record
+            that was read from a file.
     """
 
     index: int
@@ -100,6 +103,7 @@ class DragStep:
     gradient_norms: tuple[float, ...] = field(default=(), repr=False)
     config: DragConfig | None = field(default=None, repr=False)
     kept: Kept = field(default_factory=Kept, repr=False)
+    slid: bool = field(default=False, repr=False)
 
     @property
     def targets(self) -> tuple[Point, ...]:
@@ -111,6 +115,14 @@ class DragStep:
         """Distance from each handle to its target, image px."""
         return tuple(distance(p, t) for p, t in zip(self.handles, self.targets, strict=True))
 
+    @property
+    def advice(self) -> str | None:
+        """Why the drag is over at this step, and what a person can do about it, in a sentence; None where it is not."""
+        if self.ended is None:
+            return None
+        return advice(self.ended, self.edit, self.config or DragConfig(), self.slid)
+
+    @in_own_modes
     def pixels(self, cancelled: Callable[[], bool] | None = None) -> UInt8[np.ndarray, "height width 3"]:
         """The picture as 8-bit RGB.
 
@@ -148,6 +160,7 @@ class DragStep:
             )
         return self._required_generator().preview(features, self.ws)
 
+    @in_own_modes
     def features(self, block: int) -> FeatureMap:
         """The whole feature map of a block at this step, without a graph."""
         held = self.current.get()

@@ -10,7 +10,7 @@ import numpy as np
 
 from draggan_widget import arrays
 from draggan_widget.errors import ExportError
-from draggan_widget.export.writing import damaged, missing
+from draggan_widget.export.writing import damaged
 
 
 def write_npz(file: BinaryIO, named: Mapping[str, Any]) -> None:
@@ -37,13 +37,11 @@ def read_npz(path: Path, what: str) -> dict[str, np.ndarray]:
     """Read the arrays of an .npz file.
 
     Raises:
-        ExportError: the file is missing, is not an .npz, is damaged, or would unpack to far more than its size.
+        ExportError: the file is not an .npz, is damaged, or would unpack to far more than its size.
     """
     try:
         check_unpacked_size(path, arrays.unpacked_size(path))
         return arrays.read_npz(path)
-    except FileNotFoundError as error:
-        raise missing(path) from error
     except arrays.DAMAGE as error:
         raise damaged(path, what, error) from error
 
@@ -52,14 +50,12 @@ def read_npy(path: Path, what: str) -> np.ndarray:
     """Read the array of an .npy file.
 
     Raises:
-        ExportError: the file is missing, is not an .npy, or is damaged.
+        ExportError: the file is not an .npy, or is damaged.
     """
     try:
         with path.open("rb") as file:
             arrays.check_header(file, path.stat().st_size)
         return np.load(path, allow_pickle=False)
-    except FileNotFoundError as error:
-        raise missing(path) from error
     except arrays.DAMAGE as error:
         raise damaged(path, what, error) from error
 

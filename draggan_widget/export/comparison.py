@@ -99,9 +99,8 @@ def unpack_result(value: object) -> Result | None:
     entry = json_values.as_object(value, "result", ("steps", "ending", "handles", "not_reproduced"))
     if entry["ending"] not in ENDINGS:
         raise ValueError(f"ending is {json_values.shorten(entry['ending'])}; expected one of {ENDINGS}")
-    handles = [json_values.as_list(pair, "handles", 2) for pair in json_values.as_list(entry["handles"], "handles")]
     sentences = json_values.as_list(entry["not_reproduced"], "not_reproduced")
     if not all(isinstance(sentence, str) for sentence in sentences):
         raise ValueError(f"not_reproduced is {json_values.shorten(sentences)}; expected texts")
-    points = tuple((json_values.as_number(x, "handles"), json_values.as_number(y, "handles")) for x, y in handles)
+    points = tuple((x, y) for x, y in json_values.as_points(entry["handles"], "handles"))
     return Result(json_values.as_count(entry["steps"], "steps"), entry["ending"], points, tuple(sentences))

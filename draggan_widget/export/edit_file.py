@@ -13,19 +13,30 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from draggan_widget.engine.config import DragConfig
+from draggan_widget.engine.config import NEVER, DragConfig
 from draggan_widget.engine.edit import Edit
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.engine.replay import Segment, split_segments
 from draggan_widget.errors import ExportError
 from draggan_widget.export import json_values
 from draggan_widget.export.comparison import Result, make_result, pack_result, unpack_result
-from draggan_widget.export.writing import check_ending, check_version, damaged, missing, write_file
+from draggan_widget.export.writing import (
+    check_ending,
+    check_file,
+    check_version,
+    damaged,
+    file_place,
+    not_read,
+    write_file,
+)
 from draggan_widget.inspection.records import require_steps
 
 SCHEMA = "draggan-widget edit"
 VERSION = 2  # version 1 had one config for all drags
 LARGEST_FILE = 64 << 20  # bytes; a drag with a hundred masks of 1024 px has 1 MB
+MOST_DRAGS = 10_000
+MOST_CHANGES = 20_000  # of all drags together; a drag that is changed at each of its steps for an hour has as many
+MOST_STEPS = NEVER + 1  # of one drag: the largest cap and the start
 NAMES = ("schema", "version", "generator", "start", "config", "edit", "drags", "masks", "result", "versions")
 
 
@@ -130,8 +141,8 @@ def save_edit(saved: SavedEdit | DragRecord, path: str | Path) -> Path:
         path: .json file.
 
     Raises:
-        ExportError: the path does not end in .json, the record's `about` holds no settings, or the file cannot be
-            written.
+        ExportError: the path does not end in .json, the record's `about` holds no settings, there are too many drags or
+            changes of the edit, or the file cannot be written.
         RecordError: the record is empty.
 
     Examples:
@@ -142,9 +153,14 @@ def save_edit(saved: SavedEdit | DragRecord, path: str | Path) -> Path:
         >>> load_edit(save_edit(session.record, "edit.json")).seed
         3
     """
-    path = Path(path)
+    path = file_place(path)
     check_ending(path, "edits", (".json",))
-    content = _pack(make_saved_edit(saved) if isinstance(saved, DragRecord) else saved)
+    edit = make_saved_edit(saved) if isinstance(saved, DragRecord) else saved
+    try:
+        _check_counts(len(edit.segments), sum(len(segment.edits) for segment in edit.segments), 0)
+    except ValueError as error:
+        raise ExportError(f"the edit cannot be saved: {error}; save a shorter record") from error
+    content = _pack(edit)
     try:
         data = json.dumps(content, indent=1, allow_nan=False).encode("ascii")
     except (TypeError, ValueError) as error:
@@ -189,7 +205,8 @@ def load_edit(path: str | Path) -> SavedEdit:
     Raises:
         ExportError: the file is missing, is another file, damaged, or of a newer version; the text names the place.
     """
-    path = Path(path)
+    path = file_place(path)
+    check_file(path)
     content = _read(path)
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise ExportError(f"{path} is not a saved edit; expected a file written by DragSession.save or save_edit")
@@ -207,10 +224,8 @@ def _read(path: Path) -> object:
         if len(data) > LARGEST_FILE:
             raise ValueError(f"over {LARGEST_FILE} bytes")
         return json.loads(data.decode("utf-8-sig"), parse_constant=_refuse_constant)
-    except FileNotFoundError as error:
-        raise missing(path) from error
     except OSError as error:
-        raise ExportError(f"{path} cannot be read ({error}); expected a file; check the path") from error
+        raise not_read(path, error) from error
     except (ValueError, RecursionError) as error:
         raise damaged(path, "edit", error) from error
 
@@ -219,7 +234,30 @@ def _refuse_constant(constant: str) -> object:
     raise ValueError(f"{constant} is not a finite number")
 
 
+def _check_counts(drags: int, changes: int, masks: int) -> None:
+    """Check how much a file holds, before any of it is unpacked.
+
+    Raises:
+        ValueError: it is too much.
+    """
+    bounds = (
+        (drags, "drags", MOST_DRAGS),
+        (changes, "changes of the edit", MOST_CHANGES),
+        (masks, "masks", MOST_CHANGES + 1),
+    )
+    for found, what, most in bounds:
+        if found > most:
+            raise ValueError(f"there are {found} {what}; expected at most {most}")
+
+
+def _count_changes(drags: list) -> int:
+    lists = [drag.get("edits") for drag in drags if isinstance(drag, dict)]
+    return sum(len(edits) for edits in lists if isinstance(edits, list))
+
+
 def _unpack(content: Any) -> SavedEdit:
+    drags = json_values.as_list(content["drags"], "drags")
+    _check_counts(len(drags), _count_changes(drags), len(json_values.as_list(content["masks"], "masks")))
     masks = json_values.unpack_masks(json_values.as_list(content["masks"], "masks"))
     start = json_values.as_object(content["start"], "start", ("seed", "truncation_psi", "label", "ws"))
     seed, label, ws = start["seed"], start["label"], start["ws"]
@@ -236,9 +274,7 @@ def _unpack(content: Any) -> SavedEdit:
         ws=None if ws is None else json_values.unpack_latent(ws),
         config=_unpack_config(content["config"]),
         edit=json_values.unpack_edit(content["edit"], masks),
-        segments=tuple(
-            _unpack_segment(drag, masks, content["version"]) for drag in json_values.as_list(content["drags"], "drags")
-        ),
+        segments=tuple(_unpack_segment(drag, masks, content["version"]) for drag in drags),
         result=unpack_result(content["result"]),
         versions=versions,
     )
@@ -266,7 +302,7 @@ def _unpack_config(value: object) -> DragConfig:
 def _unpack_segment(value: object, masks: list[np.ndarray], version: int) -> Segment:
     drag = json_values.as_object(value, "a drag", ("steps", "ended", "edits", *(("config",) if version > 1 else ())))
     config = None if drag.get("config") is None else _unpack_config(drag["config"])
-    count, edits = json_values.as_count(drag["steps"], "steps"), []
+    count, edits = json_values.as_count(drag["steps"], "steps", MOST_STEPS), []
     if not isinstance(drag["ended"], bool):
         raise ValueError(f"ended is {json_values.shorten(drag['ended'])}; expected true or false")
     for change in json_values.as_list(drag["edits"], "edits"):

@@ -4,6 +4,7 @@ Both are written one step at a time, so that memory holds one map, not all maps 
 """
 
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +21,13 @@ from draggan_widget.export.arrays import check_unpacked_size, parse_header, read
 from draggan_widget.export.writing import (
     as_json,
     check_ending,
+    check_file,
     check_version,
     damaged,
+    file_place,
     make_header,
-    missing,
     not_installed,
+    not_read,
     not_written,
     write_file,
 )
@@ -94,7 +97,7 @@ def save_features(record: DragRecord, block: int, path: str | Path, steps: Itera
         >>> load_features(path)[1].shape
         (64, 64, 64)
     """
-    path = Path(path)
+    path = file_place(path)
     ending, positions = check_ending(path, "features", (".npz", ".zarr")), _check_positions(record, steps)
     maps = record.features(block)
     generator, first = record.steps[positions[0]].generator, maps[positions[0]]
@@ -126,7 +129,7 @@ def _iterate_maps(get: Callable[[int], Map], positions: list[int], first: Map) -
 
 def _write_zarr(path: Path, about: dict[str, Any], first: Map, pieces: Iterator[Map]) -> Path:
     zarr = _import_zarr()
-    if path.exists() and not (path.is_dir() and any((path / name).exists() for name in STORE_FILES)):
+    if os.path.exists(path) and not (path.is_dir() and any((path / name).exists() for name in STORE_FILES)):
         raise ExportError(
             f"{path} exists and is not a zarr store; expected one to replace, or a new name; choose another"
         )
@@ -163,8 +166,9 @@ def load_features(path: str | Path) -> SavedFeatures:
     Raises:
         ExportError: the file is missing, damaged, another file, of a newer version, or zarr is not installed.
     """
-    path = Path(path)
+    path = file_place(path)
     if check_ending(path, "features", (".npz", ".zarr")) == ".npz":
+        check_file(path)
         arrays = read_npz(path, "features")
         if HEADER not in arrays or NAME not in arrays:
             raise damaged(path, "features", f"it lacks {HEADER} or {NAME}")
@@ -195,8 +199,10 @@ def _folder_size(folder: Path) -> int:
 
 def _open_zarr(path: Path) -> "zarr.Array":
     zarr = _import_zarr()
-    if not path.exists():
-        raise missing(path)
+    try:
+        os.scandir(path).close()
+    except OSError as error:
+        raise not_read(path, error) from error
     try:
         return zarr.open_array(str(path), mode="r")
     except Exception as error:

@@ -3,6 +3,8 @@
 imageio's own writer does not check ffmpeg's exit status: on a full disk, half a video would replace a whole one.
 """
 
+import errno
+import os
 import subprocess
 import tempfile
 from collections.abc import Iterable
@@ -12,11 +14,14 @@ from typing import IO
 from PIL import Image
 
 from draggan_widget.errors import ExportError
+from draggan_widget.files import DISK_FULL, FORBIDDEN, TOO_MANY_OPEN
 
 # H.264 with half the colour resolution and the index first: browsers, phones, slides and QuickTime play it.
 MP4 = ("-c:v", "libx264", "-crf", "17", "-preset", "medium", "-movflags", "+faststart")
 WEBM = ("-c:v", "libvpx-vp9", "-crf", "24", "-b:v", "0", "-deadline", "good", "-cpu-used", "5", "-row-mt", "1")
 CODECS = {".mp4": MP4, ".webm": WEBM}
+NO_ROOM = (*TOO_MANY_OPEN, errno.ENOMEM, errno.EAGAIN)  # this machine cannot start any program
+DISK_ERRORS = (*DISK_FULL, *FORBIDDEN, errno.EFBIG, errno.EIO)  # errors of writing that ffmpeg's output may name
 # RGB to BT.709, with a tag that says so: without it players guess the matrix and show wrong colours.
 SPACE = ("-vf", "scale=out_color_matrix=bt709:out_range=tv", "-pix_fmt", "yuv420p", "-colorspace", "bt709")
 TAGS = ("-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv")
@@ -36,7 +41,8 @@ def find_ffmpeg(path: Path) -> str:
             "or write a .gif, which needs neither"
         ) from error
     try:
-        return imageio_ffmpeg.get_ffmpeg_exe()
+        # A bare name is looked up among the programs, so this is no path that `as_path` could read.
+        return os.path.expanduser(imageio_ffmpeg.get_ffmpeg_exe())
     except RuntimeError as error:
         raise ExportError(
             f"{path.name} needs ffmpeg, and imageio-ffmpeg found none ({error}); install one and set "
@@ -55,7 +61,8 @@ def write_video(program: str, pictures: Iterable[Image.Image], fps: float, comme
         path: file to write.
 
     Raises:
-        OSError: ffmpeg failed; the message holds the end of its output.
+        OSError: ffmpeg could not write the file; the message holds the end of its output.
+        ExportError: the program is not ffmpeg, or failed for another reason.
     """
     with tempfile.TemporaryFile() as log:
         running: subprocess.Popen[bytes] | None = None
@@ -72,14 +79,39 @@ def write_video(program: str, pictures: Iterable[Image.Image], fps: float, comme
             if running is not None:
                 running.kill()  # does nothing if it has ended
                 running.wait()
-        if running is None or running.returncode != 0:
+        if running is None or running.returncode != 0 or not path.is_file():
             log.seek(0)
-            output = " ".join(log.read()[-400:].decode(errors="replace").split())
-            raise OSError(f"ffmpeg failed: {output or 'without output'}")
+            raise _failure(program, " ".join(log.read()[-400:].decode(errors="replace").split()))
 
 
 def _start(command: list[str], log: IO[bytes]) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log)
+    try:
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log)
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise
+        raise _unusable(command[0], f"cannot be started ({error})") from error
+
+
+def _failure(program: str, output: str) -> Exception:
+    """The error for an ffmpeg that wrote no video: of the disk if its output names such an error, else of ffmpeg."""
+    for number in DISK_ERRORS:
+        if os.strerror(number) in output:
+            return OSError(number, f"ffmpeg failed: {output}")
+    return _unusable(program, f"failed: {output or 'it wrote no video and said nothing'}")
+
+
+def _unusable(program: str, found: str) -> ExportError:
+    chosen = os.environ.get("IMAGEIO_FFMPEG_EXE")
+    if chosen:
+        return ExportError(
+            f"IMAGEIO_FFMPEG_EXE is {chosen!r}, which {found}; expected the path of ffmpeg; unset this variable, set "
+            "it to ffmpeg, or write a .gif"
+        )
+    return ExportError(
+        f"ffmpeg, {program!r}, {found}; expected a program that writes videos; install imageio-ffmpeg again, set "
+        "IMAGEIO_FFMPEG_EXE to another ffmpeg, or write a .gif"
+    )
 
 
 def _command(program: str, size: tuple[int, int], fps: float, comment: str, path: Path) -> list[str]:

@@ -16,7 +16,7 @@ from typing import Any, overload
 
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.export.stills import Stills, make_stills
-from draggan_widget.export.writing import write_file
+from draggan_widget.export.writing import file_place, write_file
 from draggan_widget.inspection.draw_points import point_starts
 from draggan_widget.inspection.records import require_steps
 
@@ -65,11 +65,12 @@ def to_html(record: DragRecord, path: str | Path | None = None) -> Path | Replay
         >>> step = session.step(2)
         >>> path = to_html(session.record, "drag.html")
     """
+    place = None if path is None else file_place(path)
     record = require_steps(record)
     page = _page(record, make_stills(record))
-    if path is None:
+    if place is None:
         return Replay(page)
-    return write_file(Path(path), lambda file: file.write(page.encode()))
+    return write_file(place, lambda file: file.write(page.encode()))
 
 
 def _page(record: DragRecord, stills: Stills) -> str:

@@ -16,10 +16,11 @@ import numpy as np
 from jaxtyping import Bool, Float
 from PIL import Image, UnidentifiedImageError
 
-from draggan_widget.engine.edit import Edit
+from draggan_widget.engine.edit import MAX_POINTS, Edit
 from draggan_widget.errors import ExportError
 
 LARGEST_MASKS = 1 << 29  # px, all masks of a file together: 512 masks of 1024 x 1024
+LARGEST_COUNT = 2**32 - 1  # of any whole number, such as a seed
 LARGEST_LATENT = 1 << 24  # numbers along one axis of a latent
 
 
@@ -64,16 +65,19 @@ def unpack_edit(value: object, masks: list[np.ndarray]) -> Edit:
     position = entry["mask"]
     if position is not None and not (as_count(position, "mask") < len(masks)):
         raise ValueError(f"the edit has mask {position} of {len(masks)}")
-    points = [_as_points(entry[what], what) for what in ("handles", "targets")]
+    points = [as_points(entry[what], what) for what in ("handles", "targets")]
     locked = entry["locked"]
     if not isinstance(locked, list) or not all(isinstance(one, bool) for one in locked):
         raise ValueError(f"locked is {shorten(locked)}; expected true or false for each point")
     return Edit(*points, mask=None if position is None else masks[position], locked=locked)
 
 
-def _as_points(value: object, what: str) -> list[list[float]]:
+def as_points(value: object, what: str) -> list[list[float]]:
+    """Return a JSON list of pairs of finite numbers, as many as an edit may have."""
     if not isinstance(value, list):
         raise ValueError(f"{what} is {shorten(value)}; expected a list of pairs")
+    if len(value) > MAX_POINTS:
+        raise ValueError(f"{what} has {len(value)} pairs; expected at most {MAX_POINTS}")
     return [[as_number(part, what) for part in as_list(pair, what, 2)] for pair in value]
 
 
@@ -184,10 +188,12 @@ def as_number(value: object, what: str) -> float:
     return float(value)
 
 
-def as_count(value: object, what: str) -> int:
-    """Return a JSON whole number from 0."""
+def as_count(value: object, what: str, most: int = LARGEST_COUNT) -> int:
+    """Return a JSON whole number from 0 to `most`."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ValueError(f"{what} is {shorten(value)}; expected a whole number from 0")
+    if value > most:
+        raise ValueError(f"{what} is {shorten(value)}; expected at most {most}")
     return value
 
 

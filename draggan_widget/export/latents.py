@@ -1,10 +1,10 @@
 """Latents as files: .npz, .safetensors, .pt, and .npy as the official GUI writes it.
 
 The official GUI's .npy is one array (1, num_ws, w_dim) of float32 as `numpy.save` writes it; it cannot hold metadata.
-A .pt is a plain dict of tensors, which `torch.load(path, weights_only=True)` reads.
+A .pt is a plain dict of tensors, which `torch.load(path, weights_only=True)` reads; here it is read as a checkpoint is,
+without torch's unpickler.
 """
 
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,19 +14,22 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from draggan_widget.arrays import unpacked_size
+from draggan_widget.checkpoints.torch_file import read_tensor_file
+from draggan_widget.checkpoints.unpickling.byte_source import ByteSource
 from draggan_widget.engine.record import DragRecord
-from draggan_widget.errors import ExportError
-from draggan_widget.export.arrays import check_unpacked_size, parse_header, read_npy, read_npz, write_npz
+from draggan_widget.errors import CheckpointError, ExportError
+from draggan_widget.export.arrays import parse_header, read_npy, read_npz, write_npz
 from draggan_widget.export.writing import (
     as_json,
     check_ending,
+    check_file,
     check_version,
     damaged,
+    file_place,
     make_header,
-    missing,
     write_file,
 )
+from draggan_widget.torch_modes import in_own_modes
 
 SCHEMA = "draggan-widget latents"
 VERSION = 1
@@ -34,15 +37,18 @@ NAME = "ws"  # name of the array of latents, in every format that has names
 HEADER = "draggan_widget"  # name of the header, JSON: schema, version, about
 LARGEST_HEADER = 1 << 20  # bytes: the header of the .safetensors format itself
 
+SHAPES = "(latents, num_ws, w_dim), (num_ws, w_dim), or (w_dim,) for one row"
+
 Latents = Float[np.ndarray, "latents num_ws w_dim"]
 
 
+@in_own_modes
 def save_latents(latents: DragRecord | Float[np.ndarray, "..."] | Float[Tensor, "..."], path: str | Path) -> Path:
     """Write latents bit for bit as float32; the path's ending chooses the format.
 
     Args:
-        latents: a record, for the latents of all of its steps, or an array or tensor (num_ws, w_dim) or
-            (latents, num_ws, w_dim).
+        latents: a record, for the latents of all of its steps, or an array or tensor (latents, num_ws, w_dim),
+            (num_ws, w_dim), or (w_dim,) for one row.
         path: .npz, .safetensors, .pt or .npy. All but .npy also hold how the record was made. The official GUI reads
             an .npy of one latent: `save_latents(record.ws[-1], "last.npy")`.
 
@@ -57,14 +63,15 @@ def save_latents(latents: DragRecord | Float[np.ndarray, "..."] | Float[Tensor, 
         >>> load_latents(path).shape == (1, generator.num_ws, generator.w_dim)
         True
     """
-    path = Path(path)
+    path = file_place(path)
     ending = check_ending(path, "latents", WRITERS)
     about = latents.about if isinstance(latents, DragRecord) else {}
-    values = _as_latents(latents.ws if isinstance(latents, DragRecord) else latents)
+    values = _as_finite(_with_three_axes(latents.ws if isinstance(latents, DragRecord) else latents))
     text = as_json(make_header(SCHEMA, VERSION, about))
     return write_file(path, lambda file: WRITERS[ending](file, values, text))
 
 
+@in_own_modes
 def load_latents(path: str | Path) -> Latents:
     """Read latents that `save_latents` wrote, or a file of another program that holds one such array.
 
@@ -72,31 +79,41 @@ def load_latents(path: str | Path) -> Latents:
         path: .npz, .safetensors, .pt or .npy.
 
     Returns:
-        (latents, num_ws, w_dim) float32; a file of shape (num_ws, w_dim) gives one latent.
+        (latents, num_ws, w_dim) float32. A file of shape (num_ws, w_dim) gives one latent; one of a single row,
+        (w_dim,) or (1, w_dim), gives (1, 1, w_dim), whose row `DragSession(G, ws=...)` takes for all rows.
 
     Raises:
-        ExportError: the file is missing, damaged, another file, of a newer version, or holds NaN.
+        ExportError: the file is missing, damaged, another file, of a newer version, of another shape, or holds NaN.
     """
-    path = Path(path)
-    values, text = READERS[check_ending(path, "latents", READERS)](path)
+    path = file_place(path)
+    ending = check_ending(path, "latents", READERS)
+    check_file(path)
+    values, text = READERS[ending](path)
     if text is not None:
         check_version(path, parse_header(path, text, SCHEMA).get("version"), VERSION)
     try:
-        return _as_latents(values)
+        shaped = _with_three_axes(values)
+    except ExportError as error:
+        raise ExportError(f"{path}: {error}; save the latents alone") from error
+    try:
+        return _as_finite(shaped)
     except ExportError as error:
         raise damaged(path, "latents", str(error)) from error
 
 
-def _as_latents(latents: Any) -> Latents:
+def _with_three_axes(latents: Any) -> Float[np.ndarray, "latents num_ws w_dim"]:
     values = _to_array(latents) if isinstance(latents, Tensor) else np.asarray(latents)
-    shape = (1, *values.shape) if values.ndim == 2 else values.shape
-    if len(shape) != 3 or (shape[0] and 0 in shape) or values.dtype.kind != "f":
-        raise ExportError(
-            f"the latents are a {values.dtype} array of shape {values.shape}; expected floating-point numbers "
-            "(latents, num_ws, w_dim) or (num_ws, w_dim)"
-        )
+    shape = (1,) * (3 - values.ndim) + values.shape
+    if not 1 <= values.ndim <= 3 or (shape[0] and 0 in shape):
+        raise ExportError(f"the latents have shape {values.shape}; expected {SHAPES}")
+    if values.dtype.kind != "f":
+        raise ExportError(f"the latents are of type {values.dtype}; expected floating-point numbers")
+    return values.reshape(shape)
+
+
+def _as_finite(values: Float[np.ndarray, "latents num_ws w_dim"]) -> Latents:
     with np.errstate(over="ignore"):
-        single = np.array(values.reshape(shape), np.float32)
+        single = np.array(values, np.float32)
     if not np.isfinite(single).all():  # checked after the conversion: a large float64 is infinity in float32
         raise ExportError("the latents hold NaN, infinity or a number too large for float32; expected finite numbers")
     return single
@@ -152,41 +169,23 @@ def _read_safetensors(path: Path) -> tuple[np.ndarray, object]:
         with safetensors.safe_open(path, framework="pt") as file:
             arrays = {name: _to_array(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118 (no mapping)
             return _pick_latents(path, arrays), (file.metadata() or {}).get(HEADER)
-    except FileNotFoundError as error:
-        raise missing(path) from error
     except (OSError, ValueError, TypeError, AttributeError, safetensors.SafetensorError) as error:
         raise damaged(path, "latents", error) from error
 
 
 def _read_pt(path: Path) -> tuple[np.ndarray, object]:
+    # Not torch.load: it takes 4 GB for 32 bytes that ask for a bytearray of that size, also with weights_only.
     try:
-        if zipfile.is_zipfile(path):
-            check_unpacked_size(path, unpacked_size(path))
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise missing(path) from error
-    except ExportError:
-        raise
-    except Exception as error:  # torch's own message advises to let the file run code
-        raise damaged(path, "latents", f"{type(error).__name__}; expected a dict of plain tensors") from error
-    held = {"a tensor": found} if isinstance(found, Tensor) else found
-    if not isinstance(held, dict) or not all(isinstance(one, Tensor) for one in held.values()):
-        raise damaged(path, "latents", f"a {type(found).__name__} of other things than tensors")
-    arrays = {str(name): _to_bounded_array(path, one) for name, one in held.items()}
+        with path.open("rb", buffering=0) as file:
+            tensors = read_tensor_file(ByteSource(file, str(path), 0, path.stat().st_size))
+    except CheckpointError as error:
+        raise damaged(path, "latents", str(error).removeprefix(f"{path}: ")) from error
+    except (OSError, MemoryError) as error:
+        raise damaged(path, "latents", error) from error
+    arrays = {name: _to_array(tensor) for name, tensor in tensors.items()}
     header = arrays.pop(HEADER, None)
     text = None if header is None else header.reshape(-1).astype(np.uint8).tobytes().decode("ascii", "replace")
     return _pick_latents(path, arrays), text
-
-
-def _to_bounded_array(path: Path, tensor: Tensor) -> np.ndarray:
-    """Convert a tensor; refuse one that is larger than its file, as an expanded tensor can have any size."""
-    numeric = tensor.is_floating_point() or tensor.dtype == torch.uint8
-    if tensor.layout != torch.strided or tensor.device.type != "cpu" or not numeric:
-        raise damaged(path, "latents", f"a {tensor.layout} tensor of {tensor.dtype} on {tensor.device}")
-    claimed, held = tensor.numel() * tensor.element_size(), path.stat().st_size
-    if claimed > held:
-        raise damaged(path, "latents", f"a tensor of {claimed} bytes in a file of {held}")
-    return _to_array(tensor)
 
 
 def _pick_latents(path: Path, arrays: dict[str, np.ndarray]) -> np.ndarray:

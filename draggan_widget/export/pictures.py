@@ -19,7 +19,15 @@ from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import ExportError
 from draggan_widget.export.json_values import EditPacker
 from draggan_widget.export.provenance import make_packet, metadata_text, parse_metadata, parse_packet
-from draggan_widget.export.writing import check_ending, check_version, damaged, make_header, missing, write_file
+from draggan_widget.export.writing import (
+    check_ending,
+    check_file,
+    check_version,
+    damaged,
+    file_place,
+    make_header,
+    write_file,
+)
 from draggan_widget.inspection.records import require_steps
 
 SCHEMA = "draggan-widget picture"
@@ -64,7 +72,7 @@ def save_picture(
         >>> read_provenance(path)["about"]["seed"]
         3
     """
-    path = Path(path)
+    path = file_place(path)
     ending = check_ending(path, "pictures", (".png", ".jpg", ".jpeg"))
     step, known = _find_step(source)
     metadata = _make_metadata(step, about or known or _about_generator(step))
@@ -136,7 +144,8 @@ def read_provenance(path: str | Path) -> dict[str, Any]:
     Raises:
         ExportError: the file is missing or damaged, or is not a picture with our metadata.
     """
-    path = Path(path)
+    path = file_place(path)
+    check_file(path)
     try:
         with Image.open(path, formats=("PNG", "JPEG")) as image:
             xmp, text = _find_metadata(image)
@@ -145,8 +154,6 @@ def read_provenance(path: str | Path) -> dict[str, Any]:
         if text is None:
             raise ExportError(f"{path} has no metadata of draggan-widget; expected a picture of save_picture")
         metadata = parse_metadata(text)
-    except FileNotFoundError as error:
-        raise missing(path) from error
     except UnidentifiedImageError as error:
         raise damaged(path, "picture", "it is neither PNG nor JPEG") from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:

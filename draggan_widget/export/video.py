@@ -14,7 +14,7 @@ from draggan_widget.export.ffmpeg import CODECS, find_ffmpeg, write_video
 from draggan_widget.export.frames import RecordFrames, make_frames
 from draggan_widget.export.gif import write_gif
 from draggan_widget.export.provenance import SOURCE_TYPE
-from draggan_widget.export.writing import not_written
+from draggan_widget.export.writing import file_place, not_written
 from draggan_widget.files import replacing, write_atomically
 
 REST = 1.0  # seconds for which the last picture is shown
@@ -54,7 +54,7 @@ def save_video(
         >>> step = session.step(2)
         >>> path = save_video(session.record, "drag.gif", paths=True, size=128)
     """
-    path = Path(path)
+    path = file_place(path)
     kind = path.suffix.lower()
     if kind not in (".gif", *CODECS):
         raise ExportError(f"{path.name} ends in {path.suffix!r}; expected .gif, .mp4 or .webm")

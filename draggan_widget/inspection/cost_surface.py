@@ -15,6 +15,7 @@ from draggan_widget.engine.references import PointReference, clamp_to_picture, f
 from draggan_widget.engine.tracking import search
 from draggan_widget.errors import ConfigError, RecordError
 from draggan_widget.geometry import Point
+from draggan_widget.torch_modes import in_own_modes
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +37,7 @@ class TrackingCost:
     searched_from: Point
 
 
+@in_own_modes
 def tracking_cost(step: DragStep, point: int, config: DragConfig, record: DragRecord | None = None) -> TrackingCost:
     """The cost surface that led to a handle's position at this step (Pan et al. 2023, eq. 2).
 

@@ -4,17 +4,20 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.typing import ColorType
 
 from draggan_widget.engine.record import DragRecord
+from draggan_widget.inspection.contrast import ground_of
 from draggan_widget.inspection.latents import travelled
 from draggan_widget.inspection.plot_style import (
     MOST_LABELLED,
-    ON_WHITE,
     STYLES,
     add_legend,
     finish,
     label_step_axis,
+    line_colour,
     new_axes,
+    point_colour,
 )
 from draggan_widget.inspection.records import require_steps
 
@@ -54,10 +57,10 @@ def plot_losses(record: DragRecord, ax: Axes | None = None) -> Figure:
         RecordError: the record is empty.
     """
     record, ax = require_steps(record), new_axes() if ax is None else ax
-    _draw_curve(ax, record.loss, "0.55", label="loss")
+    _draw_curve(ax, record.loss, line_colour("0.55", ground_of(ax)), label="loss")
     _draw_point_curves(ax, record.motion_losses)
     if np.isfinite(record.mask_loss).any():
-        _draw_curve(ax, record.mask_loss, "black", "--", "fixed part")
+        _draw_curve(ax, record.mask_loss, line_colour("black", ground_of(ax)), "--", "fixed part")
     return _finish_curves(ax, record, "loss")
 
 
@@ -95,14 +98,14 @@ def plot_latent_drift(record: DragRecord, ax: Axes | None = None) -> Figure:
         RecordError: the record is empty.
     """
     record, ax = require_steps(record), new_axes() if ax is None else ax
-    _draw_curve(ax, np.linalg.norm(travelled(record), axis=1), color=ON_WHITE[4])
+    _draw_curve(ax, np.linalg.norm(travelled(record), axis=1), point_colour(ax, 4))
     return _finish_curves(ax, record, "distance from start (L2)")
 
 
 def _draw_curve(
     ax: Axes,
     values: Float[np.ndarray, " steps"],
-    color: str,
+    color: ColorType,
     style: str = "-",
     label: str | None = None,
 ) -> None:
@@ -116,11 +119,11 @@ def _draw_point_curves(ax: Axes, values: Float[np.ndarray, "steps points"]) -> N
     many = values.shape[1] > MOST_LABELLED
     for point, line in enumerate(values.T):
         label = None if many else f"handle {point + 1}"
-        _draw_curve(ax, line, ON_WHITE[point % len(ON_WHITE)], STYLES[point % len(STYLES)], label)
+        _draw_curve(ax, line, point_colour(ax, point), STYLES[point % len(STYLES)], label)
         if many:
             ax.lines[-1].set_linewidth(0.6)
     if many:
-        ax.plot([], [], color="0.3", linewidth=0.6, label=f"{values.shape[1]} handles")
+        ax.plot([], [], color=line_colour("0.3", ground_of(ax)), linewidth=0.6, label=f"{values.shape[1]} handles")
 
 
 def _finish_curves(ax: Axes, record: DragRecord, label: str) -> Figure:

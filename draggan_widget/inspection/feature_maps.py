@@ -18,6 +18,7 @@ from draggan_widget.generators.generator import Generator
 from draggan_widget.geometry import Point
 from draggan_widget.inspection.pca import principal_components
 from draggan_widget.inspection.records import require_steps
+from draggan_widget.torch_modes import in_own_modes
 
 Features = (
     FeatureMap | Float[np.ndarray, "_ _ _"]
@@ -119,6 +120,7 @@ def difference(features: Features, start: Features) -> Float[np.ndarray, "height
     return np.linalg.norm(now - before, axis=0)
 
 
+@in_own_modes
 def similarity(
     features: Features,
     at: Point,
@@ -162,6 +164,7 @@ def similarity(
     return np.linalg.norm(values - vector[:, None, None], ord=1 if measure == "L1" else 2, axis=0)
 
 
+@in_own_modes
 def as_tracked(features: FeatureMap, generator: Generator, config: DragConfig) -> FeatureMap:
     """The map as the tracker compares it: minus `config.mean_removal` times the generator's mean feature map."""
     if config.mean_removal == 0.0:

@@ -28,6 +28,7 @@ from draggan_widget.inspection.plot_style import (
     SMALL,
     add_colour_bar,
     finish,
+    make_readable,
     new_axes,
     panels,
 )
@@ -147,12 +148,15 @@ def _draw_colours(ax: Axes, colours: FeatureColours, features: FeatureMap, exten
     bar.ax.set_axis_off()
     share = f"{100 * colours.explained.sum():.0f} % of variance"
     bar.ax.text(0.5, 0.0, share, transform=bar.ax.transAxes, ha="center", va="top", fontsize=SMALL)
+    make_readable(bar.ax)
 
 
 def _add_bar_below(ax: Axes, shown: ScalarMappable) -> Colorbar:
     figure = ax.get_figure(root=False)
     assert figure is not None
-    return figure.colorbar(shown, ax=ax, orientation="horizontal", pad=0.03, aspect=14)
+    bar = figure.colorbar(shown, ax=ax, orientation="horizontal", pad=0.03, aspect=14)
+    make_readable(bar.ax)
+    return bar
 
 
 def _draw_map(ax: Axes, values: np.ndarray, title: str, colours: str, extent: Extent, symmetric: bool = False) -> None:

@@ -8,16 +8,18 @@ from matplotlib.ticker import MaxNLocator
 
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.errors import ConfigError
+from draggan_widget.inspection.contrast import ground_of
 from draggan_widget.inspection.latents import WComponents, travelled
 from draggan_widget.inspection.plot_style import (
     COLUMN,
     MAGNITUDE,
-    ON_WHITE,
     add_colour_bar,
     add_legend,
     finish,
     label_step_axis,
+    line_colour,
     new_axes,
+    point_colour,
 )
 from draggan_widget.inspection.records import require_steps
 
@@ -76,14 +78,16 @@ def plot_latent_components(
     deviations = np.sqrt(np.maximum(components.variance[:2], 1e-24))
     path = components.project(record.ws[:, row])[:, :2] / deviations
     ax = new_axes(COLUMN, COLUMN) if ax is None else ax
+    ground = ground_of(ax)
+    faint = line_colour("0.75", ground)
     for radius in (1, 2):
-        ax.add_patch(Circle((0, 0), radius, fill=False, color="0.75", linewidth=0.8, linestyle="--"))
-    ax.plot(*path.T, color=ON_WHITE[4], linewidth=1.3, marker=".", markersize=2.5)
-    ax.plot(*path[0], "s", color=ON_WHITE[0], markersize=6, label="start")
-    ax.plot(*path[-1], "o", color=ON_WHITE[5], markersize=6, label="end")
+        ax.add_patch(Circle((0, 0), radius, fill=False, color=faint, linewidth=0.8, linestyle="--"))
+    ax.plot(*path.T, color=point_colour(ax, 4), linewidth=1.3, marker=".", markersize=2.5)
+    ax.plot(*path[0], "s", color=point_colour(ax, 0), markersize=6, label="start")
+    ax.plot(*path[-1], "o", color=point_colour(ax, 5), markersize=6, label="end")
     restarts = path[record.starts[1:]] if record.starts[:1] == [0] else path[record.starts]
     if len(restarts):
-        ax.plot(*restarts.T, "x", color="0.3", markersize=5, label="begun anew")
+        ax.plot(*restarts.T, "x", color=line_colour("0.3", ground), markersize=5, label="begun anew")
     x, y = (f"component {n + 1}, std ({100 * components.explained[n]:.1f} %)" for n in range(2))
     ax.set(xlabel=x, ylabel=y)
     ax.set_aspect("equal", adjustable="datalim")

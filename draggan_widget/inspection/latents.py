@@ -16,6 +16,7 @@ from draggan_widget.errors import ConfigError, RecordError
 from draggan_widget.generators.generator import Generator
 from draggan_widget.inspection.pca import principal_components
 from draggan_widget.inspection.records import require_steps
+from draggan_widget.torch_modes import in_own_modes
 
 BATCH = 1000  # z in one call of the mapping network
 
@@ -51,6 +52,7 @@ class WComponents:
     variance: Float[np.ndarray, " w_dim"]
 
     @classmethod
+    @in_own_modes
     def fit(cls, generator: Generator, samples: int = 10_000, seed: int = 0) -> "WComponents":
         """Map random z without truncation and decompose the covariance of the resulting w exactly.
 
@@ -92,6 +94,7 @@ class WComponents:
         return (values - self.mean) @ self.components.T
 
 
+@in_own_modes
 def between(record: DragRecord, a: int, b: int, count: int) -> Float[Tensor, "count num_ws w_dim"]:
     """Latents on the straight line between two steps, both ends included.
 
@@ -115,6 +118,7 @@ def between(record: DragRecord, a: int, b: int, count: int) -> Float[Tensor, "co
     return torch.lerp(first, last, shares)
 
 
+@in_own_modes
 def edit_delta(record: DragRecord) -> Float[Tensor, "num_ws w_dim"]:
     """The change that a drag made to the latent: the last latent minus the first.
 
@@ -133,6 +137,7 @@ def edit_delta(record: DragRecord) -> Float[Tensor, "num_ws w_dim"]:
     return (record[-1].ws - record[0].ws)[0]
 
 
+@in_own_modes
 def apply_delta(
     generator: Generator,
     delta: Float[Tensor, "..."] | np.ndarray,

@@ -3,18 +3,20 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.typing import ColorType
 
 from draggan_widget.engine.record import DragRecord
+from draggan_widget.inspection.contrast import ground_of
 from draggan_widget.inspection.plot_style import (
-    COLOURS,
     COLUMN,
     MARKERS,
     MOST_LABELLED,
-    ON_WHITE,
     STYLES,
     add_legend,
     finish,
+    line_colour,
     new_axes,
+    point_colour,
 )
 from draggan_widget.inspection.records import require_steps
 
@@ -54,30 +56,32 @@ def plot_trajectories(record: DragRecord, ax: Axes | None = None) -> Figure:
         _draw_path(ax, path, point, len(paths) > MOST_LABELLED)
     restarts = paths[:, [start for start in record.starts if start > 0]].reshape(-1, 2)
     if np.isfinite(restarts).any():
-        ax.plot(*restarts.T, "x", color="white", markersize=4.5, markeredgewidth=2)
-        ax.plot(*restarts.T, "x", color="black", markersize=4, markeredgewidth=0.9, label="begun anew")
+        cross = "black" if ax.images else line_colour("black", ground_of(ax))
+        ax.plot(*restarts.T, "x", color=_edge_colour(ax), markersize=4.5, markeredgewidth=2)
+        ax.plot(*restarts.T, "x", color=cross, markersize=4, markeredgewidth=0.9, label="begun anew")
     for point, target in enumerate(last.targets):
         _draw_ring(ax, target, point, len(last.targets) > MOST_LABELLED)
     add_legend(ax)
     return finish(ax)
 
 
-def _point_colour(ax: Axes, point: int) -> str:
-    """A point's colour: over a picture, or on white where the axes show no picture."""
-    return (COLOURS if ax.images else ON_WHITE)[point % len(COLOURS)]
+def _edge_colour(ax: Axes) -> ColorType:
+    """The colour of the edge that sets lines apart: white over a picture, else the ground of the axes."""
+    return "white" if ax.images else ground_of(ax)
 
 
 def _draw_path(ax: Axes, path: np.ndarray, point: int, thin: bool) -> None:
-    colour, width = _point_colour(ax, point), 0.8 if thin else 1.5
+    colour, width = point_colour(ax, point), 0.8 if thin else 1.5
     style, marker = STYLES[point % len(STYLES)], MARKERS[point % len(MARKERS)]
     label = None if thin else f"handle {point + 1}"
-    ax.plot(*path.T, color="white", linewidth=2 * width)
+    ax.plot(*path.T, color=_edge_colour(ax), linewidth=2 * width)
     ax.plot(*path.T, color=colour, linestyle=style, linewidth=width, label=label)
     last = path[~np.isnan(path[:, 0])][-1:].T
-    ax.plot(*last, marker, color=colour, markeredgecolor="white", markersize=3 if thin else 5.5, markeredgewidth=0.8)
+    edge, size = _edge_colour(ax), 3 if thin else 5.5
+    ax.plot(*last, marker, color=colour, markeredgecolor=edge, markersize=size, markeredgewidth=0.8)
 
 
 def _draw_ring(ax: Axes, target: tuple[float, float], point: int, thin: bool) -> None:
     size = 4 if thin else 8
-    for colour, width in (("white", 2.8), (_point_colour(ax, point), 1.4)):
+    for colour, width in ((_edge_colour(ax), 2.8), (point_colour(ax, point), 1.4)):
         ax.plot(*target, "o", markerfacecolor="none", markeredgecolor=colour, markeredgewidth=width, markersize=size)

@@ -16,7 +16,6 @@ from draggan_widget.engine.provenance import about_drag
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.engine.replay import Replay
 from draggan_widget.engine.step import DragStep
-from draggan_widget.engine.termination import ADVICE
 from draggan_widget.errors import DragganError, EditError
 from draggan_widget.generators.generator import Generator
 from draggan_widget.session import events
@@ -78,6 +77,24 @@ class Controller:
         with self.lock:
             return self.state.step, self.revision
 
+    def ending(self) -> tuple[events.Reason, str] | None:
+        """Why the drag that made the current state is over, in a word and in a sentence.
+
+        None while a drag runs, before the first one, and where the points have changed since.
+        """
+        with self.lock:
+            step, paused = self.state.step, self._paused
+            if self._run is not None:
+                return None
+            if step.ended is not None and step.advice is not None:
+                return step.ended, step.advice
+            return ("stopped", STOPPED) if paused is not None and paused.pursues(self.state.edit) else None
+
+    @property
+    def is_at_start(self) -> bool:
+        """Whether no drag runs, was made or waits to be repeated, so that a reset would change nothing."""
+        return self._run is None and not self.state.steps and self.replay is None
+
     def configure(self, config: DragConfig) -> None:
         """Set the settings of the next drag."""
         with self.lock:
@@ -119,7 +136,12 @@ class Controller:
         return revision
 
     def _push_before_edit(self, edit: Edit, by: str | None) -> None:
-        """Store the state for undo; a client's moves of one point in a running drag are stored as one."""
+        """Store the state for undo; a client's moves of one point in a running drag are stored as one.
+
+        An equal edit changes nothing: it is no step of undo, and leaves what can be done again.
+        """
+        if edit == self.state.edit:
+            return
         now, last = time.monotonic(), self._last_edit
         same = last is not None and last[0] == by and now - last[1] < MERGE_SECONDS
         if not (self._run is not None and by is not None and same and len(edit) == len(self.state.edit)):
@@ -176,11 +198,11 @@ class Controller:
         """Leave the running drag, if any, and take another state.
 
         Args:
-            find: gives the state, under the lock; None where there is none.
+            find: gives the state, under the lock; None where there is none, or where it would change nothing.
             undoable: whether the present state is stored for undo.
 
         Returns:
-            Whether there was such a state.
+            Whether there was such a state; where there was none, nothing changed, and what undo left stays for redo.
         """
         with self.lock:
             self.check_open()
@@ -315,7 +337,7 @@ class Controller:
         if edit is not None:
             self.tell(events.EditChanged(self.revision))
         reason = step.ended or "stopped"
-        self.tell(events.Ended(reason, ADVICE.get(reason, STOPPED), step))
+        self.tell(events.Ended(reason, step.advice or STOPPED, step))
         run.end_followers()
         return True
 

@@ -29,7 +29,7 @@ class SavedReplay(Replay):
         self.saved = saved
 
 
-def save(controller: Controller, path: Path) -> Path:
+def save(controller: Controller, path: str | Path) -> Path:
     """Write a session to a file; see `DragSession.save`."""
     with controller.lock:
         state, record, config = controller.state, controller.record, controller.config

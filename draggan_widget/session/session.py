@@ -18,6 +18,7 @@ from draggan_widget.engine.record import DragRecord
 from draggan_widget.engine.step import DragStep
 from draggan_widget.errors import ConfigError, DragganError, EditError
 from draggan_widget.export.frames import make_frames
+from draggan_widget.export.writing import file_place
 from draggan_widget.generators.feature_map import FeatureMap
 from draggan_widget.generators.generator import Generator
 from draggan_widget.generators.load import load_generator
@@ -56,7 +57,8 @@ class DragSession:
         Args:
             generator: a `Generator`, or what `load_generator` takes: a name, a path, a live `G`.
             seed: seed of the start latent, as in the official tools.
-            ws: start latent, (num_ws, w_dim) or (1, num_ws, w_dim); `seed` is then ignored.
+            ws: start latent, (num_ws, w_dim) or (1, num_ws, w_dim), or one row for all, (w_dim,), (1, w_dim) or
+                (1, 1, w_dim); `seed` is then ignored.
             truncation_psi: truncation of the start latent; official 0.7.
             label: class of a conditional generator, 0 .. c_dim - 1.
             config: settings of the drags; None takes `DragConfig.for_generator`.
@@ -174,6 +176,11 @@ class DragSession:
         return self._controller.history.can_undo
 
     @property
+    def can_reset(self) -> bool:
+        """Whether `reset` would change anything."""
+        return not self._controller.is_at_start
+
+    @property
     def branches(self) -> int:
         """How many branches `redo` can take: 0 at the newest state, over 1 where an undo was followed by a new drag."""
         return self._controller.history.branches
@@ -271,10 +278,12 @@ class DragSession:
         return self._controller.change_state(lambda: self._controller.history.redo(self._controller.state, branch))
 
     def reset(self) -> None:
-        """Go back to the start latent; the points stay."""
+        """Go back to the start latent; the points stay. At the start it changes nothing, and `redo` stays possible."""
 
-        def find_start() -> Snapshot:
+        def find_start() -> Snapshot | None:
             state = self._controller.state
+            if self._controller.is_at_start:
+                return None
             step = initial_step(self.generator, state.origin, state.edit)
             return dataclasses.replace(state, step=step, steps=())
 
@@ -287,13 +296,15 @@ class DragSession:
             ConfigError: the record has no such position.
         """
 
-        def find_older() -> Snapshot:
+        def find_older() -> Snapshot | None:
             state = self._controller.state
             count = len(state.steps)
             if not -count <= position < count:
                 raise ConfigError(
                     f"position is {position}; the record has {count} steps, counted from 0; expected one of those"
                 )
+            if position % count == count - 1 and self.status == "idle":
+                return None
             steps = state.steps[: position % count + 1]
             return dataclasses.replace(state, step=with_edit(steps[-1], state.edit), steps=steps)
 
@@ -301,6 +312,8 @@ class DragSession:
 
     def new_seed(self, seed: int | None = None, truncation_psi: float | None = None, label: int | None = None) -> int:
         """Take the start latent of another seed; points and mask are removed.
+
+        The same seed, truncation and label without points, mask or steps change nothing, and `redo` stays possible.
 
         Args:
             seed: None takes the seed after the current one.
@@ -315,8 +328,14 @@ class DragSession:
         chosen = ((-1 if state.seed is None else state.seed) + 1) % 2**32 if seed is None else seed
         psi = state.truncation_psi if truncation_psi is None else truncation_psi
         fresh = seed_state(self.generator, chosen, psi, state.label if label is None else label)
-        self._controller.change_state(lambda: fresh, undoable=True)
+        self._controller.change_state(lambda: None if self._is_untouched(fresh) else fresh, undoable=True)
         return python_scalar(chosen)
+
+    def _is_untouched(self, fresh: Snapshot) -> bool:
+        """Whether this start is the current state already."""
+        state = self._controller.state
+        same = (state.seed, state.truncation_psi, state.label) == (fresh.seed, fresh.truncation_psi, fresh.label)
+        return same and state.edit == fresh.edit and self._controller.is_at_start
 
     def refresh(self) -> None:
         """Take the weights of a live `G` as they are now and go to the start latent; points stay, undo goes back.
@@ -346,7 +365,7 @@ class DragSession:
         Raises:
             ExportError: the name does not end in .json, or the file cannot be written; an older file then stays.
         """
-        return saved.save(self._controller, Path(path))
+        return saved.save(self._controller, path)
 
     @classmethod
     def load(cls, path: str | Path, generator: Generator | nn.Module | str | Path) -> "DragSession":
@@ -369,7 +388,7 @@ class DragSession:
             CheckpointError: the generator cannot be loaded.
         """
         session = cls.__new__(cls)
-        session._controller = saved.load(Path(path), load_generator(generator))
+        session._controller = saved.load(file_place(path), load_generator(generator))
         return session
 
     def close(self) -> None:

@@ -15,6 +15,9 @@ from draggan_widget.engine.step import CurrentFeatures, DragStep
 from draggan_widget.errors import ConfigError
 from draggan_widget.generators.generator import Generator
 from draggan_widget.session.history import Snapshot
+from draggan_widget.torch_modes import in_own_modes
+
+NOT_FINITE = "ws holds NaN, infinity or no floating-point numbers; expected finite numbers"
 
 
 def initial_step(generator: Generator, ws: Tensor, edit: Edit) -> DragStep:
@@ -33,7 +36,10 @@ def initial_step(generator: Generator, ws: Tensor, edit: Edit) -> DragStep:
 
 
 def with_edit(step: DragStep, edit: Edit) -> DragStep:
-    """The step under another edit: points of its own edit keep their tracked handles, new points are untracked."""
+    """The step under another edit: points of its own edit keep their tracked handles, new points are untracked.
+
+    Why a drag was over holds for the edit that it followed, and for no other.
+    """
     left = list(zip(step.edit.handles, step.handles, step.tracking_error, strict=True))
     handles, errors = [], []
     for handle in edit.handles:
@@ -42,7 +48,8 @@ def with_edit(step: DragStep, edit: Edit) -> DragStep:
             left.remove(known)
         handles.append(handle if known is None else known[1])
         errors.append(0.0 if known is None else known[2])
-    return dataclasses.replace(step, edit=edit, handles=tuple(handles), tracking_error=tuple(errors))
+    ended = step.ended if edit == step.edit else None
+    return dataclasses.replace(step, edit=edit, handles=tuple(handles), tracking_error=tuple(errors), ended=ended)
 
 
 def start_state(
@@ -71,8 +78,11 @@ def seed_state(generator: Generator, seed: int, truncation_psi: float, label: in
     return start_state(generator, ws, seed, float(truncation_psi), label)
 
 
+@in_own_modes
 def latent_state(generator: Generator, ws: Any, truncation_psi: float) -> Snapshot:
-    """The start from a given latent: an array or tensor (num_ws, w_dim), with or without a leading 1.
+    """The start from a given latent: an array or tensor (num_ws, w_dim), or one row (w_dim,), which all rows repeat.
+
+    Axes of length 1 may stand before either.
 
     Raises:
         ConfigError: the latent has another shape, or holds something else than finite floating-point numbers.
@@ -81,14 +91,19 @@ def latent_state(generator: Generator, ws: Any, truncation_psi: float) -> Snapsh
         tensor = torch.as_tensor(np.asarray(ws) if not isinstance(ws, Tensor) else ws).detach()
     except (TypeError, ValueError, RuntimeError) as error:
         raise ConfigError(f"ws is a {type(ws).__name__}; expected an array of numbers") from error
-    expected = (1, generator.num_ws, generator.w_dim)
-    if tensor.ndim == 2:
-        tensor = tensor[None]
-    if tuple(tensor.shape) != expected:
-        raise ConfigError(f"ws has shape {tuple(tensor.shape)}; {generator.name} expects {expected}")
-    if not (tensor.is_floating_point() and bool(torch.isfinite(tensor).all())):
-        raise ConfigError("ws holds NaN, infinity or no floating-point numbers; expected finite numbers")
-    copied = tensor.to(generator.device, generator.dtype).clone()
+    rows, width = generator.num_ws, generator.w_dim
+    if tuple(tensor.shape) not in ((rows, width), (1, rows, width), (width,), (1, width), (1, 1, width)):
+        raise ConfigError(
+            f"ws has shape {tuple(tensor.shape)}; {generator.name} expects {(1, rows, width)}, {(rows, width)}, or one "
+            f"row {(width,)} for all"
+        )
+    if tensor.is_meta:
+        raise ConfigError("ws is on 'meta', without values; make it without the default device 'meta'")
+    if not tensor.is_floating_point():
+        raise ConfigError(NOT_FINITE)
+    copied = tensor.to(generator.device, generator.dtype).expand(1, rows, width).clone()
+    if not bool(torch.isfinite(copied).all()):  # after the conversion: a large float64 is infinity in float32
+        raise ConfigError(NOT_FINITE)
     return start_state(generator, copied, None, truncation_psi, None)
 
 

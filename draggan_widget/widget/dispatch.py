@@ -66,8 +66,7 @@ class Dispatch:
                 self.tell_edit()
                 self.tell_settings()
                 self.overlays.tell()
-                if session.status == "running":
-                    self._send({"type": "started", "step": session.current.index}, [])
+                self.tell_run()
                 self._frames.hello(wish.client, wish.colab)
             case Shown():
                 self._frames.shown(wish.client, wish.seq)
@@ -112,6 +111,7 @@ class Dispatch:
         changes = {"max_steps": wish.max_steps, "latent_space": wish.latent_space}
         session.config = config.replace(**{name: value for name, value in changes.items() if value is not None})
         self.tell_settings(wish)
+        self.tell_run()
 
     def _submit(self, wish: Wish, job: Callable[[], object]) -> None:
         """Run a job that needs torch on the worker."""
@@ -133,6 +133,7 @@ class Dispatch:
             self.tell_edit(wish, str(error))
         else:
             self.tell_edit(wish)
+            self.tell_run()
             self.overlays.refresh()
 
     def tell_edit(self, wish: EditWish | None = None, error: str | None = None) -> None:
@@ -154,10 +155,26 @@ class Dispatch:
             ],
             "handles": pairs(step.handles),
             "mask": mask,
-            "can_undo": self._session.can_undo,
-            "can_redo": self._session.branches > 0,
         }
         self._send(content, [edit.mask.tobytes()] if mask == "buffer" and edit.mask is not None else [])
+
+    def tell_run(self) -> None:
+        """Send whether a drag runs, why the last one was over, and which buttons would change anything.
+
+        Each of these messages says all of it, so that a page which has missed one knows it again after the next.
+        """
+        session, ending = self._session, self._controller.ending()
+        _, revision = self._controller.step_and_revision()
+        content = {
+            "type": "run",
+            "revision": revision,
+            "running": session.status == "running",
+            "ended": None if ending is None else {"reason": ending[0], "message": ending[1]},
+            "can_undo": session.can_undo,
+            "can_redo": session.branches > 0,
+            "can_reset": session.can_reset,
+        }
+        self._send(content, [])
 
     def tell_settings(self, wish: SettingsWish | None = None) -> None:
         """Send the settings of the next drag, and the possible choices."""
@@ -183,15 +200,14 @@ class Dispatch:
     def handle(self, event: events.Event) -> None:
         """Send an event of the session to the browser."""
         match event:
-            case events.Started():
-                self._send({"type": "started", "step": self._session.current.index}, [])
-            case events.Ended():
-                content = {"type": "ended", "reason": event.reason, "message": event.message, "step": event.step.index}
-                self._send(content, [])
+            case events.Started() | events.Ended():
+                self.tell_run()
             case events.Failed():
+                self.tell_run()
                 self.fail(event.error)
             case events.EditChanged() | events.StateChanged():
                 self.tell_edit()
+                self.tell_run()
 
 
 def _foreign_message(error: BaseException) -> str:

@@ -16,6 +16,7 @@ from draggan_widget.session import events
 from draggan_widget.session.session import DragSession
 from draggan_widget.widget import lifecycle
 from draggan_widget.widget.board import Board, Scene
+from draggan_widget.widget.box import BoxFrontEnd
 from draggan_widget.widget.canvas_points import CanvasPoints
 from draggan_widget.widget.html_text import error_html, progress_html, text_html, vector_html
 from draggan_widget.widget.inspector_model import InspectorModel, ViewRequest, ViewResult
@@ -24,7 +25,9 @@ from draggan_widget.widget.latest_worker import LatestWorker
 from draggan_widget.widget.lifecycle import close_tree, weak_callback
 
 SHOWN = 400  # css px of the longer side of either picture
-ROOM = "calc(50% - 4px)"  # css width of each: they stay side by side in a narrow cell
+ROOM = (
+    "min(100% - 4px, max(260px, 50% - 8px))"  # css width of each: side by side, or one below the other in a narrow cell
+)
 FOLLOW_SECONDS = 0.5  # between two pictures during a drag: nobody confirms them, so they must not pile up
 VIEWS = {
     "Colours (PCA)": "colours",
@@ -67,7 +70,9 @@ class FeatureInspector(VBox):
         self.rank = IntSlider(value=1, min=1, max=1, description="By variance")
         self.point = Dropdown(options=[("1", 0)], value=0, description="Handle")
         last = len(self._model.steps()) - 1
-        self.step = IntSlider(value=last, min=0, max=last, description="Step", layout=Layout(width="420px"))
+        self.step = IntSlider(
+            value=last, min=0, max=last, description="Step", layout=Layout(width="calc(100% - 4px)", max_width="420px")
+        )
         self.progress, self.caption, self.vector = HTML(), HTML(), HTML(text_html(HINT))
         self._listen()
         super().__init__(self._rows())
@@ -97,8 +102,11 @@ class FeatureInspector(VBox):
     def _rows(self) -> list[Widget]:
         self._fit_controls()
         first = HBox([self.block, self.view, self.rank, self.point], layout=Layout(flex_flow="row wrap"))
-        beside = HBox([self._picture.canvas, self._map.canvas], layout=Layout(align_items="flex-start", grid_gap="8px"))
-        return [first, beside, self.step, self.progress, self.caption, self.vector]
+        beside = HBox(
+            [self._picture.canvas, self._map.canvas],
+            layout=Layout(align_items="flex-start", grid_gap="8px", flex_flow="row wrap"),
+        )
+        return [first, beside, self.step, self.progress, self.caption, self.vector, BoxFrontEnd()]
 
     def _listen(self) -> None:
         for control in (self.block, self.view, self.rank, self.point, self.step):

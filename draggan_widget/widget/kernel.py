@@ -21,6 +21,17 @@ def cell_identity() -> tuple[str, str] | None:
     return (cell, execution) if cell else None  # without a cell: a handler of another widget runs
 
 
+def rerun_words(cell: tuple[str, str] | None) -> str:
+    """What a widget of this cell says when it is closed because the cell runs again; "" where the cell does not."""
+    running = cell_identity()
+    if cell is None or running is None or running[0] != cell[0] or running[1] == cell[1]:
+        return ""
+    history = getattr(get_ipython(), "history_manager", None)
+    # its inputs include the running cell; `execution_count` is already the next one's in some versions of IPython
+    place = "that cell" if history is None else f"cell [{len(history.input_hist_parsed) - 1}]"
+    return f"This widget was closed, because its cell ran again: the new widget is in the output of {place}."
+
+
 def keep_subshell(comm: object) -> None:
     """Read messages from the browser on the subshell that they name.
 

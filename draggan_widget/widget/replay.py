@@ -19,6 +19,7 @@ from draggan_widget.inspection.records import require_steps
 from draggan_widget.session.session import DragSession
 from draggan_widget.widget import lifecycle
 from draggan_widget.widget.board import Board, Scene
+from draggan_widget.widget.box import BoxFrontEnd
 from draggan_widget.widget.canvas_points import CanvasPoints
 from draggan_widget.widget.html_text import error_html, progress_html
 from draggan_widget.widget.kernel import MainLoop, cell_identity
@@ -59,7 +60,7 @@ class TrajectoryReplay(VBox):
         self.slider.observe(self._on_slider, "value")
         self.pace.observe(self._on_pace, "value")
         bar = HBox([self.play, self.slider, self.pace], layout=Layout(width=f"{SHOWN}px", max_width="100%"))
-        super().__init__([self._board.canvas, bar, self.progress])
+        super().__init__([self._board.canvas, bar, self.progress, BoxFrontEnd()])
         self.cell = cell_identity()
         lifecycle.register(self)
         self._show(0)

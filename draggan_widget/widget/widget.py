@@ -17,7 +17,7 @@ from draggan_widget.widget import lifecycle
 from draggan_widget.widget.dispatch import Dispatch
 from draggan_widget.widget.download_progress import load_with_progress
 from draggan_widget.widget.frames import Frames
-from draggan_widget.widget.kernel import MainLoop, cell_identity, keep_subshell
+from draggan_widget.widget.kernel import MainLoop, cell_identity, keep_subshell, rerun_words
 from draggan_widget.widget.lifecycle import weak_callback
 from draggan_widget.widget.overlays import OPACITY
 from draggan_widget.widget.static_output import StaticOutput
@@ -49,6 +49,7 @@ class DragWidget(StaticOutput):
     truncation_psi = traitlets.Float(1.0, read_only=True).tag(sync=True)
     status = traitlets.Unicode("idle", read_only=True).tag(sync=True)
     max_points = traitlets.Int(64, read_only=True).tag(sync=True)
+    _last_words = traitlets.Unicode("").tag(sync=True)  # what its views say once their cell has made a new widget
 
     cell: tuple[str, str] | None = None  # the cell that made it; `close` reads it even where __init__ refused
 
@@ -69,7 +70,8 @@ class DragWidget(StaticOutput):
             generator: NVIDIA's `G`, a `Generator`, a name or a path; None takes "heads", the small generator of drawn
                 heads that comes with the package: nothing is downloaded.
             seed: seed of the first picture, as in the official tools.
-            ws: start latent, (num_ws, w_dim) or (1, num_ws, w_dim); `seed` is then ignored.
+            ws: start latent, (num_ws, w_dim) or (1, num_ws, w_dim), or one row for all, (w_dim,), (1, w_dim) or
+                (1, 1, w_dim); `seed` is then ignored.
             truncation_psi: truncation of the first picture; official 0.7.
             label: class of a conditional generator, 0 .. c_dim - 1.
             config: settings of the drags; None takes `DragConfig.for_generator`.
@@ -123,12 +125,16 @@ class DragWidget(StaticOutput):
         self._dispatch.overlays.show_array(array, opacity)
 
     def close(self) -> None:
-        """End the worker, release the device memory and remove the view. Idempotent."""
+        """End the worker, release the device memory and remove the view. Idempotent.
+
+        Where its own cell runs again, a further view of the widget elsewhere keeps the picture and says so.
+        """
         lifecycle.unregister(self)
         if "session" not in vars(self):  # refused by __init__
             return
         self.session.close()
         if self.comm is not None:
+            self._last_words = rerun_words(self.cell)
             self.set_trait("status", "closed")
         super().close()
 

@@ -1,6 +1,6 @@
 // What the panel and its inputs share: the names of the actions, and how a button is made.
 
-import { html } from "./dom";
+import { html, setAttribute } from "./dom";
 import { type IconName, icon } from "./icons";
 
 export type ActionName =
@@ -9,8 +9,24 @@ export type ActionName =
 
 export type PanelAction = ActionName | "dismiss";
 
-export function createButton(action: IconName, label: string, title: string): HTMLButtonElement {
+export function createButton(
+  action: IconName,
+  label: string,
+  title: string,
+  press: () => void,
+  signal: AbortSignal,
+): HTMLButtonElement {
   const words = html("span", { class: "draggan-label" }, label);
   const attributes = { type: "button", class: "draggan-button", "data-action": action, title, "aria-label": label };
-  return html("button", attributes, icon(action), words);
+  const button = html("button", attributes, icon(action), words);
+  const pressed = (): void => {
+    if (button.getAttribute("aria-disabled") !== "true") press();
+  };
+  button.addEventListener("click", pressed, { signal });
+  return button;
+}
+
+/** Allows or forbids a button. A forbidden one keeps the focus: with `disabled` the next key would go to the notebook. */
+export function allow(button: HTMLElement, allowed: boolean): void {
+  setAttribute(button, "aria-disabled", String(!allowed));
 }

@@ -2,12 +2,13 @@
 
 import type { ActionName, PanelAction } from "./buttons";
 import { type EditorAction, maskWord } from "./editor";
+import { distance } from "./geometry";
 import type { InputChange } from "./inputs";
 import { maskToBytes } from "./mask";
 import { editWish, type SettingsChange, type Wish } from "./messages";
 import { LIVE_INTERVAL } from "./outbox";
 import type { PanelView } from "./panel";
-import { type Activity, type RunState, statusText } from "./run";
+import { type Activity, type EditSummary, NO_POINTS, type RunState, statusText } from "./run";
 import type { EditorState } from "./state";
 
 /** The buttons that send a wish to the kernel; the others change the edit. */
@@ -95,16 +96,30 @@ export function panelView(editor: EditorState, run: RunState): PanelView {
     running: run.running,
     live: run.link === "live",
     enabled: enabledActions(editor, run),
+    startRefusal: startRefusal(editor, run),
     pressed: pressedActions(editor),
     seed: run.seed,
     truncation: run.truncation,
     settings: run.settings,
     overlay: run.overlay,
     brush: editor.brush,
-    status: statusText(run, editor.points.length, activity(editor)),
+    status: statusText(run, editSummary(editor), activity(editor)),
     muted: run.link !== "live",
     error: editor.error ?? run.error,
   };
+}
+
+function editSummary({ revision, points, handles }: EditorState): EditSummary {
+  const distances = points.map((point, i) => distance(handles[i] ?? point.handle, point.target));
+  return { revision, points: points.length, left: points.length === 0 ? null : Math.max(...distances) };
+}
+
+/** Why the button that starts a drag cannot be pressed; null if it can. */
+function startRefusal(editor: EditorState, run: RunState): string | null {
+  if (run.link !== "live") return statusText(run, editSummary(editor));
+  if (run.running) return null;
+  if (run.asked !== null) return "The kernel has not answered yet";
+  return editor.points.length === 0 ? NO_POINTS : null;
 }
 
 function activity(editor: EditorState): Activity {
@@ -124,11 +139,11 @@ export function enabledActions(editor: EditorState, run: RunState): ReadonlySet<
   const live = run.link === "live";
   const some = editor.points.length > 0;
   const enabled: Readonly<Record<ActionName, boolean>> = {
-    start: run.running || (some && run.asked === null),
+    start: startRefusal(editor, run) === null,
     step: some && !run.running,
-    undo: editor.canUndo,
-    redo: editor.canRedo,
-    reset: true,
+    undo: run.canUndo,
+    redo: run.canRedo,
+    reset: run.canReset,
     seed: true,
     lock: editor.selected !== null,
     delete: editor.selected !== null,

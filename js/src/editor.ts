@@ -59,8 +59,6 @@ export function initialEditor(client: string, size: Size, maxPoints: number): Ed
     overdue: false,
     resync: true,
     lost: null,
-    canUndo: false,
-    canRedo: false,
     error: null,
   };
 }

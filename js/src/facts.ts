@@ -16,10 +16,10 @@ export function takeFact(state: EditorState, fact: EditFact): EditorState {
   const answers = fact.client === state.client && fact.rid !== null && fact.rid === state.pending;
   const answered = answers ? { pending: null, overdue: false } : {};
   if (fact.revision < state.revision && !state.resync) return { ...state, ...answered };
-  const { revision, canUndo, canRedo } = fact;
+  const { revision } = fact;
   const base = snapshot(state, fact, answers);
   const lost = missesMask(state, fact, answers) ? revision : fact.mask === "keep" ? state.lost : null;
-  const heard = { ...state, ...answered, revision, canUndo, canRedo, base, lost, resync: false };
+  const heard = { ...state, ...answered, revision, base, lost, resync: false };
   if (answers && !fact.accepted) return takeRefusal(heard, fact);
   const handles = mergeHandles(heard, fact.handles);
   if (answers) return { ...heard, handles, error: null };

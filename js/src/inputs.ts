@@ -3,7 +3,7 @@
 // An input shows what the kernel holds. It is written only when that changes, so that it does not overwrite what the
 // user is typing. A value is sent once: on Enter, or when a slider is released.
 
-import { type ActionName, createButton } from "./buttons";
+import { type ActionName, allow, createButton } from "./buttons";
 import { html, setAttribute, setText } from "./dom";
 import { BRUSH } from "./editor";
 import { OVERLAY_VIEWS, type OverlayView, type Settings } from "./messages";
@@ -36,7 +36,11 @@ export interface Inputs {
 
 const LAST_SEED = 2 ** 32 - 1;
 
-type Enter = (change: InputChange) => void;
+export interface InputPorts {
+  enter(change: InputChange): void;
+  refuse(note: string | null): void;
+}
+
 type Control = HTMLInputElement | HTMLSelectElement;
 
 /** One input; `show` writes what the kernel holds, `restore` writes it again. */
@@ -47,14 +51,14 @@ interface Input<C extends Control> {
   restore(): void;
 }
 
-export function createInputs(enter: Enter, newSeed: HTMLElement, signal: AbortSignal): Inputs {
-  const seed = createSeed(enter, newSeed, signal);
+export function createInputs(ports: InputPorts, newSeed: HTMLElement, signal: AbortSignal): Inputs {
+  const seed = createSeed(ports, newSeed, signal);
   const truncation = createSlider("truncation", "Truncation", { min: 0, max: 1, step: 0.05 }, signal);
   const brush = createSlider("brush", "Brush size", { min: BRUSH.least, max: BRUSH.most, step: 1 }, signal);
-  const settings = createSettings(enter, signal);
+  const settings = createSettings(ports, signal);
   truncation.row.title = "How far from the average picture; less is more usual";
-  truncation.control.addEventListener("change", () => send(enter, truncation.control, "truncation"), { signal });
-  brush.control.addEventListener("input", () => send(enter, brush.control, "brush"), { signal });
+  truncation.control.addEventListener("change", () => send(ports, truncation.control, "truncation"), { signal });
+  brush.control.addEventListener("input", () => send(ports, brush.control, "brush"), { signal });
   const brushRow = html("div", { class: "draggan-row draggan-brush-row", hidden: "" }, brush.row);
   const source = html("div", { class: "draggan-row" }, seed.row, truncation.row);
   return {
@@ -73,12 +77,22 @@ export function createInputs(enter: Enter, newSeed: HTMLElement, signal: AbortSi
   };
 }
 
-function send(enter: Enter, control: Control, field: InputName): void {
-  if (control.value !== "" && control.checkValidity()) enter({ field, value: control.value });
+function send(ports: InputPorts, control: Control, field: InputName): void {
+  const fits = control.value !== "" && control.checkValidity();
+  const entered = control.value === "" ? "no number" : control.value;
+  ports.refuse(fits ? null : refusalText(control.getAttribute("data-label") ?? field, entered, control));
+  if (fits) ports.enter({ field, value: control.value });
+}
+
+/** What is wrong with an entered number. */
+function refusalText(label: string, entered: string, control: Control): string {
+  const limit = (name: string) => control.getAttribute(name) ?? "";
+  return `${label} is ${entered}; expected a whole number from ${limit("min")} to ${limit("max")}. Nothing was changed.`;
 }
 
 function createInput<C extends Control>(control: C, name: InputName, label: string, follow = () => {}): Input<C> {
   setAttribute(control, "data-field", name);
+  setAttribute(control, "data-label", label);
   let shown: string | null = null;
   const write = (value: string): void => {
     shown = value;
@@ -117,32 +131,35 @@ function createSlider(name: InputName, label: string, limits: Readonly<Record<st
   return field;
 }
 
-function createSeed(enter: Enter, newSeed: HTMLElement, signal: AbortSignal) {
+function createSeed(ports: InputPorts, newSeed: HTMLElement, signal: AbortSignal) {
   const field = createNumber("seed", "Seed", { min: 0, max: LAST_SEED });
   const { control } = field;
   control.title = "The number of the picture (Enter applies it)";
-  const previous = createButton("prev-seed", "Previous seed", "The seed before");
-  const next = createButton("next-seed", "Next seed", "The seed after");
   const go = (by: number): void => {
     control.value = String(Math.min(Math.max(Number(control.value) + by, 0), LAST_SEED));
-    send(enter, control, "seed");
+    send(ports, control, "seed");
   };
-  previous.addEventListener("click", () => go(-1), { signal });
-  next.addEventListener("click", () => go(control.value === "" ? 0 : 1), { signal });
-  control.addEventListener("keydown", (event) => event.key === "Enter" && send(enter, control, "seed"), { signal });
+  const forward = (): void => go(control.value === "" ? 0 : 1);
+  const previous = createButton("prev-seed", "Previous seed", "The seed before", () => go(-1), signal);
+  const next = createButton("next-seed", "Next seed", "The seed after", forward, signal);
+  control.addEventListener(
+    "keydown",
+    (event) => event.key === "Enter" && !event.shiftKey && send(ports, control, "seed"),
+    { signal },
+  );
   control.addEventListener("blur", field.restore, { signal });
   const row = html("div", { class: "draggan-group" }, field.row, previous, next, newSeed);
   const draw = (view: InputsView): void => {
     field.show(view.seed === null ? "" : String(view.seed), view.live);
-    previous.disabled = !view.live || view.seed === null || view.seed === 0;
-    next.disabled = !view.live || view.seed === LAST_SEED;
+    allow(previous, view.live && view.seed !== null && view.seed > 0);
+    allow(next, view.live && view.seed !== LAST_SEED);
   };
   return { field, row, draw };
 }
 
 let rows = 0; // makes the id of each settings row on the page unique
 
-function createSettings(enter: Enter, signal: AbortSignal) {
+function createSettings(ports: InputPorts, signal: AbortSignal) {
   const preset = createInput(html("select"), "preset", "Preset");
   const steps = createNumber("max-steps", "Steps at most", { min: 1, max: 1_000_000 });
   const space = createInput(html("select"), "latent-space", "Latent space");
@@ -151,21 +168,20 @@ function createSettings(enter: Enter, signal: AbortSignal) {
   const fields = [preset, steps, space, overlay];
   const names: readonly InputName[] = ["preset", "max-steps", "latent-space", "overlay"];
   fields.forEach(({ control }, i) => {
-    control.addEventListener("change", () => send(enter, control, names[i] ?? "preset"), { signal });
+    control.addEventListener("change", () => send(ports, control, names[i] ?? "preset"), { signal });
   });
   const id = `draggan-settings-${++rows}`;
   const attributes = { id, class: "draggan-row draggan-settings", role: "group", "aria-label": "Settings", hidden: "" };
   const row = html("div", attributes, ...fields.map((field) => field.row));
-  const toggle = createButton("settings", "Settings", "How the handles are dragged");
-  setAttribute(toggle, "aria-controls", id);
-  setAttribute(toggle, "aria-expanded", "false");
   const flip = (): void => {
     row.hidden = !row.hidden;
     setAttribute(toggle, "aria-expanded", String(!row.hidden));
   };
-  toggle.addEventListener("click", flip, { signal });
+  const toggle = createButton("settings", "Settings", "How the handles are dragged", flip, signal);
+  setAttribute(toggle, "aria-controls", id);
+  setAttribute(toggle, "aria-expanded", "false");
   const draw = ({ settings, overlay: view, live }: InputsView): void => {
-    toggle.disabled = settings === null;
+    allow(toggle, settings !== null && live);
     if (settings === null) return;
     const { preset: chosen, presets } = settings; // Python may have given a changed preset another name
     setOptions(preset.control, presets.includes(chosen) ? presets : [chosen, ...presets]);

@@ -5,6 +5,7 @@ import type { Size } from "./geometry";
 import { type Fact, parseFact, type Wish, type WishMessage } from "./messages";
 
 const PATIENCE = 5000; // ms without an answer to hello before the widget tells the user
+const WATCH = 1000; // ms between two looks at what the kernel has not answered
 const TICK = 100; // ms between two requests for the next frame, Colab only
 const TICK_ON = 2000; // ms of further requests after the drag has ended: the last picture comes later
 
@@ -15,6 +16,7 @@ export interface Traits {
   status: "idle" | "running" | "closed";
   max_points: number;
   _poster: DataView;
+  _last_words: string;
 }
 
 export interface KernelPorts {
@@ -24,6 +26,10 @@ export interface KernelPorts {
   /** The host reports that the connection is lost. */
   gone(): unknown;
   running(): boolean;
+  /** Whether a wish to start or stop is unanswered. */
+  asked(): boolean;
+  /** It is for PATIENCE: the kernel is asked what it does. */
+  overdue(): void;
 }
 
 export interface Kernel {
@@ -76,13 +82,20 @@ export function connect(model: AnyModel<Traits>, ports: KernelPorts, signal: Abo
   model.on("msg:custom", onMessage);
   model.on("comm_live_update", onLive);
   document.addEventListener("visibilitychange", () => document.hidden || hello(), { signal });
+  let waited = 0; // ms for which a wish to start or stop has not been answered
   const watch = setInterval(() => {
+    waited = ports.asked() ? waited + WATCH : 0;
+    if (waited > PATIENCE) {
+      waited = 0;
+      ports.overdue();
+      ask();
+    }
     // The kernel stops its frames after 5 s of silence (a sleeping laptop); a hello starts them again.
     if (ports.running() && performance.now() - heard > PATIENCE && !document.hidden) {
       heard = performance.now();
       ask();
     }
-  }, 1000);
+  }, WATCH);
   let ran = Number.NEGATIVE_INFINITY; // performance.now() when the drag was last seen to run
   const tick = setInterval(() => {
     if (ports.running()) ran = performance.now();

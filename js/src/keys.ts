@@ -1,9 +1,8 @@
-// The keys, while the widget has the focus. The titles of the buttons name them.
-//
-// A key that is used is not passed on: a notebook would cut the cell on Delete, or move to the next cell on an arrow.
+// The keys, while the widget has the focus. The titles of the buttons name them. key_guard.ts keeps them from the notebook.
 
 import type { ActionName, PanelAction } from "./buttons";
 import type { EditorAction } from "./editor";
+import { guardKeys, isNotebookKey } from "./key_guard";
 import { endOf } from "./overlay";
 import type { EditorState, End, EndRef } from "./state";
 
@@ -36,21 +35,25 @@ const ARROWS: Readonly<Record<string, readonly [number, number]>> = {
 
 export function attachKeys(root: HTMLElement, ports: KeyPorts, signal: AbortSignal): void {
   const listen = (event: KeyboardEvent): void => {
-    const used = key(ports, event);
-    if (used) event.preventDefault();
-    if (used || inField(event.target)) event.stopPropagation();
+    if (key(ports, event)) event.preventDefault();
   };
   // After a click on a button the picture gets the keys; a button pressed by a key (detail 0) keeps them.
   const clicked = ({ detail, target }: MouseEvent): void => {
     if (detail > 0 && target instanceof Element && target.closest("button") !== null) ports.focus(null);
   };
+  guardKeys(root, signal);
   root.addEventListener("keydown", listen, { signal });
   root.addEventListener("click", clicked, { signal });
 }
 
+/** Whether the focus is on an element that has been hidden or disabled: its next key would go to the notebook. */
+export function losesFocus(root: HTMLElement): boolean {
+  return root.querySelector(":focus")?.matches(":disabled, [hidden] *") === true;
+}
+
 /** Whether the widget has used the key. */
 function key(ports: KeyPorts, event: KeyboardEvent): boolean {
-  if (event.isComposing) return false;
+  if (event.isComposing || isNotebookKey(event)) return false;
   if (event.key === "Escape") return leaveStep(ports, event.target);
   if (inField(event.target)) return false;
   // AltGr is Ctrl and Alt together; on many keyboards the brackets need it.

@@ -28,8 +28,18 @@ export interface EditFact {
   readonly mask: MaskWord;
   /** One byte for each pixel, 1 = may move; null without "buffer", or if the host lost it. */
   readonly maskBytes: Bytes | null;
+}
+
+/** What the session does and can do. Each fact says all of it, so the next one makes up for a lost one. */
+export interface RunFact {
+  readonly type: "run";
+  readonly revision: number;
+  readonly running: boolean;
+  /** Why the drag that made this revision is over; null if none is, or if the edit has changed since. */
+  readonly ended: { readonly reason: EndReason; readonly message: string } | null;
   readonly canUndo: boolean;
   readonly canRedo: boolean;
+  readonly canReset: boolean;
 }
 
 export type FrameKind = "preview" | "picture" | "final";
@@ -81,8 +91,7 @@ export type Fact =
   | EditFact
   | FrameFact
   | (Settings & { readonly type: "settings"; readonly rid: number | null; readonly client: string | null })
-  | { readonly type: "started"; readonly step: number }
-  | { readonly type: "ended"; readonly reason: EndReason; readonly message: string; readonly step: number }
+  | RunFact
   | {
       readonly type: "failed";
       readonly message: string;
@@ -145,7 +154,7 @@ export function asBytes(value: unknown): Bytes | null {
 }
 
 function readFact(m: FieldReader, buffers: readonly unknown[]): Fact {
-  const type = m.oneOf("type", ["edit", "frame", "settings", "overlay", "started", "ended", "failed"]);
+  const type = m.oneOf("type", ["edit", "run", "frame", "settings", "overlay", "failed"]);
   switch (type) {
     case "edit":
       return readEdit(m, buffers);
@@ -158,12 +167,8 @@ function readFact(m: FieldReader, buffers: readonly unknown[]): Fact {
       const shown = m.bool("shown");
       return { type, view, opacity: m.number("opacity"), shown, picture: shown ? asBytes(buffers[0]) : null };
     }
-    case "started":
-      return { type, step: m.integer("step") };
-    case "ended": {
-      const reason = m.oneOf("reason", ["arrived", "cap", "stalled", "lost", "stopped"]);
-      return { type, reason, message: m.text("message"), step: m.integer("step") };
-    }
+    case "run":
+      return readRun(m);
     case "failed":
       return { type, message: m.text("message"), ...readReply(m) };
     default:
@@ -190,8 +195,22 @@ function readEdit(m: FieldReader, buffers: readonly unknown[]): EditFact {
     handles,
     mask,
     maskBytes: mask === "buffer" ? asBytes(buffers[0]) : null,
+  };
+}
+
+function readRun(m: FieldReader): RunFact {
+  const ended = m.get("ended") === null ? null : new FieldReader(m.get("ended"), "ended");
+  return {
+    type: "run",
+    revision: m.integer("revision"),
+    running: m.bool("running"),
+    ended: ended && {
+      reason: ended.oneOf("reason", ["arrived", "cap", "stalled", "lost", "stopped"]),
+      message: ended.text("message"),
+    },
     canUndo: m.bool("can_undo"),
     canRedo: m.bool("can_redo"),
+    canReset: m.bool("can_reset"),
   };
 }
 

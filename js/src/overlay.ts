@@ -21,7 +21,9 @@ const DOT = 9; // css px, radius of a handle
 const RING = 11; // css px, radius of a target
 const HEAD = 9; // css px, length of an arrow head
 const BADGE = 7; // css px, radius of the cross and of the lock
-const AWAY = 25; // css px, distance from the handle to the cross
+const REACH = 14; // css px, radius within which an end is hovered
+const CROSS_SIDE = 24; // css px, side of the square in which the cross is pressed
+const AWAY = 27; // css px, distance from the handle to the cross
 
 export interface Overlay {
   readonly element: SVGSVGElement;
@@ -36,6 +38,7 @@ interface PointElements {
   readonly group: SVGGElement;
   readonly arrow: SVGGElement;
   readonly strokes: readonly SVGPathElement[];
+  readonly ring: SVGGElement;
   readonly handle: SVGGElement;
   readonly target: SVGGElement;
   readonly trail: SVGGElement;
@@ -114,20 +117,24 @@ function drawnPoints(state: EditorState): DrawnPoint[] {
 function addPoint(parent: SVGSVGElement, drawn: PointElements[], index: number): PointElements {
   const strokes = ["outline", "casing", "shaft"].map((layer) => svg("path", { class: `draggan-${layer}` }));
   const arrow = svg("g", { class: "draggan-arrow" }, ...strokes);
-  const target = endGroup("target", RING);
+  const ring = svg("g", { class: "draggan-ring" }, ...circles(["rim", "mark", "line"], RING));
   const handle = endGroup("handle", DOT);
-  handle.append(svg("text", { class: "draggan-number" }, String(index + 1)));
+  const target = endGroup("target", RING);
+  handle.append(...circles(["rim", "mark"], DOT), svg("text", { class: "draggan-number" }, String(index + 1)));
   const trail = svg("g", { class: "draggan-trail" }, svg("path"), svg("path"), svg("circle", { r: "3.5" }));
   const cross = badge("cross", "M-2.6 -2.6L2.6 2.6M2.6 -2.6L-2.6 2.6");
+  const [corner, side] = [String(-CROSS_SIDE / 2), String(CROSS_SIDE)];
+  cross.prepend(svg("rect", { x: corner, y: corner, width: side, height: side }));
   cross.append(svg("title", {}, "Delete the point"));
   target.append(badge("lock", "M-3 -0.4h6v4h-6ZM-1.9 -0.4v-1.6a1.9 1.9 0 0 1 3.8 0v1.6"));
-  const parts = [trail, arrow, target, handle, cross];
+  // Tab goes from the handle to its target, so the target stands after it; the target's ring is drawn before it.
+  const parts = [trail, arrow, ring, handle, target, cross];
   const group = svg("g", { class: "draggan-point", "data-index": String(index) }, ...parts);
   const [colour, ink] = COLOURS[index % COLOURS.length] ?? ["#e69f00", "#000"];
   group.style.setProperty("--draggan-colour", colour);
   group.style.setProperty("--draggan-ink", ink);
   parent.append(group);
-  const point = { group, arrow, strokes, handle, target, trail, cross };
+  const point = { group, arrow, strokes, ring, handle, target, trail, cross };
   drawn.push(point);
   return point;
 }
@@ -144,10 +151,13 @@ function removeLast(parent: SVGSVGElement, drawn: PointElements[]): void {
   group?.remove();
 }
 
+function circles(names: readonly string[], radius: number): SVGCircleElement[] {
+  return names.map((name) => svg("circle", { class: `draggan-${name}`, r: String(radius) }));
+}
+
+/** What takes the focus and the pointer at an end. */
 function endGroup(end: End, radius: number): SVGGElement {
-  const circle = (name: string, r: number) => svg("circle", { class: `draggan-${name}`, r: String(r) });
-  const marks = [circle("reach", 14), circle("halo", radius + 5), circle("rim", radius), circle("mark", radius)];
-  if (end === "target") marks.push(circle("ring", radius));
+  const marks = [...circles(["reach"], REACH), ...circles(["halo"], radius + 5)];
   const attributes = { class: `draggan-${end}`, "data-end": end, tabindex: "0", role: "button" };
   return svg("g", { ...attributes, "aria-roledescription": "movable point" }, ...marks);
 }
@@ -160,6 +170,7 @@ function place(point: PointElements, drawnPoint: DrawnPoint, index: number, scal
     const words = `${name} ${index + 1} at ${short(at.x)}, ${short(at.y)}`;
     setAttribute(point[end], "aria-label", drawnPoint.locked ? `${words}, locked` : words);
   }
+  setAttribute(point.ring, "transform", `translate(${drawnPoint.target.x} ${drawnPoint.target.y}) scale(${scale})`);
   const number = point.handle.lastElementChild;
   if (number !== null) setText(number, String(index + 1));
   placeArrow(point, drawnPoint, scale);

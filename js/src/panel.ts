@@ -1,6 +1,6 @@
 // The panel under the picture: the toolbar, the rows of inputs, the status line and the error line.
 
-import { type ActionName, createButton, type PanelAction } from "./buttons";
+import { type ActionName, allow, createButton, type PanelAction } from "./buttons";
 import { html, setAttribute, setText } from "./dom";
 import { icon } from "./icons";
 import { createInputs, type InputChange, type InputsView } from "./inputs";
@@ -9,6 +9,8 @@ import { createInputs, type InputChange, type InputsView } from "./inputs";
 export interface PanelView extends InputsView {
   readonly running: boolean;
   readonly enabled: ReadonlySet<ActionName>;
+  /** Why the button that starts a drag cannot be pressed; null if it can. */
+  readonly startRefusal: string | null;
   readonly status: string;
   /** The status is a quiet note (no kernel) rather than progress. */
   readonly muted: boolean;
@@ -18,6 +20,8 @@ export interface PanelView extends InputsView {
 export interface PanelPorts {
   act(action: PanelAction): void;
   enter(change: InputChange): void;
+  /** An entered value was not sent, for the reason in the note; null: the reason is gone. */
+  refuse(note: string | null): void;
 }
 
 export interface Panel {
@@ -61,15 +65,14 @@ const TOGGLES: readonly ActionName[] = ["lock", "mask", "erase"];
 export function createPanel(ports: PanelPorts, signal: AbortSignal): Panel {
   const buttons = new Map<ActionName, HTMLButtonElement>();
   const add = (spec: ButtonSpec): HTMLButtonElement => {
-    const button = createButton(spec.action, spec.label, spec.title);
-    button.addEventListener("click", () => ports.act(spec.action), { signal });
+    const button = createButton(spec.action, spec.label, spec.title, () => ports.act(spec.action), signal);
     buttons.set(spec.action, button);
     return button;
   };
   const groups = GROUPS.map((specs) => html("div", { class: "draggan-group" }, ...specs.map(add)));
   const toolbar = html("div", { class: "draggan-toolbar", role: "toolbar", "aria-label": "DragGAN" }, ...groups);
-  const inputs = createInputs(ports.enter, add(SEED), signal);
-  toolbar.append(html("div", { class: "draggan-group" }, inputs.toggle));
+  const inputs = createInputs(ports, add(SEED), signal);
+  groups.at(-1)?.append(inputs.toggle); // a group of its own would be alone in a row where it wraps
   const status = html("div", { class: "draggan-status", role: "status", "aria-live": "polite" });
   const error = createErrorLine(() => ports.act("dismiss"), signal);
   const element = html("div", { class: "draggan-panel" }, toolbar, ...inputs.rows, status, error.element);
@@ -78,10 +81,10 @@ export function createPanel(ports: PanelPorts, signal: AbortSignal): Panel {
     restore: inputs.restore,
     draw(view) {
       for (const [action, button] of buttons) {
-        button.disabled = !view.enabled.has(action);
+        allow(button, view.enabled.has(action));
         if (TOGGLES.includes(action)) setAttribute(button, "aria-pressed", String(view.pressed.has(action)));
       }
-      drawStart(buttons.get("start"), view.running);
+      drawStart(buttons.get("start"), view.running, view.startRefusal);
       inputs.draw(view);
       // Ten updates a second are too many for a screen reader: it reads the start, the end and errors.
       setAttribute(status, "aria-live", view.running ? "off" : "polite");
@@ -92,12 +95,15 @@ export function createPanel(ports: PanelPorts, signal: AbortSignal): Panel {
   };
 }
 
-function drawStart(button: HTMLButtonElement | undefined, running: boolean): void {
-  if (button === undefined || button.getAttribute("data-running") === String(running)) return;
+function drawStart(button: HTMLButtonElement | undefined, running: boolean, refusal: string | null): void {
+  if (button === undefined) return;
+  const title = running ? "Stop the drag (Space)" : "Drag the handles to their targets (Space)";
+  setAttribute(button, "title", refusal ?? title);
+  setAttribute(button, "aria-description", refusal ?? "");
+  if (button.getAttribute("data-running") === String(running)) return;
   button.setAttribute("data-running", String(running));
   const label = running ? "Stop" : "Start";
   button.setAttribute("aria-label", label);
-  button.title = running ? "Stop the drag (Space)" : "Drag the handles to their targets (Space)";
   button.replaceChildren(icon(running ? "stop" : "start"), html("span", { class: "draggan-label" }, label));
 }
 

@@ -58,8 +58,6 @@ export interface EditorState extends Snapshot {
   readonly overdue: boolean;
   readonly resync: boolean; // the kernel was away: its next edit holds whatever its revision
   readonly lost: number | null; // the revision whose mask did not arrive; a hello brings it
-  readonly canUndo: boolean;
-  readonly canRedo: boolean;
   /** Why the last edit was refused; null if it was not. */
   readonly error: string | null;
 }

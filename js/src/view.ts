@@ -18,9 +18,10 @@ import { html, oncePerPaint, setAttribute } from "./dom";
 import { type EditorAction, hasUnsent, initialEditor, shownMask, update } from "./editor";
 import { type FrameQueue, frameQueue, notShown, SCREEN, usePoster } from "./frames";
 import { imagePerCss, isVisible } from "./geometry";
+import { createGuide, type Guide } from "./guide";
 import type { InputChange } from "./inputs";
 import { connect, type Kernel, sizeOf, type Traits, watchTraits } from "./kernel";
-import { attachKeys } from "./keys";
+import { attachKeys, losesFocus } from "./keys";
 import { mapQueue } from "./layer";
 import type { Fact, FrameFact, OverlayFact } from "./messages";
 import { type Outbox, outbox } from "./outbox";
@@ -34,9 +35,11 @@ import { writeTestAttributes } from "./test_attributes";
 export class View {
   readonly #model: AnyModel<Traits>;
   readonly #root: HTMLElement;
+  readonly #el: HTMLElement;
   readonly #closing = new AbortController();
   readonly #stage: Stage;
   readonly #overlay: Overlay;
+  readonly #guide: Guide = createGuide();
   readonly #panel: Panel;
   readonly #kernel: Kernel;
   readonly #outbox: Outbox;
@@ -55,17 +58,20 @@ export class View {
     this.#run = initialRun(model.get("status") === "running", model.get("seed") ?? null, model.get("truncation_psi"));
     this.#stage = createStage(size);
     this.#overlay = createOverlay(size);
-    this.#stage.element.append(this.#overlay.element);
-    this.#panel = createPanel({ act: (action) => this.#act(action), enter: (change) => this.#enter(change) }, signal);
+    this.#stage.element.append(this.#overlay.element, this.#guide.element);
+    const refuse = (note: string | null): void => this.#tell({ type: "note", note });
+    this.#panel = createPanel(
+      { act: (action) => this.#act(action), enter: (change) => this.#enter(change), refuse },
+      signal,
+    );
     this.#kernel = this.#connect();
     this.#editor = initialEditor(this.#kernel.client, size, model.get("max_points") ?? 64);
     this.#outbox = this.#createOutbox();
     this.#frames = this.#createFrames();
-    this.#showMap = mapQueue(this.#stage, SCREEN.decode, (message) =>
-      this.#tell({ type: "failed", message, ends: false }),
-    );
-    const attributes = { "data-host": this.#kernel.colab ? "colab" : "jupyter", "data-lm-suppress-shortcuts": "true" };
-    this.#root = html("div", { class: "draggan", ...attributes }, this.#stage.element, this.#panel.element);
+    this.#showMap = mapQueue(this.#stage, SCREEN.decode, (message) => this.#tell({ type: "failed", message }));
+    const host = this.#kernel.colab ? "colab" : "jupyter";
+    this.#root = html("div", { class: "draggan", "data-host": host }, this.#stage.element, this.#panel.element);
+    this.#el = el;
     el.append(this.#root);
     this.#listen();
     void usePoster(model.get("_poster"), (picture) => this.#showPoster(picture));
@@ -76,10 +82,12 @@ export class View {
 
   close(): void {
     if (this.#closing.signal.aborted) return;
+    this.#paint();
     this.#closing.abort();
     this.#frames.close();
     this.#outbox.close();
-    this.#root.remove();
+    if (this.#run.lastWords) outlast(this.#el, this.#root);
+    else this.#root.remove();
   }
 
   #connect(): Kernel {
@@ -88,6 +96,8 @@ export class View {
       silent: () => this.#run.link === "waiting" && this.#tell({ type: "link", link: "silent" }),
       gone: () => this.#run.link !== "closed" && this.#tell({ type: "link", link: "gone" }),
       running: () => this.#run.running,
+      asked: () => this.#run.asked !== null,
+      overdue: () => this.#tell({ type: "overdue" }),
     };
     return connect(this.#model, ports, this.#closing.signal);
   }
@@ -110,7 +120,7 @@ export class View {
       ...SCREEN,
       draw: (picture, frame) => this.#drawFrame(picture, frame),
       shown: (seq) => this.#kernel.send({ type: "shown", seq }),
-      failed: (frame, error) => this.#tell({ type: "failed", message: notShown(frame, error), ends: false }),
+      failed: (frame, error) => this.#tell({ type: "failed", message: notShown(frame, error) }),
     });
   }
 
@@ -165,17 +175,14 @@ export class View {
       case "frame":
         this.#frames.push(fact);
         break;
-      case "started":
-        this.#tell({ type: "running", running: true });
-        break;
       case "overlay":
-      case "ended":
+      case "run":
       case "settings":
         if (fact.type === "overlay") this.#showMap(fact);
         this.#tell(fact);
         break;
       case "failed":
-        if (mine || fact.client === null) this.#tell({ ...fact, ends: fact.rid === null });
+        if (mine || fact.client === null) this.#tell(fact);
         if (mine) this.#panel.restore();
         break;
       default:
@@ -187,11 +194,11 @@ export class View {
     this.#editor = update(this.#editor, { type: "resync" });
     this.#outbox.forget();
     this.#tell({ type: "link", link: "live" });
-    this.#tell({ type: "running", running: this.#model.get("status") === "running" });
   }
 
   #checkClosed(): void {
-    if (this.#model.get("status") === "closed") this.#tell({ type: "link", link: "closed" });
+    if (this.#model.get("status") !== "closed") return;
+    this.#tell({ type: "link", link: "closed", lastWords: this.#model.get("_last_words") ?? null });
   }
 
   #resize(): void {
@@ -246,9 +253,22 @@ export class View {
     const box = this.#stage.box();
     if (isVisible(box)) this.#overlay.draw(this.#editor, imagePerCss(box, this.#editor.size));
     this.#stage.veil(shownMask(this.#editor));
+    this.#guide.draw(isInviting(this.#editor, this.#run), this.#editor.points.length > 0);
     this.#panel.draw(panelView(this.#editor, this.#run));
     writeTestAttributes(this.#root, this.#editor, this.#run);
+    if (losesFocus(this.#root)) this.#focus ??= "picture";
     if (this.#focus !== null) this.#overlay.focus(this.#focus === "picture" ? null : this.#focus);
     this.#focus = null;
   }
+}
+
+/** Whether a press on the picture would draw the first point. */
+function isInviting(editor: EditorState, run: RunState): boolean {
+  return run.link === "live" && !run.running && editor.tool === "points" && editor.gesture === null;
+}
+
+/** Leaves the last picture and its words where the view was. JupyterLab hides the place of a view that has ended, so
+ *  they go beside it; they vanish with the cell's next output. */
+function outlast(el: HTMLElement, root: HTMLElement): void {
+  if (el.isConnected) (el.closest(".jp-OutputArea-output") ?? el).after(root);
 }

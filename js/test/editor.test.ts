@@ -12,7 +12,7 @@ const c: EditPoint = { handle: p(90, 20), target: p(90, 60), locked: false };
 function fact(revision: number, points: readonly EditPoint[], more: Partial<EditFact> = {}): EditFact {
   const answer = { rid: null, client: null, accepted: true, error: null, mask: "none", maskBytes: null } as const;
   const handles = points.map((point) => point.handle);
-  return { type: "edit", revision, ...answer, points, handles, canUndo: true, canRedo: false, ...more };
+  return { type: "edit", revision, ...answer, points, handles, ...more };
 }
 
 function run(state: EditorState, ...actions: readonly EditorAction[]): EditorState {

@@ -71,9 +71,20 @@ describe("facts", () => {
       handles: [p(52.5, 60)],
       mask: "keep",
       maskBytes: null,
+    });
+  });
+
+  test("a run says what the session does, why the last drag is over and what can be done", () => {
+    expect(parseFact(golden.to_browser.run_cap)).toEqual({
+      type: "run",
+      revision: 1,
+      running: false,
+      ended: { reason: "cap", message: "The drag made its 300 steps." },
       canUndo: true,
       canRedo: true,
+      canReset: true,
     });
+    expect(parseFact(golden.to_browser.run_running)).toMatchObject({ running: true, ended: null });
   });
 
   test("a point without the field `locked` is not locked; a locked point and its mask are read", () => {

@@ -57,7 +57,7 @@ function modelKernel(tell: Deliver<EditFact>) {
     const word = more.mask ?? (mask === null ? "none" : "buffer");
     const reply = { rid, client: rid === null ? null : ME, accepted: error === null, error };
     const content = { type: "edit", revision, ...reply, points, handles: points.map((p) => p.handle), mask: word };
-    const fact = parseFact({ ...content, can_undo: true, can_redo: false }, word === "buffer" ? [mask?.slice()] : []);
+    const fact = parseFact(content, word === "buffer" ? [mask?.slice()] : []);
     if (fact?.type === "edit") tell(fact);
   };
   return {

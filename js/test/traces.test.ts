@@ -8,6 +8,7 @@ import { type Buffer, Page, type UserAct } from "./page/page";
 
 vi.mock("../src/canvas", () => import("./page/doubles"));
 vi.mock("../src/overlay", () => import("./page/doubles"));
+vi.mock("../src/guide", () => import("./page/doubles"));
 vi.mock("../src/panel", () => import("./page/doubles"));
 vi.mock("../src/pointer", () => import("./page/doubles"));
 vi.mock("../src/keys", () => import("./page/doubles"));

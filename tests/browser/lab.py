@@ -1,4 +1,4 @@
-"""A real JupyterLab with a real Chromium on it, for the browser tests and for the picture of the README."""
+"""Real notebook hosts with a real Chromium on them, for the browser tests and for the picture of the README."""
 
 import contextlib
 import os
@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import nbformat
+from browser.hosts import LAB, PANEL, Host
 from browser.server import Server
 from jupyter_client.blocking.client import BlockingKernelClient
 from nbformat import NotebookNode, v4
@@ -32,18 +33,6 @@ PAGE_TIMEOUT = 60.0  # s, for the page and for a new kernel
 CELL_TIMEOUT = 120.0  # s, for one cell: the first one imports torch
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
-PANEL = "window.jupyterapp.shell.currentWidget"
-KERNEL = f"{PANEL}.sessionContext.session.kernel"
-# `window.drag_runs` counts the cells that this module started and that have not ended.
-IS_IDLE = """() => {
-    const kernel = window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel;
-    return kernel?.connectionStatus === "connected" && kernel.status === "idle" && !(window.drag_runs > 0);
-}"""
-RUN_CELL = f"""index => {{
-    {PANEL}.content.activeCellIndex = index;
-    window.drag_runs = (window.drag_runs ?? 0) + 1;
-    window.jupyterapp.commands.execute("notebook:run-cell").finally(() => {{ window.drag_runs -= 1; }});
-}}"""
 # The promise is not handed back: Playwright's evaluate() has no time limit of its own, wait_for_function() has.
 RESTART = f"""() => {{
     window.drag_restarted = "no";
@@ -114,7 +103,7 @@ def run_in_kernel(connection_file: Path, code: str, timeout: float) -> str:
 
 
 class Lab:
-    """One server and one browser; one notebook at a time, each on a kernel and in a browser profile of its own.
+    """One browser and a server for each host; one notebook at a time, each on a kernel and in a profile of its own.
 
     >>> with Lab() as lab:
     ...     page = lab.open(["1 + 1"])
@@ -122,19 +111,16 @@ class Lab:
     """
 
     def __enter__(self) -> Self:
-        """Start the server and the browser."""
+        """Start the browser; a server starts when its host is first used."""
         chromium = find_chromium()
         with contextlib.ExitStack() as stack:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="draggan-lab-", ignore_cleanup_errors=True))
-            self.server = Server(Path(folder))
-            stack.callback(self.server.stop)
-            self.server.start()
             self._playwright: Playwright = stack.enter_context(sync_playwright())
             self._browser: Browser = self._playwright.chromium.launch(
                 executable_path=chromium, args=list(CHROMIUM_FLAGS)
             )
             stack.callback(self._browser.close)
             self._stack = stack.pop_all()
+        self._servers: dict[Host, Server] = {}
         self._opened = 0
         self._context: BrowserContext | None = None
         self._page: Page | None = None
@@ -143,7 +129,7 @@ class Lab:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the notebook, the browser and the server."""
+        """Close the notebook, the browser and the servers."""
         with self._stack:
             self.close_notebook()
 
@@ -153,10 +139,26 @@ class Lab:
         assert self._page is not None, "no notebook is open; call open() first"
         return self._page
 
+    def _serve(self, host: Host) -> Server:
+        if host not in self._servers:
+            prefix = f"draggan-{host.name}-"
+            folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True))
+            server = Server(host, Path(folder))
+            self._stack.callback(server.stop)
+            server.start()
+            self._servers[host] = server
+        return self._servers[host]
+
+    @property
+    def host(self) -> Host:
+        """The host of the open notebook."""
+        return self.server.host
+
     def open(
         self,
         cells: Sequence[str] | NotebookNode,
         *,
+        host: Host = LAB,
         viewport: tuple[int, int] = (1200, 900),
         device_scale_factor: float = 1.0,
         touch: bool = False,
@@ -165,11 +167,13 @@ class Lab:
 
         Args:
             cells: the sources of its code cells, or a whole notebook.
+            host: the program that shows it.
             viewport: (width, height) of the page in css px.
             device_scale_factor: device px per css px.
             touch: whether the page has a touch screen.
         """
         self.close_notebook()
+        self.server = self._serve(host)
         self._opened += 1
         name = f"notebook{self._opened}.ipynb"
         notebook = cells if isinstance(cells, NotebookNode) else new_notebook(cells)
@@ -177,7 +181,7 @@ class Lab:
         self._context = self.new_context(viewport, device_scale_factor, touch)
         self._context.tracing.start(screenshots=True, snapshots=True)
         self._page = self._context.new_page()
-        path = f"/lab/workspaces/w{self._opened}/tree/{name}?token={self.server.token}&reset"
+        path = host.address.format(number=self._opened, name=name, token=self.server.token)
         self._page.goto(self.server.url + path, timeout=PAGE_TIMEOUT * 1000)
         self._wait_for_notebook()
         return self._page
@@ -198,7 +202,7 @@ class Lab:
         )
 
     def _wait_for_notebook(self) -> None:
-        self.page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=PAGE_TIMEOUT * 1000)
+        self.page.wait_for_selector(self.host.cell, timeout=PAGE_TIMEOUT * 1000)
         self.wait_idle(PAGE_TIMEOUT)
 
     def reload(self) -> None:
@@ -228,7 +232,7 @@ class Lab:
         Raises:
             CellError: the cell raised.
         """
-        self.page.evaluate(RUN_CELL, index)
+        self.page.evaluate(self.host.run_cell, index)
         if not wait:
             return []
         self.wait_idle(timeout)
@@ -240,11 +244,11 @@ class Lab:
 
     def outputs(self, index: int) -> list[dict[str, Any]]:
         """Give the outputs of a code cell as they stand now."""
-        return self.page.evaluate(f"index => {PANEL}.content.widgets[index].model.outputs?.toJSON() ?? []", index)
+        return self.page.evaluate(self.host.outputs, index)
 
     def wait_idle(self, timeout: float = CELL_TIMEOUT) -> None:
         """Wait until every cell that was started has ended and the kernel is connected and idle."""
-        self.page.wait_for_function(IS_IDLE, timeout=timeout * 1000)
+        self.page.wait_for_function(f"() => {self.host.idle}", timeout=timeout * 1000)
 
     def evaluate_in_kernel(self, code: str, timeout: float = CELL_TIMEOUT) -> str:
         """Run code in the notebook's kernel beside the page, which shows nothing of it.
@@ -262,7 +266,7 @@ class Lab:
 
     def kernel_id(self) -> str:
         """Give the server's id of the notebook's kernel; a restart keeps it."""
-        return self.page.evaluate(f"() => {KERNEL}.id")
+        return self.page.evaluate(f"() => {self.host.kernel_id}")
 
     def restart_kernel(self) -> None:
         """Restart the kernel the way JupyterLab's own menu does, and wait until the new one is idle."""

@@ -1,4 +1,4 @@
-"""JupyterLab as a process on 127.0.0.1, apart from the settings of the person who runs the tests."""
+"""A notebook host as a process on 127.0.0.1, apart from the settings of the person who runs the tests."""
 
 import contextlib
 import json
@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
+from browser.hosts import Host
 from ipykernel.kernelspec import write_kernel_spec
 
 START_TIMEOUT = 60.0  # s
+OWN_KEYS = ("q", "w")  # no host binds them by itself to what they do here
 
 
 def cache_folder() -> str:
@@ -24,10 +26,11 @@ def cache_folder() -> str:
 
 
 class Server:
-    """JupyterLab in a process of its own, with nothing of the person's own settings."""
+    """A notebook host in a process of its own, with the settings of a person who has bound keys of their own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, host: Host, folder: Path) -> None:
         """Lay out the folder; `start` runs the server."""
+        self.host = host
         self.root = folder / "notebooks"
         self.runtime = folder / "runtime"
         self.token = secrets.token_hex(16)
@@ -50,6 +53,7 @@ class Server:
         write_kernel_spec(str(self._folder / "data" / "kernels" / "python3"))
         disabled = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
         (labconfig / "page_config.json").write_text(json.dumps(disabled))
+        self._bind_own_keys()
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         with self._log.open("wb") as log:
@@ -66,11 +70,26 @@ class Server:
         if spec["argv"][0] != sys.executable:
             raise RuntimeError(f"the kernel runs {spec['argv'][0]}; expected {sys.executable}")
 
+    def _bind_own_keys(self) -> None:
+        """Write the settings of a person who has bound OWN_KEYS: one deletes a cell, the other inserts one."""
+        delete, insert = OWN_KEYS
+        shortcuts = [
+            {"command": "notebook:delete-cell", "keys": [delete.upper()], "selector": ".jp-Notebook :focus"},
+            {"command": "notebook:insert-cell-below", "keys": [insert.upper()], "selector": "body"},
+        ]
+        config = self._folder / "config"
+        lab = config / "lab" / "user-settings" / "@jupyterlab" / "shortcuts-extension"
+        lab.mkdir(parents=True)
+        (lab / "shortcuts.jupyterlab-settings").write_text(json.dumps({"shortcuts": shortcuts}))
+        bind = {delete: "jupyter-notebook:delete-cell", insert: "jupyter-notebook:insert-cell-below"}
+        (config / "serverconfig").mkdir()
+        (config / "serverconfig" / "notebook.json").write_text(json.dumps({"keys": {"command": {"bind": bind}}}))
+
     def _command(self, port: int) -> list[str]:
         return [
-            *(sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}"),
+            *(sys.executable, "-m", self.host.module, "--no-browser", "--ip=127.0.0.1", f"--port={port}"),
             *("--ServerApp.port_retries=0", f"--IdentityProvider.token={self.token}", "--allow-root"),
-            *(f"--ServerApp.root_dir={self.root}", "--LabApp.expose_app_in_browser=True"),
+            *(f"--ServerApp.root_dir={self.root}", *self.host.options),
         ]
 
     def _environment(self) -> dict[str, str]:
@@ -90,11 +109,11 @@ class Server:
         for _ in range(int(START_TIMEOUT / 0.1)):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(0.1)
-                raise RuntimeError(f"JupyterLab ended with status {process.returncode}:\n{self.log_tail()}")
+                raise RuntimeError(f"{self.host.name} ended with status {process.returncode}:\n{self.log_tail()}")
             with contextlib.suppress(urllib.error.URLError, ConnectionError):
                 self.request("GET", "/api/status")
                 return
-        raise RuntimeError(f"JupyterLab did not answer within {START_TIMEOUT:.0f} s:\n{self.log_tail()}")
+        raise RuntimeError(f"{self.host.name} did not answer within {START_TIMEOUT:.0f} s:\n{self.log_tail()}")
 
     def request(self, method: str, path: str) -> Any:
         """Ask the server's REST interface; return the parsed answer, or None where it is empty."""

@@ -141,3 +141,23 @@ def load_the_page_again(lab: Lab, page: Page) -> None:
     for name, drawn in zip(BOARDS, before, strict=True):
         assert np.array_equal(board(page, name), drawn), name
     assert lab.evaluate_in_kernel("t.close(); f.close(); len(controller_of(s).listeners)") == "0"
+
+
+def test_the_inspector_is_readable_in_a_narrow_cell(lab: Lab) -> None:
+    page = lab.open([SETUP, "f = FeatureInspector(s)\nf"], viewport=(420, 1300))
+    page.set_default_timeout(TIMEOUT)
+    page.evaluate("window.jupyterapp.commands.execute('application:toggle-left-area')")
+    lab.run_cell(0)
+    lab.run_cell(1)
+    words(page, "Step 8 of 8")
+    boxes = [page.locator("canvas.draggan-board").nth(number).bounding_box() for number in (0, 1)]
+    cell = page.locator(".jp-OutputArea-output", has=page.locator("canvas.draggan-board")).bounding_box()
+    slider = page.locator(".widget-slider", has_text="Step").bounding_box()
+    assert cell is not None
+    assert slider is not None
+    assert slider["x"] + slider["width"] <= cell["x"] + cell["width"] + 1
+    for box in boxes:
+        assert box is not None
+        assert box["width"] >= 260
+        assert abs(box["width"] - box["height"]) <= 1
+        assert box["x"] + box["width"] <= cell["x"] + cell["width"] + 1

@@ -114,7 +114,7 @@ def test_the_bundled_heads_are_shown_enlarged_and_dragged(lab: Lab) -> None:
     assert (
         lab.evaluate_in_kernel("w.session.edit.handles, w.session.edit.targets") == "(((63.0, 70.0),), ((69.0, 70.0),))"
     )
-    ring = page.locator(".draggan-target .draggan-ring").bounding_box()
+    ring = page.locator(".draggan-ring .draggan-line").bounding_box()
     assert ring is not None
     assert 20 < ring["width"] < 30  # css px, as on a picture of any size
     click(page, "start")

@@ -1,9 +1,11 @@
 """Files of other kinds: safetensors that lie, other families, pages, pictures and noise."""
 
+import gzip
 import json
 import struct
 from collections.abc import Callable
 
+from draggan_widget.checkpoints import gzipped
 from tests.checkpoints.opcodes import mapping, module, name, pair, record, snapshot, tensor, whole
 
 Plant = Callable[[str, bytes, str], None]  # (name, file, part of the error it is refused with)
@@ -56,7 +58,10 @@ OTHER_KINDS = {
     "HTML": (b"\n<!DOCTYPE html><html><head><title>404</title></head></html>", "an HTML page"),
     "XML": (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "an XML document"),
     "Git LFS": (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 381673535\n", "a Git LFS pointer"),
-    "gzip": (b"\x1f\x8b\x08" + bytes(30), "a gzip archive"),
+    "gzip": (b"\x1f\x8b\x08" + bytes(30), "a damaged gzip file"),
+    "gzip without an end": (gzip.compress(bytes(999))[:-1], "a gzip file that is cut off"),
+    "gzip bomb": (gzip.compress(bytes(gzipped.SMALL + 1), 1), "unpacks to more than 67108864 bytes"),
+    "gzip of gzip": (gzip.compress(gzip.compress(b"x")), "a gzip archive"),
     "tar": (b"x" * 257 + b"ustar\x0000" + bytes(300), "a tar archive"),
     "PNG": (b"\x89PNG\r\n\x1a\n" + bytes(30), "a PNG picture"),
     "JPEG": (b"\xff\xd8\xff\xe0" + bytes(30), "a JPEG picture"),

@@ -12,6 +12,7 @@ from tests.checkpoints.opcodes import (
     name,
     number,
     persistent,
+    snapshot,
     tensor,
     text,
     tuple_of,
@@ -168,6 +169,13 @@ def arrays(plant: Plant) -> None:
     )
     plant("codec that is another", whole(call("_codecs.encode", text("x"), text("zlib"))), "_codecs.encode gets")
     plant("codec rot13", whole(call("_codecs.encode", text("x"), text("rot13"))), "_codecs.encode gets")
+    long = text("a" * 5000 + "\u0100")
+    plant(
+        "long latin1 of more",
+        snapshot(call("torch.storage._load_from_bytes", call("_codecs.encode", long, text("latin1")))),
+        "expected",
+    )
+    plant("bytes of a number", whole(call("builtins.bytes", number(2**40))), "bytes gets (1099511627776)")
     plant("latin1 of more", whole(call("_codecs.encode", text("\u0100"), text("latin1"))), "Unicode")
     plant("torch.Size of 2^62", whole(call("torch.Size", number(2**62) + b"\x85")), "a size, a stride")
     plant("torch.device of a list", whole(call("torch.device", b"]")), "torch.device gets")

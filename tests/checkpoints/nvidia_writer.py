@@ -143,13 +143,15 @@ def attributes(class_name: str, path: str, config: Mapping[str, Any]) -> dict[st
     if class_name == "FullyConnectedLayer":
         rate = config["mapping_lr_multiplier"] if path.startswith("mapping.fc") else 1
         linear = "affine" in path or "embed" in path
-        return {"activation": "linear" if linear else "lrelu", "weight_gain": 1 / np.sqrt(16), "bias_gain": rate}
+        activation = "linear" if linear else config.get("mapping_activation") or config.get("activation", "lrelu")
+        return {"activation": activation, "weight_gain": 1 / np.sqrt(16), "bias_gain": rate}
     if class_name == "SynthesisBlock":
         index = (int(path.rpartition(".b")[2]) // 4).bit_length() - 1
         half = index >= len(config["channels"]) - config["num_fp16_res"]
         return {"architecture": config["architecture"], "use_fp16": half, "w_dim": config["w_dim"]}
     if class_name == "SynthesisLayer":
-        return {"use_noise": config["use_noise"], "activation": "lrelu", "up": 1, "act_gain": np.sqrt(2)} | clamp
+        own = {"use_noise": config["use_noise"], "activation": config["activation"], "up": 1, "act_gain": np.sqrt(2)}
+        return own | clamp
     return clamp if class_name in ("ToRGBLayer", "Conv2dLayer") else {}
 
 

@@ -301,7 +301,7 @@ def test_a_cache_that_cannot_be_written_is_reported_with_the_variable_to_set(cac
     message = refusal()
     assert message.startswith(f"checkpoint 'tiny' cannot be kept in {home} (")
     assert message.endswith(
-        f"); expected a writable folder with {3 * TINY.size} bytes free; free some space or set "
+        f"); expected a writable folder with {3 * TINY.size} bytes free; {str(cache)!r} is a file, not a folder; set "
         f"DRAGGAN_CACHE to another folder, {BY_HAND}"
     )
 

@@ -413,7 +413,7 @@ def test_too_little_room_is_found_before_the_download(site, home, tiny, monkeypa
     error = f"[Errno {errno.ENOSPC}] 1000 bytes free on this disk, {SIZE} needed"
     assert refusal() == (
         f"checkpoint 'tiny' cannot be kept in {home} ({error}); expected a writable folder with room for it; "
-        f"free some space or set DRAGGAN_CACHE to another folder, {tiny.by_hand}"
+        f"set DRAGGAN_CACHE to another folder or free some space, {tiny.by_hand}"
     )
     assert left(home) == set()
 

@@ -34,6 +34,9 @@ VARIANTS = {
     "deep mapping": {"mapping_layers": 8, "mapping_features": 12, "mapping_lr_multiplier": 0.02},
     "upright": {"start_size": [4, 2]},
     "grey": {"img_channels": 1},
+    "RGBA": {"img_channels": 4},
+    "relu": {"activation": "relu"},
+    "relu in the synthesis alone": {"activation": "relu", "mapping_activation": "lrelu"},
     "noiseless": {"use_noise": False},
     "half precision": {"num_fp16_res": 2, "conv_clamp": 256},
     "another filter": {"resample_filter": [1, 2, 1]},
@@ -106,7 +109,7 @@ def test_an_oversized_filter_is_refused_before_it_is_widened(monkeypatch):
         infer_config({key: t for key, t in tensors.items() if "resample" not in key or t.numel() > 99}, {})
 
 
-@pytest.mark.parametrize("protocol", [3, 4, 5])
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 @pytest.mark.parametrize("zipped", [False, True], ids=["older storages", "zipped storages"])
 def test_a_snapshot_gives_each_of_its_networks(tmp_path, protocol, zipped):
     ema, raw = random_tensors(TINY, seed=1), random_tensors(TINY, seed=2)
@@ -349,8 +352,8 @@ def test_taps_that_are_no_filter_are_refused_in_every_kind_of_file(tmp_path, tap
 
 
 OUT_OF_BOUNDS = {
-    "four colours": ({"img_channels": 4}, "img_channels is 4; expected 3 or 1"),
-    "two colours": ({"img_channels": 2}, "img_channels is 2; expected 3 or 1"),
+    "five colours": ({"img_channels": 5}, "img_channels is 5; expected 3 or 1 or 4"),
+    "two colours": ({"img_channels": 2}, "img_channels is 2; expected 3 or 1 or 4"),
     "neither z nor classes": ({"z_dim": 0}, "z_dim and c_dim are both 0; expected one of them above 0"),
 }
 
@@ -370,6 +373,28 @@ def test_what_no_generator_can_draw_is_refused_by_every_reader(tmp_path, changes
     remedy = "convert the model again, or pass its config as it was trained"
     for path in (written(tmp_path / "x", data), tmp_path / "bare", tmp_path / "ours"):
         assert refusal(path) == f"{path}: {words}; {remedy}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "due"),
+    [
+        ({"activation": "relu"}, ("relu", "lrelu")),
+        ({"synthesis_kwargs": {"activation": "relu"}}, ("relu", "lrelu")),
+        ({"mapping_kwargs": {"activation": "relu"}}, ("lrelu", "relu")),
+        ({"activation": "relu", "mapping_kwargs": {"activation": "relu"}}, ("relu", None)),
+        ({}, ("lrelu", None)),
+    ],
+)
+def test_the_activation_of_nvidia_s_arguments_is_that_of_the_part_they_go_to(arguments, due):
+    found = infer_config(random_tensors(TINY), arguments)
+    assert (found["activation"], found["mapping_activation"]) == due
+
+
+@pytest.mark.parametrize("mapping", [{}, {"mapping_activation": None}, {"mapping_activation": "lrelu"}])
+def test_a_config_beside_a_state_dict_states_the_activation_of_all_layers(tmp_path, mapping):
+    torch.save({"config": {"activation": "relu", **mapping}, "G_ema": random_tensors(TINY)}, tmp_path / "x")
+    found = read_checkpoint(tmp_path / "x").config
+    assert (found["activation"], found["mapping_activation"]) == ("relu", mapping.get("mapping_activation"))
 
 
 def test_layers_that_differ_are_refused():
@@ -411,8 +436,10 @@ def test_a_file_of_another_kind_is_told_what_it_looks_like(tmp_path):
 
 def test_what_is_no_file_is_refused_at_once(tmp_path):
     assert refusal(tmp_path) == f"{tmp_path} is no file; expected {FORMATS}; give the path of a file"
-    assert "cannot be read" in refusal(tmp_path / "missing")
-    assert "cannot be read" in refusal(Path("a\0b"))
+    assert refusal(tmp_path / "missing").endswith("); expected a file; check the path")
+    assert refusal(Path("a\0b")) == (
+        r"path is 'a\x00b', which holds a character that no path can hold; expected a path without it"
+    )
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe")
         assert "is no file" in refusal(tmp_path / "pipe")
@@ -445,3 +472,22 @@ def test_no_source_in_a_file_is_run_or_kept(tmp_path):
     assert b"raise SystemExit" in data
     found = read_checkpoint(written(tmp_path / "x", data))
     assert not re.search("SystemExit", repr((found.config, found.meta)))
+
+
+@pytest.mark.parametrize(("start", "blocks", "side"), [((16, 16), 11, 16384), ((64, 64), 11, 65536)])
+def test_a_few_bytes_that_claim_a_picture_that_never_ends_are_refused_by_every_reader(tmp_path, start, blocks, side):
+    claimed = settings(channels=[1] * 9, use_noise=False) | {"start_size": [*start]}
+    claimed |= {"channels": [1] * blocks}
+    small = random_tensors(plain_config(channels=[1] * blocks, use_noise=False))
+    tensors = small | {"synthesis.b4.const": torch.ones(1, *start)}
+    own_file.save(Checkpoint("stylegan2", claimed, tensors, {}), tmp_path / "ours")
+    torch.save({"G_ema": tensors, "config": {"use_noise": False}}, tmp_path / "state dict")
+    save_file(tensors, tmp_path / "safetensors")
+    data = nvidia_writer.dumps({"G_ema": nvidia_writer.generator(claimed, tensors)})
+    written(tmp_path / "NVIDIA's", data)
+    for path in tmp_path.iterdir():
+        assert path.stat().st_size < 100_000
+        assert refusal(path) == (
+            f"{path}: the picture has {side} x {side} px; expected at most 4096 px along each side; convert the model "
+            "again, or pass its config as it was trained"
+        )

@@ -104,7 +104,7 @@ def test_a_folder_that_cannot_be_written_stops_the_drag_and_loses_nothing(tmp_pa
     )
     (tmp_path / "file").write_text("no folder")
     session.edit = EDIT
-    says = r"cannot be written \(.*\); free some space, choose another Keep\.folder or keep fewer steps$"
+    says = r"cannot be written \(.*\); '.*file' is a file, not a folder; choose another Keep\.folder$"
     with session, pytest.warns(UserWarning, match="pass 0 MB"), pytest.raises(RecordError, match=says):
         session.run()
     assert len(session.record) == 1
@@ -273,7 +273,7 @@ def test_other_weights_forget_what_was_kept():
         ({"blocks": np.float32(3)}, "blocks is np.float32(3.0); expected whole numbers, counted from 0, as (4, 5)"),
         ({"pictures": 2}, "pictures is 2; expected True or False"),
         ({"pictures": None}, "pictures is None; expected True or False"),
-        ({"folder": 3}, "folder is 3; expected the path of a folder, or None for a temporary one"),
+        ({"folder": 3}, "folder is 3; expected a path, as text or pathlib.Path; give such a path"),
         ({"steps": 3}, "steps is 3; expected positions, as range(0, 300, 10), or None"),
         ({"memory": -1}, "memory is -1; expected MB of maps and pictures, 0 or more"),
         ({"memory": math.nan}, "memory is nan; expected MB of maps and pictures, 0 or more"),

@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 
-from draggan_widget import DragConfig
-from draggan_widget.engine.termination import TerminationCheck
+from draggan_widget import DragConfig, Edit, drag, load_generator
+from draggan_widget.engine.step import DragStep
+from draggan_widget.engine.termination import Ending, TerminationCheck, advice
 
 CONFIG = DragConfig(
     stop_distance=2.0,
@@ -100,3 +102,69 @@ def test_the_cap_comes_before_lost_and_lost_before_stalled():
     lost_and_stalled = [9.0] * 6, [0.1, 0.1, 0.1, 0.1, 0.95, 0.95]
     assert ending(*lost_and_stalled, step=100) == "cap"
     assert ending(*lost_and_stalled, step=99) == "lost"
+
+
+def last_step(handle: tuple[int, int], target: tuple[int, int], preset: str = "default") -> DragStep:
+    """The last step of a drag of the bundled head of seed 3; its background is plain, from (0, 0) to about (25, 40)."""
+    heads = load_generator("heads", device="cpu")
+    config = DragConfig.for_generator(heads, preset).replace(max_steps=60)
+    return list(drag(heads, heads.ws_from_seed(3, 0.7), Edit([handle], [target]), config))[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", [(24, 10), (10, 22)])
+def test_a_point_that_slides_along_a_plain_background_is_lost_and_told_to_take_a_clearer_detail(target):
+    step = last_step((10, 10), target)
+    assert step.ended == "lost"
+    assert step.advice == (
+        "A point was lost: it slid along a plain part of the picture, where every place looks like its handle. "
+        "Undo, then take the handle on a clearer detail, such as an edge or a corner."
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("handle", "target"), [((64, 70), (75, 70)), ((64, 64), (64, 76))])
+def test_a_point_on_a_detail_does_not_slide(handle, target):
+    step = last_step(handle, target)
+    assert (step.ended, step.advice) == ("arrived", "Every point has reached its target.")
+
+
+@pytest.mark.slow
+def test_the_faithful_presets_never_lose_a_point():
+    assert last_step((10, 10), (10, 22), "paper").ended != "lost"
+
+
+POINT, TWO = Edit([(1, 1)], [(9, 9)]), Edit([(1, 1), (5, 5)], [(9, 9), (5, 9)])
+MASKED = Edit([(1, 1)], [(9, 9)], np.eye(16, dtype=bool))
+
+
+@pytest.mark.parametrize(
+    ("ended", "edit", "space", "words"),
+    [
+        ("arrived", POINT, "W", "Every point has reached its target."),
+        (
+            "cap", POINT, "W",
+            "The step cap was reached: start again to go on, raise the cap, or bring the targets nearer.",
+        ),
+        (
+            "lost", POINT, "W",
+            "The tracker lost a point: undo, then take the handle on a clearer detail or drag in smaller moves.",
+        ),
+        (
+            "stalled", POINT, "W+",
+            "No point came nearer for a while: try a nearer target or a handle on a clearer detail.",
+        ),
+        (
+            "stalled", TWO, "W",
+            "No point came nearer for a while: try a nearer target, a handle on a clearer detail, fewer points or the "
+            "latent space W+.",
+        ),
+        (
+            "stalled", MASKED, "W+",
+            "No point came nearer for a while: try a nearer target, a handle on a clearer detail or a smaller fixed "
+            "part.",
+        ),
+    ],
+)  # fmt: skip
+def test_the_advice_names_only_what_the_drag_can_still_do(ended: Ending, edit: Edit, space: str, words: str):
+    assert advice(ended, edit, DragConfig(latent_space=space)) == words

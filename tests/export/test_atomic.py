@@ -57,7 +57,7 @@ def test_a_full_disk_leaves_the_old_file_whole_and_says_so(attacked, name: str):
     path = folder / "full" / name
     assert re.fullmatch(
         rf"(Export|Record)Error: {re.escape(str(path))} cannot be written \(.*File too large.*\); choose another "
-        "folder or free some space",
+        "folder, one on a disk that takes larger files",
         found["full"][name],
     )
     assert STEPS[name](path) == 4

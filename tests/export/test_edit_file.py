@@ -244,7 +244,8 @@ def test_a_foreign_file_is_refused(tmp_path: Path, data: bytes):
 def test_what_is_not_there_or_no_file_is_named(tmp_path: Path):
     path = tmp_path / "edit.json"
     assert refusal(path) == f"{path} does not exist; expected a file to read; check the path"
-    assert re.fullmatch(rf"{tmp_path} cannot be read \(.*\); expected a file; check the path", refusal(tmp_path))
+    says = rf"{tmp_path} cannot be read \(.*\); expected a file to read; give the name of a file, not of a folder"
+    assert re.fullmatch(says, refusal(tmp_path))
 
 
 def test_a_huge_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -320,6 +321,19 @@ HOSTILE: list[tuple[str, Any, str]] = [
         r"a drag of 0 steps has edits at .*",
     ),
     ("drags", [{"config": None, "steps": 2, "ended": 1, "edits": []}], "ended is 1; expected true or false"),
+    ("start.seed", 10**15, "start has both seed and ws"),
+    ("start.label", 2**32, "label is 4294967296; expected at most 4294967295"),
+    ("result.steps", 10**15, "steps is 1000000000000000; expected at most 4294967295"),
+    ("edit.handles", [[1, 2]] * 65, "handles has 65 pairs; expected at most 64"),
+    ("result.handles", [[1, 2]] * 65, "handles has 65 pairs; expected at most 64"),
+    (
+        "drags",
+        [{"config": None, "steps": 10**15, "ended": False, "edits": [{"step": 0, "edit": POINT}]}],
+        "steps is 1000000000000000; expected at most 1000001",
+    ),
+    ("drags", [3] * 100_000, "there are 100000 drags; expected at most 10000"),
+    ("drags", [{"edits": [3] * 10_001}] * 2, "there are 20002 changes of the edit; expected at most 20000"),
+    ("masks", [3] * 20_002, "there are 20002 masks; expected at most 20001"),
     ("drags", [3], "a drag is 3; expected an object with steps, ended, edits, config"),
     ("result.ending", "won", "ending is 'won'; expected one of .*"),
     ("result.handles", [[1]], r"handles holds \[1\]; expected a list of 2"),
@@ -360,6 +374,18 @@ def test_a_mask_that_is_a_coloured_picture_is_refused():
     Image.new("RGB", (4, 4)).save(buffer, "PNG")
     with pytest.raises(ValueError, match=r"^the mask is a PNG of mode 'RGB'; expected 1 bit a px$"):
         json_values.unpack_mask(base64.b64encode(buffer.getvalue()).decode())
+
+
+def test_more_drags_than_a_file_may_hold_are_not_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(edit_file, "MOST_DRAGS", 1)
+    record, path = a_record(), tmp_path / "edit.json"
+    save_edit(record, path)
+    with pytest.raises(ExportError) as caught:
+        save_edit(DragRecord(record.about, [*record, *record]), path)
+    assert str(caught.value) == (
+        "the edit cannot be saved: there are 2 drags; expected at most 1; save a shorter record"
+    )
+    assert len(load_edit(path).segments) == 1
 
 
 def test_what_cannot_be_saved_says_so(tmp_path: Path):

@@ -169,7 +169,8 @@ def test_the_script_is_small():
 def test_what_cannot_be_written_says_why_and_the_older_file_stays(tmp_path: Path):
     (tmp_path / "taken").write_bytes(b"older")
     with pytest.raises(
-        ExportError, match=r"x\.html cannot be written \(.*\); choose another folder or free some space$"
+        ExportError,
+        match=r"x\.html cannot be written \(.*\); '.*taken' is a file, not a folder; choose another folder$",
     ):
         to_html(walk(1), tmp_path / "taken" / "x.html")
     with pytest.raises(RecordError, match=r"^the record has 0 steps; expected at least one; start a drag first$"):

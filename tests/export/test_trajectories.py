@@ -52,7 +52,7 @@ def test_an_empty_record_gives_a_table_without_rows(tmp_path: Path, ending: str)
     assert (len(back), dict(back.dtypes.astype(str))) == (0, TYPES)
 
 
-values = st.floats(allow_nan=True, allow_infinity=True)
+values = st.floats(allow_nan=True, allow_infinity=False)
 
 
 @given(rows=st.lists(st.tuples(st.integers(0, 2**62), st.integers(1, 64), *[values] * 6), max_size=5))
@@ -158,11 +158,58 @@ def test_a_changed_byte_of_a_parquet_file_is_seen(tmp_path: Path):
     assert "is damaged or holds no trajectories (" in refusal(path)
 
 
+@pytest.mark.parametrize(
+    "text", ["inf", "-Infinity", "nan", "1_0", "0x10", "1e400", " 1", "\uff11", "\u0661.5", "1,5e", "1e"]
+)
+def test_what_is_no_finite_decimal_number_is_refused(tmp_path: Path, text: str):
+    path = tmp_path / "t.csv"
+    path.write_text(f'{",".join(TYPES)}\n0,1,"{text}",1,1,1,1,1\n', "utf-8")
+    due = f"line 2 has x {text!a}; expected a finite number"
+    assert refusal(path) == f"{path} is damaged or holds no trajectories ({due}); take another copy"
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1.0", "1_0", "0x10", "\uff11", "9" * 19, "+1"])
+def test_a_step_that_is_no_whole_number_is_refused(tmp_path: Path, text: str):
+    path = tmp_path / "t.csv"
+    path.write_text(f"{','.join(TYPES)}\n{text},1,1,1,1,1,1,1\n", "utf-8")
+    due = f"line 2 has step {text!a}; expected a whole number"
+    assert refusal(path) == f"{path} is damaged or holds no trajectories ({due}); take another copy"
+
+
+def test_numbers_as_spreadsheets_write_them_are_read(tmp_path: Path):
+    path = tmp_path / "t.csv"
+    path.write_text(",".join(TYPES) + '\n0,1,"24",1E-05,+.5,-3.,,1.5e+3\n')
+    np.testing.assert_array_equal(load_trajectories(path).to_numpy(), [[0, 1, 24, 1e-5, 0.5, -3, np.nan, 1500]])
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_infinity_is_neither_written_nor_read(tmp_path: Path, ending: str):
+    table = pd.DataFrame([[0, 1, 1.0, 1.0, 1.0, 1.0, 1.0, np.inf]], columns=pd.Index(TYPES)).astype(TYPES)
+    found = "column tracking_error holds infinity; expected finite numbers"
+    with pytest.raises(ExportError) as caught:
+        save_trajectories(Told(table), tmp_path / f"t{ending}")
+    assert str(caught.value) == f"the paths of the record cannot be written: {found}; leave those steps out"
+    if ending == ".parquet":
+        table.to_parquet(tmp_path / "theirs.parquet")
+        assert found in refusal(tmp_path / "theirs.parquet")
+
+
+def test_many_columns_are_refused_before_they_are_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "t.csv"
+    path.write_text(",".join(f"c{index}" for index in range(500_000)) + "\n")
+    monkeypatch.setattr(pd, "DataFrame", None)
+    due = "line 1 has over 1000 characters"
+    assert refusal(path) == f"{path} is damaged or holds no trajectories ({due}); take another copy"
+    path.write_text("a,b\n")
+    due = f"columns a, b; expected {', '.join(TYPES)}"
+    assert refusal(path) == f"{path} is damaged or holds no trajectories ({due}); take another copy"
+
+
 def test_text_among_the_numbers_is_refused(tmp_path: Path):
     path = save_trajectories(two_drags(BlobGenerator()), tmp_path / "t.csv")
     path.write_text(path.read_text().replace("24.0", "far", 1))
     assert refusal(path) == (
-        f"{path} is damaged or holds no trajectories (could not convert string to float: 'far'); take another copy"
+        f"{path} is damaged or holds no trajectories (line 2 has x 'far'; expected a finite number); take another copy"
     )
 
 

@@ -43,8 +43,9 @@ def doubled(x: Array, taps: tuple[float, ...], margin: int = 0) -> Array:
     return np.stack([convolve(channel[None], 4 * kernel)[0] for channel in spread])
 
 
-def leaky(x: Array, gain: float, clamp: float | None) -> Array:
-    x = np.where(x > 0, x, 0.2 * x) * np.sqrt(2) * gain
+def activated(x: Array, activation: str, gain: float, clamp: float | None) -> Array:
+    below = {"lrelu": 0.2 * x, "relu": np.zeros_like(x)}[activation]
+    x = np.where(x > 0, x, below) * np.sqrt(2) * gain
     return x if clamp is None else np.clip(x, -clamp * gain, clamp * gain)
 
 
@@ -75,7 +76,8 @@ class Reference:
             parts.append(normal(self.dense(c, "mapping.embed")))
         x = np.concatenate(parts)
         for layer in range(self.config.mapping_layers):
-            x = leaky(self.dense(x, f"mapping.fc{layer}", self.config.mapping_lr_multiplier), 1, None)
+            x = self.dense(x, f"mapping.fc{layer}", self.config.mapping_lr_multiplier)
+            x = activated(x, self.config.mapping_activation or self.config.activation, 1, None)
         return x
 
     def ws(self, z: Array, psi: float = 1.0, cutoff: int | None = None, c: Array | None = None) -> Array:
@@ -96,7 +98,8 @@ class Reference:
             x = x + self.tensors[f"{name}.noise_const"] * self.tensors[f"{name}.noise_strength"]
         elif self.noises:
             x = x + self.noises[row] * self.tensors[f"{name}.noise_strength"]
-        return leaky(x + self.tensors[f"{name}.bias"][:, None, None], gain, self.config.conv_clamp)
+        x = x + self.tensors[f"{name}.bias"][:, None, None]
+        return activated(x, self.config.activation, gain, self.config.conv_clamp)
 
     def rgb(self, x: Array, name: str, w: Array) -> Array:
         weight = self.tensors[f"{name}.weight"]

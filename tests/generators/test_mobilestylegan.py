@@ -1,17 +1,19 @@
 """MobileStyleGAN with small random weights, written out plainly and held against the fast network."""
 
+import dataclasses
 import itertools
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from generators.tiny import CHANNELS, WIDTH, random_ws, tiny_generator, tiny_tensors
+from generators.tiny import CHANNELS, WIDTH, random_ws, tiny_checkpoint, tiny_generator, tiny_tensors
 from torch import Tensor
 
-from draggan_widget.errors import Cancelled, ConfigError
+from draggan_widget.errors import Cancelled, CheckpointError, ConfigError
 from draggan_widget.generators.generator import Generator
 from draggan_widget.generators.mobilestylegan import network as network_module
+from draggan_widget.generators.mobilestylegan.generator import MobileStyleGAN
 from draggan_widget.generators.mobilestylegan.network import MobileStyleGANConfig, inverse_haar
 from draggan_widget.geometry import Window
 
@@ -262,3 +264,33 @@ def test_the_generator_is_a_generator_and_holds_no_state():
     assert isinstance(generator, Generator)
     assert all(torch.equal(tensor, before[name]) for name, tensor in generator.network.state_dict().items())
     assert ws.grad is not None
+
+
+SIZES = "expected channels of at most 10 blocks, z_dim and w_dim, each a whole number from 1 to 65536; convert or fetch"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"channels": [4] * 11}, "channels a list of 11, z_dim 8 and w_dim 8"),
+        ({"channels": []}, "channels a list of 0, z_dim 8 and w_dim 8"),
+        ({"channels": 8}, "channels 8, z_dim 8 and w_dim 8"),
+        ({"channels": [16, 10**12]}, "channels a list of 2, z_dim 8 and w_dim 8"),
+        ({"channels": [16, "8"]}, "channels a list of 2, z_dim 8 and w_dim 8"),
+        ({"w_dim": 8.0}, "channels a list of 4, z_dim 8 and w_dim 8.0"),
+        ({"z_dim": -1}, "channels a list of 4, z_dim -1 and w_dim 8"),
+    ],
+)
+def test_sizes_that_no_generator_has_are_refused_before_a_network_is_made(changes: dict, words: str):
+    checkpoint = tiny_checkpoint()
+    wrong = dataclasses.replace(checkpoint, config={**checkpoint.config, **changes})
+    with pytest.raises(CheckpointError) as caught:
+        MobileStyleGAN.from_checkpoint(wrong, "x", torch.device("cpu"))
+    assert str(caught.value) == f"x has {words}; {SIZES} it again"
+
+
+def test_a_tensor_of_no_block_is_refused_by_its_name():
+    checkpoint = tiny_checkpoint()
+    wrong = dataclasses.replace(checkpoint, tensors={**checkpoint.tensors, "mean.x.features": torch.ones(1)})
+    with pytest.raises(CheckpointError, match=r"^x is not a MobileStyleGAN of 64 px: (?s:.*)mean\.x\.features"):
+        MobileStyleGAN.from_checkpoint(wrong, "x", torch.device("cpu"))

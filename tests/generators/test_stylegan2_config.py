@@ -8,6 +8,7 @@ from generators.tiny_stylegan2 import TINY, plain_config
 from draggan_widget.checkpoints.stylegan2.config import BOUNDS, StyleGAN2Config
 from draggan_widget.errors import ConfigError
 
+AT_MOST = "expected at most 4096 px along each side"
 NOT_NEAR_0 = "expected taps whose sum is not near 0"
 FULL = StyleGAN2Config(
     channels=(64, 32, 16),
@@ -36,8 +37,8 @@ def test_a_configuration_survives_json(config: StyleGAN2Config):
 def test_the_keys_are_those_every_reader_writes():
     assert list(TINY.to_dict()) == [
         *("z_dim", "c_dim", "w_dim", "start_size", "channels", "img_channels", "architecture", "mapping_layers"),
-        *("mapping_features", "embed_features", "mapping_lr_multiplier", "activation", "resample_filter"),
-        *("conv_clamp", "num_fp16_res", "use_noise"),
+        *("mapping_features", "embed_features", "mapping_lr_multiplier", "activation", "mapping_activation"),
+        *("resample_filter", "conv_clamp", "num_fp16_res", "use_noise"),
     ]
 
 
@@ -56,6 +57,11 @@ def test_the_official_widths_follow_from_base_and_most(resolution: int, base: in
     assert config.channels == channels
     assert config.image_size == (resolution, resolution)
     assert config.num_ws == 2 * len(channels)
+
+
+@pytest.mark.parametrize(("resolution", "base"), [(1024, 65536), (2048, 65536), (4096, 32768)])
+def test_large_pictures_of_the_official_widths_are_within_the_bounds(resolution: int, base: int):
+    assert StyleGAN2Config.of_size(resolution, base).image_size == (resolution, resolution)
 
 
 @pytest.mark.parametrize("resolution", [0, 2, 3, 6, 1000, 8192])
@@ -89,6 +95,12 @@ def test_widths_that_are_not_stated_are_those_of_w():
         ({"start_size": [4]}, "start_size is a tuple of 1; expected a list of 2 numbers"),
         ({"start_size": 4}, "start_size is 4; expected a list of 2 numbers"),
         ({"start_size": [4, 0]}, "start_size[1] is 0; expected a whole number from 1 to 64"),
+        ({"start_size": [64, 64], "channels": [1] * 11}, "the picture has 65536 x 65536 px; " + AT_MOST),
+        ({"start_size": [4, 64], "channels": [1] * 8}, "the picture has 8192 x 512 px; " + AT_MOST),
+        (
+            {"channels": [4] * 10 + [99]},
+            "a picture of 4096 x 4096 px takes 1.5e+12 multiplications with these channels; expected at most 1e+12",
+        ),
         ({"z_dim": -1}, "z_dim is -1; expected a whole number from 0 to 65536"),
         ({"z_dim": 0}, "z_dim and c_dim are both 0; expected one of them above 0"),
         ({"w_dim": None}, "w_dim is None; expected a whole number from 1 to 65536"),
@@ -96,9 +108,11 @@ def test_widths_that_are_not_stated_are_those_of_w():
         ({"mapping_layers": 0}, "mapping_layers is 0; expected a whole number from 1 to 64"),
         ({"architecture": "plain"}, "architecture is 'plain'; expected 'skip' or 'resnet' or 'orig'"),
         ({"architecture": ["skip"]}, "architecture is a tuple of 1; expected 'skip' or 'resnet' or 'orig'"),
-        ({"activation": "relu"}, "activation is 'relu'; expected 'lrelu'"),
-        ({"img_channels": 4}, "img_channels is 4; expected 3 or 1"),
-        ({"img_channels": True}, "img_channels is True; expected 3 or 1"),
+        ({"activation": "swish"}, "activation is 'swish'; expected 'lrelu' or 'relu'"),
+        ({"activation": None}, "activation is None; expected 'lrelu' or 'relu'"),
+        ({"mapping_activation": "tanh"}, "mapping_activation is 'tanh'; expected 'lrelu' or 'relu'"),
+        ({"img_channels": 5}, "img_channels is 5; expected 3 or 1 or 4"),
+        ({"img_channels": True}, "img_channels is True; expected 3 or 1 or 4"),
         ({"use_noise": 1}, "use_noise is 1; expected True or False"),
         ({"mapping_lr_multiplier": 0}, "mapping_lr_multiplier is 0; expected a number above 0"),
         ({"mapping_lr_multiplier": None}, "mapping_lr_multiplier is None; expected a number above 0"),
@@ -127,7 +141,12 @@ def test_an_unknown_key_is_refused():
     assert str(caught.value) == f"the config has the key 'depth'; expected only {', '.join(TINY.to_dict())}"
 
 
-@pytest.mark.parametrize("key", TINY.to_dict())
+def test_a_config_of_an_older_file_has_one_activation_for_all_layers():
+    older = {name: value for name, value in TINY.to_dict().items() if name != "mapping_activation"}
+    assert StyleGAN2Config.from_dict(older) == TINY
+
+
+@pytest.mark.parametrize("key", [name for name in TINY.to_dict() if name != "mapping_activation"])
 def test_every_key_must_be_there(key: str):
     # A default in place of a number that the file does not state would draw a wrong picture without a word.
     without = {name: value for name, value in TINY.to_dict().items() if name != key}

@@ -121,8 +121,9 @@ def test_each_change_counts_the_revision_up_and_is_told():
         heard, before = Listener(session), controller_of(session).revision
         assert controller_of(session).change_edit(OTHER) == before + 1
         session.undo()
-        session.reset()
+        session.redo()
         session.new_seed(3)
+        session.reset()  # it changes nothing
         assert controller_of(session).revision == before + 4
         assert [event.revision for event in heard.events] == [before + n for n in (1, 2, 3, 4)]
         assert heard.kinds() == ["EditChanged", "StateChanged", "StateChanged", "StateChanged"]
@@ -304,17 +305,21 @@ class Scripted(RuleBasedStateMachine):
 
     @rule(x=st.integers(0, 63), y=st.integers(0, 63))
     def edit(self, x: int, y: int) -> None:
-        self.before.append(self.now())
-        self.session.edit = edit_of([(31.0, 31.0)], [(float(x), float(y))])
+        edit = edit_of([(31.0, 31.0)], [(float(x), float(y))])
+        if edit != self.session.edit:
+            self.before.append(self.now())
+        self.session.edit = edit
 
     @rule()
     def reset(self) -> None:
-        self.before.append(self.now())
+        if len(self.session.record):
+            self.before.append(self.now())
         self.session.reset()
 
     @rule(seed=st.integers(0, 100))
     def new_seed(self, seed: int) -> None:
-        self.before.append(self.now())
+        if seed != self.session.seed or len(self.session.edit) or len(self.session.record):
+            self.before.append(self.now())
         self.session.new_seed(seed)
 
     @rule(n=st.integers(1, 3))
@@ -404,3 +409,63 @@ def test_a_label_needs_a_conditional_generator():
         assert session.label == 3
         session.new_seed(1)
         assert session.label == 3
+
+
+def test_what_changes_nothing_leaves_redo_possible():
+    with opened() as session:
+        session.run()
+        session.undo()
+        assert (session.branches, session.can_reset) == (1, False)
+        revision = controller_of(session).revision
+        session.reset()
+        assert (session.branches, controller_of(session).revision) == (1, revision)
+        session.edit = Edit(EDIT.handles, EDIT.targets)
+        assert session.branches == 1
+        assert session.redo()
+        assert session.can_reset
+        session.undo()
+        session.redo()
+        session.go_to(2)
+        session.undo()
+        session.go_to(-1)
+        assert session.branches == 1
+
+
+def test_the_seed_that_is_there_leaves_redo_possible():
+    with DragSession(BlobGenerator(), 3) as session:
+        session.new_seed(4)
+        session.undo()
+        assert session.new_seed(3) == 3
+        assert session.branches == 1
+        session.edit = EDIT
+        session.new_seed(3)
+        assert len(session.edit) == 0  # there was a point, so this was a change
+        assert session.branches == 0
+
+
+def test_a_reset_leaves_a_drag_that_has_just_begun():
+    with running(endless()) as session:
+        assert session.can_reset
+        session.reset()
+        assert (session.status, session.can_reset) == ("idle", False)
+
+
+def test_why_a_drag_was_over_holds_for_the_state_that_is_shown():
+    arrived = ("arrived", "Every point has reached its target.")
+    with opened() as session:
+        controller = controller_of(session)
+        assert controller.ending() is None
+        session.step(2)
+        assert controller.ending() == ("stopped", "Stopped. Start resumes the drag.")
+        session.run()
+        assert controller.ending() == arrived
+        for leave in (session.undo, session.reset, session.new_seed, lambda: session.go_to(1)):
+            leave()
+            assert controller.ending() is None, leave
+            assert session.redo() if leave == session.undo else session.undo()
+            assert controller.ending() == arrived, leave
+        session.edit = OTHER
+        assert controller.ending() is None
+        assert session.current.ended is None
+        session.undo()
+        assert controller.ending() == arrived

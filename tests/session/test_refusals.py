@@ -59,9 +59,17 @@ def test_a_wrong_truncation_is_refused(psi):
 @pytest.mark.parametrize(
     ("ws", "message"),
     [
-        (torch.zeros(3, 8), "ws has shape (1, 3, 8); blob expects (1, 4, 8)"),
-        (torch.zeros(8), "ws has shape (8,); blob expects (1, 4, 8)"),
-        (torch.zeros(2, 4, 8), "ws has shape (2, 4, 8); blob expects (1, 4, 8)"),
+        (torch.zeros(3, 8), "ws has shape (3, 8); blob expects (1, 4, 8), (4, 8), or one row (8,) for all"),
+        (torch.zeros(7), "ws has shape (7,); blob expects (1, 4, 8), (4, 8), or one row (8,) for all"),
+        (torch.zeros(4), "ws has shape (4,); blob expects (1, 4, 8), (4, 8), or one row (8,) for all"),
+        (torch.zeros(()), "ws has shape (); blob expects (1, 4, 8), (4, 8), or one row (8,) for all"),
+        (torch.zeros(4, 1), "ws has shape (4, 1); blob expects (1, 4, 8), (4, 8), or one row (8,) for all"),
+        (torch.zeros(2, 4, 8), "ws has shape (2, 4, 8); blob expects (1, 4, 8), (4, 8), or one row (8,) for all"),
+        (torch.zeros(1, 1, 4, 8), "ws has shape (1, 1, 4, 8); blob expects (1, 4, 8), (4, 8), or one row (8,) for all"),
+        (
+            torch.full((4, 8), 1e300, dtype=torch.float64),
+            "ws holds NaN, infinity or no floating-point numbers; expected finite numbers",
+        ),
         (torch.full((4, 8), torch.nan), "ws holds NaN, infinity or no floating-point numbers; expected finite numbers"),
         (torch.full((4, 8), torch.inf), "ws holds NaN, infinity or no floating-point numbers; expected finite numbers"),
         (np.zeros((4, 8), int), "ws holds NaN, infinity or no floating-point numbers; expected finite numbers"),
@@ -78,6 +86,17 @@ def test_a_latent_that_does_not_fit_is_refused(ws, message):
     with pytest.raises(ConfigError) as caught:
         DragSession(BlobGenerator(), ws=ws)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("shape", [(8,), (1, 8), (1, 1, 8)])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_one_row_of_a_latent_is_taken_for_all_rows(shape: tuple[int, ...], dtype: type):
+    row = np.linspace(0, 1, 8).astype(dtype)
+    for ws in (row.reshape(shape), torch.from_numpy(row.reshape(shape))):
+        with DragSession(BlobGenerator(), ws=ws) as session:
+            assert session.ws.shape == (1, 4, 8)
+            for held in session.ws[0]:
+                np.testing.assert_array_equal(held.numpy(), row.astype(np.float32))
 
 
 @pytest.mark.parametrize("make", [lambda ws: ws, lambda ws: ws[0], lambda ws: ws.numpy(), lambda ws: ws.double()])

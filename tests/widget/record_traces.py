@@ -165,6 +165,37 @@ def stop_step_undo_redo_reset(s: Schedule) -> None:
         s.look(5400 + 1500 * i)
 
 
+def what_is_said_after_the_end_of_a_drag(s: Schedule) -> None:
+    """Each line describes the state that is shown; a reset at the start is not offered, so redo stays possible."""
+    s.opens(0)
+    s.draws(1000, (15, 15), (24, 15))
+    s.clicks(1500, "start")
+    s.look(7000)
+    for i, action in enumerate(["undo", "reset", "redo", "reset", "undo", "seed", "undo"]):
+        s.clicks(7500 + 1500 * i, action)
+        s.look(8900 + 1500 * i)
+    s.python(18500, go_to=2)
+    s.look(20000)
+    s.moves(20500, 0, "target", (26, 15))
+    s.look(22000)
+
+
+def what_the_page_has_missed(s: Schedule) -> None:
+    """Neither the end of a drag nor a click that was lost leaves a wrong word: the page asks what the kernel does."""
+    s.opens(0)
+    s.draws(1000, (15, 15), (24, 15))
+    s.clicks(1500, "start")
+    s.line(1700, LOST, up=False)
+    s.look(6000)
+    s.line(6500, GOOD)
+    s.look(14000)
+    s.clicks(14500, "undo")
+    s.line(16000, LOST, down=False)
+    s.clicks(16500, "start")
+    s.line(17000, GOOD)
+    s.look(17500, 26000)
+
+
 def an_error_while_a_drag_runs(s: Schedule) -> None:
     s.opens(0)
     s.draws(1000, (15, 15), (24, 15))
@@ -315,6 +346,8 @@ SCHEDULES: tuple[Plan, ...] = (
     two_pages,
     a_page_loaded_again_while_a_drag_runs,
     stop_step_undo_redo_reset,
+    what_is_said_after_the_end_of_a_drag,
+    what_the_page_has_missed,
     an_error_while_a_drag_runs,
     a_mask_painted_erased_and_cleared,
     messages_lost_and_doubled,

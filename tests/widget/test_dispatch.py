@@ -63,7 +63,7 @@ def test_an_edit_is_answered_with_its_rid_its_client_and_the_new_revision(desk):
     assert answer == {
         "type": "edit", "revision": 2, "rid": 1, "client": CLIENT, "accepted": True, "error": None,
         "points": [{"handle": [31.0, 31.0], "target": [20.0, 40.0], "locked": False}], "handles": [[31.0, 31.0]],
-        "mask": "none", "can_undo": True, "can_redo": False,
+        "mask": "none",
     }  # fmt: skip
     assert list(answer) == list(GOLDEN["to_browser"]["edit_accepted"])
     assert desk.session.edit == OTHER
@@ -83,8 +83,9 @@ def test_an_edit_is_answered_with_its_rid_its_client_and_the_new_revision(desk):
             "the mask has 9 bytes; expected 64 x 64, one per pixel",
         ),
         (
-            {"revision": 1, "mask": "buffer", "buffers": [b"\7" * 4096]},
-            "mask holds values from 7 to 7; expected (height, width) of bool or 0 and 1, 1 = may move; give mask > 0",
+            {"revision": 1, "mask": "buffer", "buffers": [b"\1\7" * 2048]},
+            "mask is 64 x 64 px and holds 2 values (1, 7); expected (height, width) of two values, 0 (stays) and one "
+            "other (may move); give mask > 4",
         ),
     ],
 )
@@ -100,12 +101,12 @@ def test_a_mask_goes_in_and_comes_back_as_one_byte_a_pixel(desk):
     mask = np.zeros((64, 64), np.uint8)
     mask[:, :20] = 1
     assert desk.edit(1, mask="buffer", buffers=[memoryview(mask.tobytes())])["mask"] == "buffer"
-    (buffer,) = desk.wire.sent[-1][1]
+    (buffer,) = desk.wire.sent[-2][1]  # the answer; what the session can do follows
     assert buffer == mask.tobytes()
     assert desk.edit(2, mask="keep")["mask"] == "keep"
     assert desk.session.edit.mask is not None
     assert desk.edit(3, mask="none")["mask"] == "none"
-    assert desk.wire.sent[-1][1] == []
+    assert desk.wire.sent[-2][1] == []
 
 
 def test_hello_tells_the_points_and_brings_the_picture(desk):
@@ -121,7 +122,8 @@ def test_hello_during_a_drag_says_that_it_runs():
         until(lambda: len(session.record) > 2)
         desk = Desk(session)
         desk.receive({"type": "hello", "client": CLIENT, "colab": False})
-        assert desk.wire.of("started")
+        (told,) = desk.wire.of("run")
+        assert (told["running"], told["ended"], told["can_reset"]) == (True, None, True)
         desk.wire.wait_kind("preview")
 
 
@@ -147,24 +149,52 @@ def test_start_stop_step_undo_reset_and_seed_reach_the_session(desk):
 
 def test_facts_of_a_drag_have_the_fields_of_the_golden_ones(desk):
     desk.wish("start")
-    until(lambda: desk.wire.of("ended"))
+    until(lambda: len(desk.wire.of("run")) == 2)
     golden = GOLDEN["to_browser"]
-    assert desk.wire.of("started") == [{"type": "started", "step": 0}]
-    (ended,) = desk.wire.of("ended")
-    assert list(ended) == list(golden["ended_arrived"])
-    assert ended == {
-        "type": "ended",
-        "reason": "arrived",
-        "message": "Every point has reached its target.",
-        "step": desk.session.record[-1].index,
-    }
+    started, ended = desk.wire.of("run")
+    assert list(started) == list(ended) == list(golden["run_arrived"])
+    assert started == golden["run_running"]
+    assert ended == golden["run_arrived"]
+
+
+def test_hello_says_that_no_drag_runs_and_why_the_last_one_is_over(desk):
+    desk.session.run()
+    desk.receive({"type": "hello", "client": CLIENT, "colab": False})
+    assert desk.wire.of("run")[-1] == GOLDEN["to_browser"]["run_arrived"]
+
+
+def test_every_change_tells_what_holds_then(desk):
+    def told() -> tuple:
+        last = desk.wire.of("run")[-1]
+        return (last["running"], last["ended"], last["can_undo"], last["can_redo"], last["can_reset"])
+
+    arrived = {"reason": "arrived", "message": "Every point has reached its target."}
+    desk.session.run()
+    assert told() == (False, arrived, True, False, True)
+    desk.wish("undo")
+    assert told() == (False, None, True, True, False)
+    desk.wish("reset")  # it changes nothing
+    assert told() == (False, None, True, True, False)
+    desk.wish("redo")
+    assert told() == (False, arrived, True, False, True)
+    desk.edit(controller_of(desk.session).revision)
+    assert told() == (False, None, True, False, True)
+    desk.session.step()
+    stopped = {"reason": "stopped", "message": "Stopped. Start resumes the drag."}
+    assert told() == (False, stopped, True, False, True)
+    desk.wish("settings", preset=None, max_steps=12, latent_space=None)  # the next Start begins a new drag
+    assert told() == (False, None, True, False, True)
+    desk.wish("seed", seed=5)
+    settle(desk.session)
+    assert told() == (False, None, True, False, False)
 
 
 def test_undo_from_python_tells_everybody_the_points(desk):
     desk.session.undo()
     (told,) = desk.wire.of("edit")
     assert (told["rid"], told["client"], told["points"], told["revision"]) == (None, None, [], 2)
-    assert told["can_undo"] is False
+    (told,) = desk.wire.of("run")
+    assert (told["can_undo"], told["can_redo"], told["revision"]) == (False, True, 2)
 
 
 @pytest.mark.parametrize(
@@ -285,7 +315,7 @@ def test_truncation_alone_keeps_the_seed(desk):
 def test_redo_reaches_the_session(desk):
     desk.session.undo()
     assert len(desk.session.edit) == 0
-    assert desk.wire.of("edit") == [] or desk.wire.of("edit")[-1]["can_redo"]
+    assert desk.wire.of("run")[-1]["can_redo"]
     desk.wish("redo")
     assert desk.session.edit == EDIT
 

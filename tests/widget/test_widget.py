@@ -4,6 +4,7 @@ import base64
 import gc
 import io
 import threading
+import types
 import weakref
 
 import anywidget
@@ -219,6 +220,8 @@ def test_the_same_cell_run_again_closes_what_it_opened_before(monkeypatch):
 
 
 class Shell:
+    history_manager = None
+
     def __init__(self, parent):
         self.get_parent = lambda: parent
 
@@ -237,6 +240,24 @@ class Shell:
 def test_a_cell_is_known_by_its_id_or_its_text(monkeypatch, shell, identity):
     monkeypatch.setattr(kernel, "get_ipython", lambda: shell)
     assert kernel.cell_identity() == identity
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        (("c", "run 2"), "This widget was closed, because its cell ran again: the new widget is in the output of {}."),
+        (("c", "m"), ""),  # closed by the execution that made it
+        (("other", "run 1"), ""),
+        (None, ""),
+    ],
+)
+def test_a_widget_says_where_the_new_one_is_only_where_its_own_cell_runs_again(monkeypatch, cell, words):
+    shell = Shell({"header": {"msg_id": "m"}, "content": {"code": "w"}, "metadata": {"cellId": "c"}})
+    monkeypatch.setattr(kernel, "get_ipython", lambda: shell)
+    assert kernel.rerun_words(cell) == words.format("that cell")
+    inputs = ["", "import torch", "w", "w"]  # of IPython: the first one is empty, the last one runs now
+    shell.history_manager = types.SimpleNamespace(input_hist_parsed=inputs)
+    assert kernel.rerun_words(cell) == words.format("cell [3]")
 
 
 def test_messages_are_read_on_the_subshell_that_they_name():

@@ -155,7 +155,10 @@ class Kernel:
         return began + BLOCKED_AFTER * 1000 < self._times.ms < ends
 
     def perform(self, act: dict[str, Any]) -> None:
-        """What Python does, one key each: a cell in ms, an edit, an undo, a seed, or a generator that breaks."""
+        """What Python does, one key each.
+
+        A cell in ms, an edit, an undo, a seed, a step of the record, or a generator that breaks.
+        """
         match act:
             case {"cell": int(ms)}:
                 self._cell = (self._times.ms, self._times.ms + ms)
@@ -165,10 +168,12 @@ class Kernel:
                 self.session.undo()
             case {"seed": int(seed)}:
                 self.session.new_seed(seed)
+            case {"go_to": int(position)}:
+                self.session.go_to(position)
             case {"break": bool(broken)}:
                 self.generator.broken = broken
             case _:
-                raise ValueError(f"act is {act!r}; expected cell, edit, undo, seed or break")
+                raise ValueError(f"act is {act!r}; expected cell, edit, undo, seed, go_to or break")
 
     def receive(self, content: dict[str, Any], buffers: Buffers) -> None:
         self._note(content)

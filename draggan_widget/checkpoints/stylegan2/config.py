@@ -18,12 +18,16 @@ from draggan_widget.checkpoints.unpickling.byte_source import brief
 from draggan_widget.errors import ConfigError
 
 MAX_BLOCKS = 11  # 4096 px
+MAX_SIDE = 4096  # px of the picture
+MAX_WORK = 10**12  # multiplications of one picture; the official 1024 px take 0.08e12, 2048 px twice as wide 0.25e12
 MAX_WIDTH = 2**16  # channels, latent entries and classes
 MAX_LAYERS = 64  # of the mapping
 MAX_START = 64  # px
 MAX_TAPS = 32
 MIN_LARGEST_TAP = 1e-30  # magnitude; its square is still far from the smallest double
 MIN_FILTER_SUM = 1e-6  # magnitude relative to the largest tap: a filter is divided by its sum
+
+SLOPES = {"lrelu": 0.2, "relu": 0.0}  # activation -> factor of what is below 0; the gain of both is the root of 2
 
 FILTER = ".resample_filter"
 NOISE = (".noise_const", ".noise_strength")
@@ -88,18 +92,22 @@ BOUNDS: dict[str, Check] = {
     "w_dim": _whole(1, MAX_WIDTH),
     "start_size": _each(_whole(1, MAX_START), 2, 2),
     "channels": _each(_whole(1, MAX_WIDTH), 1, MAX_BLOCKS),
-    "img_channels": _choice(3, 1),  # pictures are shown in RGB; a grey one is repeated in its three channels
+    "img_channels": _choice(3, 1, 4),  # shown in RGB: a grey one is repeated, the fourth of RGBA is left out
     "architecture": _choice("skip", "resnet", "orig"),
     "mapping_layers": _whole(1, MAX_LAYERS),
     "mapping_features": _optional(_whole(1, MAX_WIDTH)),
     "embed_features": _optional(_whole(1, MAX_WIDTH)),
     "mapping_lr_multiplier": _above_zero,
-    "activation": _choice("lrelu"),
+    "activation": _choice(*SLOPES),
+    "mapping_activation": _optional(_choice(*SLOPES)),
     "resample_filter": _filter_taps,
     "conv_clamp": _optional(_above_zero),
     "num_fp16_res": _whole(0, 64),
     "use_noise": _choice(True, False),
 }
+
+
+LATER_KEYS = ("mapping_activation",)  # older files lack them; their networks have the default
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,13 +120,14 @@ class StyleGAN2Config:
         w_dim: length of one row of ws.
         start_size: (height, width) of the first block, px.
         channels: channels of each block's features, from the first block upward.
-        img_channels: 3, or 1 for grey pictures.
+        img_channels: 3, 1 for grey pictures, or 4 for RGB and opacity, which is computed but not shown.
         architecture: "skip" (every block adds to an RGB picture), "resnet" (blocks with a bypass) or "orig" (neither).
         mapping_layers: number of fully connected layers from z to w.
         mapping_features: width between these layers; None for `w_dim`.
         embed_features: width of the embedding of a class; None for `w_dim`.
         mapping_lr_multiplier: factor by which the stored weights and biases of these layers are multiplied.
-        activation: "lrelu", the only one supported.
+        activation: of the 3 x 3 convolutions, "lrelu" (0.2 of what is below 0) or "relu".
+        mapping_activation: of the mapping; None for `activation`. Older files of ours lack it.
         resample_filter: taps of the up-sampling filter, the same along both axes; only their ratios count.
         conv_clamp: largest magnitude of an activation; None for no bound.
         num_fp16_res: number of blocks, counted from the largest, that were trained in half precision. They are computed
@@ -126,7 +135,8 @@ class StyleGAN2Config:
         use_noise: whether the layers add noise.
 
     Raises:
-        ConfigError: a value is out of its bounds.
+        ConfigError: a value is out of its bounds, or the picture is larger than `MAX_SIDE` or takes more than
+            `MAX_WORK`.
     """
 
     z_dim: int = 512
@@ -141,6 +151,7 @@ class StyleGAN2Config:
     embed_features: int | None = None
     mapping_lr_multiplier: float = 0.01
     activation: str = "lrelu"
+    mapping_activation: str | None = None
     resample_filter: tuple[float, ...] = (1, 3, 3, 1)
     conv_clamp: float | None = None
     num_fp16_res: int = 0
@@ -151,6 +162,14 @@ class StyleGAN2Config:
             check(name, getattr(self, name))
         if self.z_dim == self.c_dim == 0:
             raise ConfigError("z_dim and c_dim are both 0; expected one of them above 0")
+        height, width = self.image_size
+        if max(height, width) > MAX_SIDE:
+            raise ConfigError(f"the picture has {width} x {height} px; expected at most {MAX_SIDE} px along each side")
+        if self.picture_work > MAX_WORK:
+            raise ConfigError(
+                f"a picture of {width} x {height} px takes {self.picture_work:.1e} multiplications with these "
+                f"channels; expected at most {MAX_WORK:.0e}"
+            )
 
     @classmethod
     def of_size(cls, resolution: int, channel_base: int = 32768, channel_max: int = 512) -> "StyleGAN2Config":
@@ -166,7 +185,7 @@ class StyleGAN2Config:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "StyleGAN2Config":
-        """Read plain JSON values, as `to_dict` writes them: every key must be there.
+        """Read plain JSON values, as `to_dict` writes them: every key must be there, but for those of `LATER_KEYS`.
 
         Raises:
             ConfigError: a key is missing or unknown, or a value is out of its bounds.
@@ -176,7 +195,7 @@ class StyleGAN2Config:
             if key not in BOUNDS:
                 raise ConfigError(f"the config has the key {brief(key)}; expected only {known}")
         for key in BOUNDS:
-            if key not in values:
+            if key not in values and key not in LATER_KEYS:
                 raise ConfigError(f"the config lacks {key!r}; expected {known}")
         plain: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
         return cls(**plain)
@@ -206,6 +225,16 @@ class StyleGAN2Config:
         """(height, width) of the picture, px."""
         return self.block_size(self.num_blocks - 1)
 
+    @property
+    def picture_work(self) -> int:
+        """The multiplications that the convolutions and filters of one picture take."""
+        total, before, taps = 0, 0, len(self.resample_filter) ** 2
+        for block, width in enumerate(self.channels):
+            height, breadth = self.block_size(block)
+            cell = 9 * width * width + 9 * before * width // 4 + taps * (width if block else 0)
+            total, before = total + height * breadth * cell, width
+        return total
+
     def block_name(self, block: int) -> str:
         """The name of a block's tensors: b4, b8, b16, ... whatever the size of the first block."""
         return f"b{4 * 2**block}"
@@ -215,6 +244,11 @@ class StyleGAN2Config:
         """Widths from the mapping's input to w."""
         hidden = self.w_dim if self.mapping_features is None else self.mapping_features
         return (self.z_dim + self.embedding, *[hidden] * (self.mapping_layers - 1), self.w_dim)
+
+    @property
+    def slopes(self) -> tuple[float, float]:
+        """The factor of what is below 0 in the activations of the mapping and of the synthesis."""
+        return SLOPES[self.mapping_activation or self.activation], SLOPES[self.activation]
 
     @property
     def embedding(self) -> int:

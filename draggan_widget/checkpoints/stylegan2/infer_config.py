@@ -7,7 +7,7 @@ Half precision: tensors keep the dtype they are stored in; a generator converts 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -21,6 +21,7 @@ from draggan_widget.errors import CheckpointError
 FAMILY = "stylegan2"
 ATTRIBUTES = ("activation", "architecture", "bias_gain", "conv_clamp", "use_fp16", "use_noise")
 DEFAULTS = StyleGAN2Config(channels=(1,)).to_dict()  # where neither tensors nor file tell; `channels` is always told
+PARTS = ("synthesis_kwargs", "mapping_kwargs")  # arguments of a generator that are arguments of its parts
 TOLD_BY_TENSORS = (
     "architecture",
     "z_dim",
@@ -53,12 +54,15 @@ def infer_config(
     stated = _StatedSettings(init_kwargs, attributes or {}, name)
     blocks = _block_names(tensors, name)
     config = _mapping_sizes(tensors, name) | _synthesis_sizes(tensors, blocks, stated, name)
+    activation = stated.setting("activation", r"synthesis\.b\d+\.conv\d\.activation", parts=("synthesis_kwargs", ""))
+    of_mapping = stated.setting("activation", r"mapping\.fc\d+\.activation", parts=("mapping_kwargs",))
     config |= {
         "architecture": _architecture(tensors, blocks, stated),
         "mapping_lr_multiplier": stated.setting(
             "mapping_lr_multiplier", r"mapping\.fc\d+\.bias_gain", argument="lr_multiplier"
         ),
-        "activation": stated.setting("activation", r"(mapping\.fc\d+|synthesis\.b\d+\.conv\d)\.activation"),
+        "activation": activation,
+        "mapping_activation": None if of_mapping == activation else of_mapping,
         "conv_clamp": stated.setting("conv_clamp", r"synthesis\.b\d+\.(conv\d|torgb)\.conv_clamp"),
         "num_fp16_res": _fp16_blocks(stated),
     }
@@ -77,6 +81,10 @@ def infer_config_beside(
     arguments = {**stated, **init_kwargs}
     if "mapping_lr_multiplier" in stated:
         arguments["lr_multiplier"] = stated["mapping_lr_multiplier"]
+    if "activation" in stated:
+        # In a config's words it is that of all layers; in NVIDIA's arguments that of the synthesis alone.
+        of_mapping = stated.get("mapping_activation") or stated["activation"]
+        arguments["mapping_kwargs"] = {"activation": of_mapping} | dict(_dict_under(arguments, "mapping_kwargs"))
     config = infer_config(tensors, arguments, None, name)
     for key in TOLD_BY_TENSORS:
         claimed = [*stated[key]] if key in stated and type(stated[key]) is tuple else stated.get(key, config[key])
@@ -93,22 +101,32 @@ class _StatedSettings:
 
     def __init__(self, kwargs: Mapping[str, Any], attributes: Mapping[str, Any], name: str) -> None:
         self.attributes, self.name = attributes, name
-        parts = [kwargs.get("synthesis_kwargs"), kwargs.get("mapping_kwargs"), kwargs]
-        self.arguments = [part for part in parts if isinstance(part, Mapping)]
+        self.arguments = {part: _dict_under(kwargs, part) for part in PARTS} | {"": kwargs}
 
     def values(self, pattern: str) -> list[Any]:
         """The values of the attributes whose path matches."""
         found = [value for path, value in self.attributes.items() if re.fullmatch(pattern, path)]
         return [value for value in found if value is None or type(value) in (bool, int, float, str)]
 
-    def setting(self, key: str, pattern: str = "", argument: str | None = None) -> Any:
-        """The value that all attributes whose path matches agree on, else the argument's, else the default."""
+    def setting(
+        self, key: str, pattern: str = "", argument: str | None = None, parts: Sequence[str] = (*PARTS, "")
+    ) -> Any:
+        """The value that all attributes whose path matches agree on, else the argument's, else the default.
+
+        The argument is looked for in `parts`, in this order; "" stands for the arguments of the whole generator.
+        """
         values, argument = self.values(pattern), argument or key
         if values and any(type(value) is not type(values[0]) or value != values[0] for value in values):
             raise CheckpointError(f"{self.name}: its layers differ in {argument}; expected one for all; {REMEDY}")
         if values:
             return values[0]
-        return next((part[argument] for part in self.arguments if argument in part), DEFAULTS[key])
+        given = [self.arguments[part] for part in parts]
+        return next((part[argument] for part in given if argument in part), DEFAULTS[key])
+
+
+def _dict_under(arguments: Mapping[Any, Any], key: str) -> Mapping[Any, Any]:
+    found = arguments.get(key)
+    return found if isinstance(found, Mapping) else {}
 
 
 def _shape(tensors: Mapping[str, Tensor], key: str, axes: int, name: str) -> tuple[int, ...]:

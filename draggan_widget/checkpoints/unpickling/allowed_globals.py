@@ -24,12 +24,13 @@ from draggan_widget.checkpoints.unpickling.lazy_tensors import (
 from draggan_widget.checkpoints.unpickling.machine import AllowedGlobal, Buildable
 
 ARRAY_DTYPES = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1")
-LONGEST_LATIN1 = 4096  # characters that `_codecs.encode` may turn into bytes
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Latin1Bytes:
-    """Bytes given as Latin-1 text; not encoded until read, since a file may ask for the same text 80,000 times.
+    """A few bytes given as Latin-1 text; not encoded until read, since a file may ask for the same text 80,000 times.
+
+    A text that is longer than a name stays in the file: `Span.latin1`.
 
     Attributes:
         text: the text, one character for each byte.
@@ -136,13 +137,19 @@ def _torch_device(source: ByteSource, arguments: tuple) -> str:
     return arguments[0]
 
 
-def _latin1_bytes(source: ByteSource, arguments: tuple) -> Latin1Bytes:
-    if len(arguments) != 2 or type(arguments[0]) is not str or arguments[1] != "latin1":
+def _latin1_bytes(source: ByteSource, arguments: tuple) -> Latin1Bytes | Span:
+    if len(arguments) != 2 or type(arguments[0]) not in (str, Span) or arguments[1] != "latin1":
         _refuse_arguments(source, "_codecs.encode", arguments)
-    if len(arguments[0]) > LONGEST_LATIN1:
-        raise source.refuse(f"_codecs.encode gets {len(arguments[0])} characters", f"at most {LONGEST_LATIN1}")
+    if type(arguments[0]) is Span:
+        return arguments[0].latin1
     arguments[0].encode("latin-1")  # raises ValueError beyond Latin-1
     return Latin1Bytes(arguments[0])
+
+
+def _no_bytes(source: ByteSource, arguments: tuple) -> Latin1Bytes:
+    if arguments:
+        _refuse_arguments(source, "bytes", arguments)
+    return Latin1Bytes("")
 
 
 def _numpy_array(source: ByteSource, arguments: tuple) -> StoredArray:
@@ -176,6 +183,8 @@ def _make_table() -> dict[tuple[str, str], AllowedGlobal]:
         ("builtins", "set"): {"call": _set_as_list},
         ("__builtin__", "set"): {"call": _set_as_list},
         ("_codecs", "encode"): {"call": _latin1_bytes},
+        ("builtins", "bytes"): {"call": _no_bytes},
+        ("__builtin__", "bytes"): {"call": _no_bytes},
         ("torch._utils", "_rebuild_tensor_v2"): {"call": _tensor},
         ("torch._utils", "_rebuild_parameter"): {"call": _parameter},
         ("torch", "Size"): {"call": _torch_size},

@@ -9,12 +9,14 @@ import math
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from draggan_widget.checkpoints.unpickling.byte_source import ByteSource, brief
+from draggan_widget.checkpoints.unpickling.latin1 import latin1_source
 from draggan_widget.errors import CheckpointError
 
 STORAGES = {
@@ -63,6 +65,16 @@ class Span:
     def read(self) -> bytes:
         """Read the bytes; for short spans only."""
         return self.source.read(self.offset, self.length)
+
+    @cached_property
+    def latin1(self) -> "Span":
+        """The bytes that this text stands for in Latin-1; kept, since a file may ask for the same text 80,000 times.
+
+        Raises:
+            CheckpointError: the bytes cannot be read.
+        """
+        source = latin1_source(self.source, self.offset, self.length)
+        return Span(source, 0, source.size)
 
 
 @dataclass(eq=False)
@@ -150,7 +162,7 @@ def read_tensors(stored: Mapping[str, StoredTensor]) -> dict[str, Tensor]:
     Raises:
         CheckpointError: the file ends early, a checksum differs, or memory runs out.
     """
-    storages: dict[int, Tensor] = {}
+    storages: dict[tuple[int, int], Tensor] = {}
     tensors = {}
     for name, tensor in stored.items():
         values = _storage_values(tensor.storage, storages)
@@ -158,10 +170,10 @@ def read_tensors(stored: Mapping[str, StoredTensor]) -> dict[str, Tensor]:
     return tensors
 
 
-def _storage_values(storage: StoredStorage, read: dict[int, Tensor]) -> Tensor:
+def _storage_values(storage: StoredStorage, read: dict[tuple[int, int], Tensor]) -> Tensor:
     """The storage's values, from `read` (place -> values) where it holds them already."""
     # By place and not by object: a file may name the same bytes a thousand times.
-    place = storage.source.start + storage.offset
+    place = (id(storage.source.file), storage.source.start + storage.offset)
     if not storage.numel or place not in read:
         values = _read_values(storage)
         if storage.numel:
@@ -170,7 +182,7 @@ def _storage_values(storage: StoredStorage, read: dict[int, Tensor]) -> Tensor:
     values = read[place]
     if (values.dtype, len(values)) != (storage.dtype, storage.numel):
         raise storage.source.refuse(
-            f"the storage at byte {place} has {len(values)} elements of {values.dtype}, then {storage.numel} of "
+            f"the storage at byte {place[1]} has {len(values)} elements of {values.dtype}, then {storage.numel} of "
             f"{storage.dtype}",
             "one size and one type",
         )

@@ -1,5 +1,6 @@
 """MobileStyleGAN as a `Generator`."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
@@ -8,12 +9,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from draggan_widget.checkpoints.checkpoint import Checkpoint
+from draggan_widget.checkpoints.unpickling.byte_source import brief
 from draggan_widget.errors import CheckpointError, ConfigError
 from draggan_widget.generators.feature_map import FeatureMap
 from draggan_widget.generators.generator import Generator
 from draggan_widget.generators.mobilestylegan.network import MobileStyleGANConfig, Network
 from draggan_widget.generators.windows import Plan, check_inside, plan
 from draggan_widget.geometry import Window
+from draggan_widget.torch_modes import in_own_modes
 
 # Chosen by dragging faces of the FFHQ checkpoint; lengths in px of its 1024 x 1024 picture (docs/accuracy.md).
 DRAG_DEFAULTS: dict[str, float | int | str] = {
@@ -27,6 +30,11 @@ DRAG_DEFAULTS: dict[str, float | int | str] = {
     "mean_removal": 0.4,
 }
 PREVIEW_BLOCK = 5  # 128 px: its head draws a face that a person can judge
+BLOCK_TENSOR = re.compile(r"(preview|mean)\.(\d{1,2})\.\w+")  # name of a tensor that belongs to one block
+MAX_BLOCKS = 10  # 4096 px
+MAX_WIDTH = 2**16  # channels and latent entries
+EXPECTED_SIZES = f"channels of at most {MAX_BLOCKS} blocks, z_dim and w_dim, each a whole number from 1 to {MAX_WIDTH}"
+AGAIN = "convert or fetch it again"
 DRAG_BLOCKS = 4  # a drag moves the styles of blocks 4 x 4 to 32 x 32; moving more of them fogs the picture
 
 
@@ -59,27 +67,19 @@ class MobileStyleGAN(Generator):
         self.dtype = network.input.dtype
 
     @classmethod
+    @in_own_modes
     def from_checkpoint(cls, checkpoint: Checkpoint, name: str, device: torch.device) -> "MobileStyleGAN":
         """Build it from a checkpoint.
 
         Raises:
-            CheckpointError: a number or tensor is missing, or a tensor has another shape than the config tells.
+            CheckpointError: a number or tensor is missing, a number is out of its bounds, or a tensor has another
+                shape than the config tells.
         """
-        missing = [key for key in ("channels", "z_dim", "w_dim") if key not in checkpoint.config]
-        if missing:
-            raise CheckpointError(
-                f"{name} has a configuration without {missing[0]!r}; expected channels, z_dim and w_dim; "
-                "convert or fetch it again"
-            )
-        config = MobileStyleGANConfig(
-            channels=tuple(checkpoint.config["channels"]),
-            z_dim=checkpoint.config["z_dim"],
-            w_dim=checkpoint.config["w_dim"],
-        )
+        config = _checked_config(checkpoint.config, name)
         with torch.device("meta"):
             network = Network(config)
         heads, means = (_tensors_by_block(checkpoint, kind) for kind in ("preview", "mean"))
-        weights = {k: v for k, v in checkpoint.tensors.items() if k.split(".")[0] not in ("preview", "mean")}
+        weights = {k: v for k, v in checkpoint.tensors.items() if not BLOCK_TENSOR.fullmatch(k)}
         try:
             network.load_state_dict(weights, assign=True)
         except RuntimeError as error:
@@ -177,4 +177,20 @@ class MobileStyleGAN(Generator):
 
 def _tensors_by_block(checkpoint: Checkpoint, kind: str) -> dict[int, Tensor]:
     """Block -> tensor, of the tensors named KIND.BLOCK.anything."""
-    return {int(k.split(".")[1]): v for k, v in checkpoint.tensors.items() if k.startswith(f"{kind}.")}
+    found = {BLOCK_TENSOR.fullmatch(key): tensor for key, tensor in checkpoint.tensors.items()}
+    return {int(match[2]): tensor for match, tensor in found.items() if match is not None and match[1] == kind}
+
+
+def _checked_config(config: Mapping[str, object], name: str) -> MobileStyleGANConfig:
+    """The sizes that a checkpoint states, within bounds: a few bytes may claim a picture that never ends."""
+    missing = [key for key in ("channels", "z_dim", "w_dim") if key not in config]
+    if missing:
+        raise CheckpointError(
+            f"{name} has a configuration without {missing[0]!r}; expected channels, z_dim and w_dim; {AGAIN}"
+        )
+    channels, z_dim, w_dim = config["channels"], config["z_dim"], config["w_dim"]
+    sizes = [z_dim, w_dim, *(channels if isinstance(channels, (list, tuple)) else [None])]
+    if not 3 <= len(sizes) <= 2 + MAX_BLOCKS or not all(type(n) is int and 0 < n <= MAX_WIDTH for n in sizes):
+        found = f"channels {brief(channels)}, z_dim {brief(z_dim)} and w_dim {brief(w_dim)}"
+        raise CheckpointError(f"{name} has {found}; expected {EXPECTED_SIZES}; {AGAIN}")
+    return MobileStyleGANConfig(tuple(sizes[2:]), sizes[0], sizes[1])  # type: ignore[arg-type]

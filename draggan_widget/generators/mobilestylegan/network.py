@@ -83,12 +83,12 @@ class StyledConv(nn.Module):
         super().__init__()
         self.separable = separable
         if separable:
-            self.depthwise = nn.Parameter(torch.empty(channels_in, 1, 3, 3))
-            self.pointwise = nn.Parameter(torch.empty(channels_out, channels_in))
+            self.depthwise = nn.Parameter(torch.empty(channels_in, 1, 3, 3, dtype=torch.float32))
+            self.pointwise = nn.Parameter(torch.empty(channels_out, channels_in, dtype=torch.float32))
         else:
-            self.weight = nn.Parameter(torch.empty(channels_out, channels_in, 3, 3))
-        self.noise = nn.Parameter(torch.empty(side, side))
-        self.bias = nn.Parameter(torch.empty(channels_out))
+            self.weight = nn.Parameter(torch.empty(channels_out, channels_in, 3, 3, dtype=torch.float32))
+        self.noise = nn.Parameter(torch.empty(side, side, dtype=torch.float32))
+        self.bias = nn.Parameter(torch.empty(channels_out, dtype=torch.float32))
 
     def forward(
         self,
@@ -122,16 +122,18 @@ class Network(nn.Module):
         self.config = config
         channels = config.channels
         sizes = [config.z_dim] + [config.w_dim] * MAPPING_LAYERS
-        self.mapping = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(sizes))
-        self.affine = nn.ModuleList(nn.Linear(config.w_dim, count) for count in style_channels(config))
-        self.input = nn.Parameter(torch.empty(channels[0], 4, 4))
+        self.mapping = nn.ModuleList(nn.Linear(a, b, dtype=torch.float32) for a, b in itertools.pairwise(sizes))
+        self.affine = nn.ModuleList(
+            nn.Linear(config.w_dim, count, dtype=torch.float32) for count in style_channels(config)
+        )
+        self.input = nn.Parameter(torch.empty(channels[0], 4, 4, dtype=torch.float32))
         convs = [StyledConv(channels[0], channels[0], 4, separable=False)]
         for block, (before, after) in enumerate(itertools.pairwise(channels), start=1):
             side = 4 * 2**block
             convs += [StyledConv(before // 4, after, side, True), StyledConv(after, after, side, True)]
         self.conv = nn.ModuleList(convs)
-        self.to_rgb = nn.Linear(channels[-1], 12)
-        self.register_buffer("w_avg", torch.zeros(config.w_dim))
+        self.to_rgb = nn.Linear(channels[-1], 12, dtype=torch.float32)
+        self.register_buffer("w_avg", torch.zeros(config.w_dim, dtype=torch.float32))
         self.pyramid = Pyramid((4, 4), channels, taps=2, separable=True)
         self.requires_grad_(False)
 

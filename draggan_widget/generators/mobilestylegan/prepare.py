@@ -21,9 +21,8 @@ RIDGE = 1e-4  # relative to the mean square feature; the channels of some blocks
 
 def prepare(checkpoint: Checkpoint, name: str) -> Checkpoint:
     """The checkpoint with `w_avg`, `preview.*.weight` and `mean.*.features` added; takes about twenty seconds."""
-    bare = dataclasses.replace(
-        checkpoint, tensors={**checkpoint.tensors, "w_avg": torch.zeros(checkpoint.config["w_dim"])}
-    )
+    untrained = torch.zeros(checkpoint.config["w_dim"], dtype=torch.float32)
+    bare = dataclasses.replace(checkpoint, tensors={**checkpoint.tensors, "w_avg": untrained})
     generator = MobileStyleGAN.from_checkpoint(bare, name, torch.device("cpu"))
     z = np.random.RandomState(0).randn(MEAN_SAMPLES, generator.z_dim)
     with torch.no_grad():
@@ -56,7 +55,7 @@ def _normal_equations(features: FeatureMap, picture: Tensor) -> tuple[Tensor, Te
     factor = PREVIEW_FACTORS[features.block]
     small = F.adaptive_avg_pool2d(picture, factor * features.size[0])
     inputs = features.whole.flatten(1)
-    inputs = torch.cat([inputs, torch.ones(1, inputs.shape[1])]).double()
+    inputs = torch.cat([inputs, torch.ones(1, inputs.shape[1], dtype=inputs.dtype)]).double()
     outputs = F.pixel_unshuffle(small, factor)[0].flatten(1).double()
     return inputs @ inputs.T, outputs @ inputs.T
 

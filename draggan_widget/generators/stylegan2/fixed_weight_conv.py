@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.grad import conv2d_input
 
+from draggan_widget.checkpoints.stylegan2.config import SLOPES
 from draggan_widget.generators.stylegan2.matmul_conv import (
     channels_first,
     channels_last,
@@ -25,7 +26,6 @@ from draggan_widget.generators.stylegan2.matmul_conv import (
 )
 from draggan_widget.generators.stylegan2.resample import arranged, depthwise, filtered, filtered_back, margins
 
-SLOPE = 0.2  # of every leaky ReLU
 MATMUL_UP_TO = 1000  # px of all maps of a batch up to which matrix products are faster on a CPU; measured
 
 
@@ -44,37 +44,31 @@ class FixedWeights:
     up: bool
 
     @cached_property
-    @torch.inference_mode(False)
     def squares(self) -> Float[Tensor, "channels_out channels_in"]:
         """Squared weights summed over the kernel, from which demodulation computes its norms."""
         return torch.einsum("oikl,oikl->oi", self.weight, self.weight)
 
     @cached_property
-    @torch.inference_mode(False)
     def conv_weight(self) -> Float[Tensor, "_ _ 3 3"]:
         """The weights in the order in which PyTorch's convolution does not copy them; (in, out, 3, 3) if `up`."""
         return arranged(self.weight.transpose(0, 1) if self.up else self.weight)
 
     @cached_property
-    @torch.inference_mode(False)
     def matrices(self) -> Float[Tensor, "9 channels_in channels_out"]:
         """The weights as one matrix for each cell of the kernel."""
         return self.weight.permute(2, 3, 1, 0).flatten(0, 1).contiguous()
 
     @cached_property
-    @torch.inference_mode(False)
     def transposed_matrices(self) -> Float[Tensor, "9 channels_out channels_in"]:
         """The same matrices transposed in memory: products with them then take a fifth less time."""
         return self.weight.permute(2, 3, 0, 1).flatten(0, 1).contiguous()
 
     @cached_property
-    @torch.inference_mode(False)
     def kernel(self) -> Float[Tensor, "channels_out 1 t t"]:
         """The flipped up-sampling filter, repeated for each channel."""
         return depthwise(self.taps.flip(0, 1), len(self.weight)).contiguous()
 
     @cached_property
-    @torch.inference_mode(False)
     def mirrored(self) -> Float[Tensor, "channels_out 1 t t"]:
         """The kernel of its adjoint."""
         return depthwise(self.taps, len(self.weight)).contiguous()
@@ -88,11 +82,13 @@ class Convolution:
         fixed: weights of the layer.
         margin: px of zeros around a map that is not doubled.
         size: (height, width) of the windows where frames are doubled (`resample.upsampled_conv`); None for whole maps.
+        slope: of the leaky ReLU that follows; 0 for a plain ReLU.
     """
 
     fixed: FixedWeights
     margin: int
     size: tuple[int, int] | None
+    slope: float = SLOPES["lrelu"]
 
     def styled(
         self,
@@ -160,7 +156,7 @@ class _StyledConvolution(torch.autograd.Function):
     ) -> Tensor:
         found = convolution.forward(arranged(x * style[:, None, None]))
         y = torch.addcmul(bias[:, None, None], found, factors[:, None, None]).add_(noise)
-        y = F.leaky_relu_(y, SLOPE)
+        y = F.leaky_relu_(y, convolution.slope)
         ctx.save_for_backward(x, style, factors, found, y)
         ctx.convolution, ctx.noise_shape = convolution, noise.shape
         return y
@@ -169,7 +165,8 @@ class _StyledConvolution(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         x, style, factors, found, y = ctx.saved_tensors
-        before = torch.ops.aten.leaky_relu_backward(arranged(grads[0]), y, SLOPE, True)  # True: y is its result
+        slope = ctx.convolution.slope
+        before = torch.ops.aten.leaky_relu_backward(arranged(grads[0]), y, slope, True)  # True: y is its result
         grad_bias = before.sum((0, 2, 3)) if ctx.needs_input_grad[4] else None
         grad_noise = before.sum_to_size(ctx.noise_shape) if ctx.needs_input_grad[5] else None
         grad_factors = (before * found).sum((0, 2, 3))

@@ -19,6 +19,7 @@ from draggan_widget.generators.stylegan2.mapping import MappingNetwork
 from draggan_widget.generators.stylegan2.synthesis import Noises, PartialSynthesis, Synthesis
 from draggan_widget.generators.windows import Plan, check_inside, plan
 from draggan_widget.geometry import Window
+from draggan_widget.torch_modes import in_own_modes
 
 NOISE_MODES = ("const", "random", "none")
 PREVIEW_SIDE = 128  # px: a smaller picture cannot be judged
@@ -86,6 +87,7 @@ class StyleGAN2(Generator):
         self._metadata = metadata
 
     @classmethod
+    @in_own_modes
     def from_checkpoint(cls, checkpoint: Checkpoint, name: str, device: torch.device) -> "StyleGAN2":
         """Build it from a checkpoint; on the same device its tensors are shared, not copied.
 
@@ -104,6 +106,7 @@ class StyleGAN2(Generator):
         network.requires_grad_(False).to(device)
         return cls(network, name, metadata=metadata.to(network.mapping.w_avg))
 
+    @in_own_modes
     def with_noise(self, noise_mode: str, noise_seed: int = 0) -> "StyleGAN2":
         """The same generator with other noise; the weights are shared.
 
@@ -245,9 +248,9 @@ def _feature_map(drawn: PartialSynthesis) -> FeatureMap:
 
 
 def _as_rgb(picture: Tensor | None) -> Float[Tensor, "1 3 height width"]:
-    """The picture in three channels; a grey one is repeated in each."""
+    """The picture in three channels: a grey one is repeated in each, the opacity of an RGBA picture is left out."""
     assert picture is not None
-    return picture.expand(-1, 3, -1, -1)
+    return picture[:, :3].expand(-1, 3, -1, -1)
 
 
 def _choose_noises(network: Network, mode: str, seed: int) -> Noises:
@@ -256,6 +259,6 @@ def _choose_noises(network: Network, mode: str, seed: int) -> Noises:
         return [None] * len(convs)
     if mode == "const":
         return [conv.noise_const for conv in convs]
-    source = torch.Generator().manual_seed(seed)
-    drawn = [torch.randn(conv.noise_const.shape, generator=source) for conv in convs]
+    source = torch.Generator("cpu").manual_seed(seed)
+    drawn = [torch.randn(conv.noise_const.shape, generator=source, dtype=torch.float32) for conv in convs]
     return [noise.to(network.mapping.w_avg) for noise in drawn]

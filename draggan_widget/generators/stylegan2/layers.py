@@ -21,18 +21,18 @@ from torch import Tensor, nn
 
 from draggan_widget.checkpoints.stylegan2.config import StyleGAN2Config
 from draggan_widget.checkpoints.stylegan2.resample_filter import filter_matrix
-from draggan_widget.generators.stylegan2.fixed_weight_conv import SLOPE, Convolution, FixedWeights
+from draggan_widget.generators.stylegan2.fixed_weight_conv import Convolution, FixedWeights
 from draggan_widget.generators.stylegan2.resample import arranged, upsample, upsampled_conv
 from draggan_widget.geometry import Window
 
-GAIN = 2**0.5  # keeps the mean square of a leaky ReLU's output near its input's
+GAIN = 2**0.5  # after an activation; keeps the mean square of its output near its input's
 EPSILON = 1e-8  # in demodulation
 FOLD_ABOVE = 128 * 128  # px of a whole map above which the factors multiply the weights; measured on a CPU
 
 
 def empty_parameter(config: StyleGAN2Config, name: str) -> nn.Parameter:
     """A parameter of the shape that the tensor of this name has, its values not set."""
-    return nn.Parameter(torch.empty(config.tensor_shapes[name]))
+    return nn.Parameter(torch.empty(config.tensor_shapes[name], dtype=torch.float32))
 
 
 class Dense(nn.Module):
@@ -54,10 +54,10 @@ class Dense(nn.Module):
         """The linear layer."""
         return torch.addmm(self.bias, x, self.weight.t(), beta=self._bias_gain, alpha=self._weight_gain)
 
-    def leaky(self, x: Float[Tensor, "batch width_in"]) -> Float[Tensor, "batch width_out"]:
-        """The linear layer followed by the leaky ReLU."""
+    def leaky(self, x: Float[Tensor, "batch width_in"], slope: float) -> Float[Tensor, "batch width_out"]:
+        """The linear layer followed by the leaky ReLU of that slope."""
         alpha, beta = self._weight_gain * GAIN, self._bias_gain * GAIN
-        return F.leaky_relu_(torch.addmm(self.bias, x, self.weight.t(), beta=beta, alpha=alpha), SLOPE)
+        return F.leaky_relu_(torch.addmm(self.bias, x, self.weight.t(), beta=beta, alpha=alpha), slope)
 
 
 class StyledConv(nn.Module):
@@ -69,7 +69,7 @@ class StyledConv(nn.Module):
 
     def __init__(self, config: StyleGAN2Config, name: str, size: tuple[int, int], up: bool):
         super().__init__()
-        self.up, self.clamp = up, config.conv_clamp
+        self.up, self.clamp, self.slope = up, config.conv_clamp, config.slopes[1]
         self._pixels = math.prod(size)
         self._kept: tuple[tuple[int, int], FixedWeights] | None = None
         self.weight = empty_parameter(config, f"{name}.weight")
@@ -77,7 +77,7 @@ class StyledConv(nn.Module):
         self.affine = Dense(config, f"{name}.affine")
         self.register_buffer("resample_filter", filter_matrix(config.resample_filter))
         if config.use_noise:
-            self.register_buffer("noise_const", torch.empty(config.tensor_shapes[f"{name}.noise_const"]))
+            self.register_buffer("noise_const", empty_parameter(config, f"{name}.noise_const").data)
             self.noise_strength = empty_parameter(config, f"{name}.noise_strength")
 
     def forward(
@@ -102,10 +102,11 @@ class StyledConv(nn.Module):
         scale, style = gain * GAIN, self.affine(w)[0]
         factors = (self._fixed().squares @ style.square() + EPSILON).rsqrt() * scale
         bias, added = self.bias * scale, self._added(noise, scale, windows)
-        if self._pixels > FOLD_ABOVE and not torch.is_grad_enabled():
-            x = F.leaky_relu_(self._folded(x, style, factors, bias, windows).add_(added.to(x.dtype)), SLOPE)
+        if self._pixels > FOLD_ABOVE and not (x.requires_grad or style.requires_grad):
+            x = F.leaky_relu_(self._folded(x, style, factors, bias, windows).add_(added.to(x.dtype)), self.slope)
         else:
-            convolution = Convolution(self._fixed(), 1 if windows is None else 0, self._doubled(windows))
+            margin = 1 if windows is None else 0
+            convolution = Convolution(self._fixed(), margin, self._doubled(windows), self.slope)
             x = convolution.styled(x, style, factors, bias, added)
         if self.clamp is None:
             return x

@@ -22,11 +22,11 @@ class MappingNetwork(nn.Module):
 
     def __init__(self, config: StyleGAN2Config):
         super().__init__()
-        self.z_dim = config.z_dim
+        self.z_dim, self.slope = config.z_dim, config.slopes[0]
         self.embed = Dense(config, "mapping.embed") if config.c_dim else None
         for layer in range(config.mapping_layers):
             self.add_module(f"fc{layer}", Dense(config, f"mapping.fc{layer}", config.mapping_lr_multiplier))
-        self.register_buffer("w_avg", torch.zeros(config.tensor_shapes["mapping.w_avg"]))
+        self.register_buffer("w_avg", torch.zeros(config.tensor_shapes["mapping.w_avg"], dtype=torch.float32))
 
     def forward(
         self, z: Float[Tensor, "batch z_dim"], c: Float[Tensor, "batch c_dim"] | None
@@ -40,5 +40,5 @@ class MappingNetwork(nn.Module):
         for layer in self.children():
             if layer is not self.embed:
                 assert isinstance(layer, Dense)
-                x = layer.leaky(x)
+                x = layer.leaky(x, self.slope)
         return x

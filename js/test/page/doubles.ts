@@ -1,4 +1,4 @@
-// What stands in for the modules of ../../src that need a DOM (canvas, overlay, panel, pointer, keys): they keep what
+// What stands in for the modules of ../../src that need a DOM (canvas, overlay, guide, panel, pointer, keys): they keep what
 // the view gives them to show, and hand out the ports through which a user acts.
 
 import type { PanelPorts, PanelView } from "../../src/panel";
@@ -39,6 +39,10 @@ export function createOverlay() {
   return { element: new Element(), resize: nothing, draw: nothing, focus: nothing };
 }
 
+export function createGuide() {
+  return { element: new Element(), draw: nothing };
+}
+
 export function createPanel(ports: PanelPorts) {
   screen.act = ports;
   const draw = (view: PanelView): void => {
@@ -52,3 +56,5 @@ export function attachPointer(ports: PointerPorts): void {
 }
 
 export const attachKeys = nothing;
+
+export const losesFocus = (): boolean => false;

@@ -9,7 +9,9 @@ const here = fileURLToPath(new URL(".", import.meta.url));
 const doubles = {
   name: "doubles",
   setup(bundle) {
-    bundle.onResolve({ filter: /^\.\/(canvas|overlay|panel|pointer|keys)$/ }, () => ({ path: `${here}doubles.ts` }));
+    bundle.onResolve({ filter: /^\.\/(canvas|overlay|guide|panel|pointer|keys)$/ }, () => ({
+      path: `${here}doubles.ts`,
+    }));
   },
 };
 const { outputFiles } = await build({

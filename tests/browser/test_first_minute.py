@@ -1,0 +1,97 @@
+"""What a person sees in the first minute, and once the cell of a widget ran again, in a real JupyterLab."""
+
+import pytest
+from browser.lab import Lab
+from browser.test_widget import SETUP, SHOW, TIMEOUT, click, draw_arrow, wait_for, wait_for_picture
+from playwright.sync_api import Page
+
+pytestmark = pytest.mark.slow  # a kernel or a browser of its own
+
+GUIDE = ".draggan-guide"
+NO_POINTS = (
+    "Start needs a point: drag from where a handle is to where it should go, or click the one and then the other."
+)
+
+
+def open_widget(lab: Lab, viewport: tuple[int, int] = (1200, 900)) -> Page:
+    page = lab.open([SETUP, SHOW, "w"], viewport=viewport)
+    page.set_default_timeout(TIMEOUT)
+    lab.run_cell(0)
+    lab.run_cell(1)
+    wait_for_picture(page)
+    return page
+
+
+def wait_for_status(page: Page, start: str) -> None:
+    wait_for(page, f"root.querySelector('.draggan-status').textContent.startsWith({start!r})")
+
+
+def test_a_first_picture_shows_how_to_begin_and_the_line_follows_what_is_shown(lab: Lab) -> None:
+    page = open_widget(lab)
+    assert page.locator(GUIDE).is_visible()
+    assert page.locator(GUIDE).inner_text() == "Press here, pull, let go, then Start"
+    start = page.locator(".draggan [data-action=start]")
+    assert (start.is_disabled(), start.get_attribute("title")) == (True, NO_POINTS)
+    assert page.locator(".draggan [data-action=reset]").is_disabled()
+    page.locator(".draggan [data-field=seed]").fill("-1")
+    page.locator(".draggan [data-field=seed]").press("Enter")
+    wait_for_status(page, "Seed is -1; expected a whole number from 0 to 4294967295. Nothing was changed.")
+    draw_arrow(page, (63, 63), (90, 63))
+    wait_for_status(page, "1 point: press Start.")
+    assert page.locator(GUIDE).is_hidden()
+    click(page, "start")
+    wait_for_status(page, "Every point has reached its target. · step")
+    click(page, "undo")
+    wait_for_status(page, "1 point: press Start.")
+    assert page.locator(".draggan [data-action=reset]").is_disabled()
+    click(page, "redo")
+    wait_for_status(page, "Every point has reached its target. · step")
+    click(page, "seed")
+    wait_for_status(page, NO_POINTS)
+    lab.run_cell(1)  # a new widget in the same notebook
+    wait_for(page, f"root.querySelector('.draggan-status').textContent === {NO_POINTS!r}")
+    assert page.locator(GUIDE).is_hidden()
+
+
+def test_a_second_view_keeps_its_picture_and_says_where_the_new_widget_is(lab: Lab) -> None:
+    page = open_widget(lab, (1200, 1900))
+    lab.run_cell(2)
+    second = page.locator(".draggan").nth(1)
+    page.wait_for_function("document.querySelectorAll('.draggan[data-frame-kind=final]').length === 2")
+    before = second.locator("canvas.draggan-picture").evaluate("canvas => canvas.toDataURL()")
+    lab.run_cell(1)
+    words = "This widget was closed, because its cell ran again: the new widget is in the output of cell [4]."
+    closed = page.locator(".draggan[data-link=closed]", has_text=words)
+    closed.wait_for()
+    assert closed.is_visible()
+    assert closed.locator("canvas.draggan-picture").evaluate("canvas => canvas.toDataURL()") == before
+    assert closed.locator(".draggan-toolbar button:enabled").count() == 0
+    lab.run_cell(2)  # the second view shows the new widget
+    page.wait_for_function("document.querySelectorAll('.draggan[data-link=live]').length === 2")
+    assert page.locator(".draggan").count() == 2
+
+
+@pytest.mark.parametrize(
+    ("viewport", "named"), [((1100, 900), True), ((800, 900), True), ((640, 500), False), ((420, 700), False)]
+)
+def test_start_stays_in_sight_and_the_buttons_are_named_where_there_is_room(
+    lab: Lab, viewport: tuple[int, int], named: bool
+) -> None:
+    page = lab.open([SETUP, SHOW], viewport=viewport)
+    page.set_default_timeout(TIMEOUT)
+    if viewport[0] < 1000:
+        page.evaluate("window.jupyterapp.commands.execute('application:toggle-left-area')")
+    lab.run_cell(0)
+    lab.run_cell(1)
+    wait_for_picture(page)
+    page.locator(".draggan-picture").evaluate("picture => picture.scrollIntoView()")
+    box = page.locator(".draggan [data-action=start]").bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] <= viewport[1] - 30  # the bar at the bottom of JupyterLab
+    assert page.locator(".draggan [data-action=undo] .draggan-label").is_visible() == named
+    tops = page.locator(".draggan-toolbar .draggan-button").evaluate_all(
+        "buttons => buttons.map(button => Math.round(button.getBoundingClientRect().top))"
+    )
+    assert tops[-2] == tops[-1]  # Settings is not alone in its row
+    over = page.locator(".draggan").evaluate("root => root.scrollWidth - root.clientWidth")
+    assert over == 0
