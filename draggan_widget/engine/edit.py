@@ -44,9 +44,9 @@ def _mask(mask: object) -> Mask | None:
     try:
         array = np.asarray(mask)
     except (TypeError, ValueError) as error:
-        raise EditError(f"mask is a {type(mask).__name__} that makes no array ({error}); {expected}") from error
+        raise EditError(f"mask is of type {type(mask).__name__}, which makes no array ({error}); {expected}") from error
     if array.ndim != 2 or array.dtype.kind not in "biuf":
-        raise EditError(f"mask is a {array.dtype} array of shape {array.shape}; {expected}")
+        raise EditError(f"mask is an array of type {array.dtype} and shape {array.shape}; {expected}")
     if not np.isin(array, (0, 1)).all():
         raise EditError(f"mask holds values from {array.min():g} to {array.max():g}; {expected}; give mask > 0")
     copy = array.astype(bool)
@@ -64,7 +64,7 @@ class Edit:
         targets: target points, (x, y) in image px, one for each handle. A target equal to its handle holds the point.
         mask: (height, width) bool, True where the picture may move; None: everywhere.
         locked: for each point, whether the widget refuses to move its handle and target; all False by default. A drag
-            takes no notice of it.
+            ignores it.
 
     Examples:
         >>> from draggan_widget import Edit

@@ -76,6 +76,12 @@ def load_latents(path: str | Path) -> Latents:
 
     Raises:
         ExportError: the file is missing, damaged, another file, of a newer version, or holds NaN.
+
+    Examples:
+        >>> from draggan_widget import DragSession, load_generator, save_latents
+        >>> generator = load_generator("heads")
+        >>> path = save_latents(generator.ws_from_seed(3), "latent.npz")
+        >>> session = DragSession(generator, ws=load_latents(path)[0])
     """
     path = Path(path)
     values, text = READERS[check_ending(path, "latents", READERS)](path)
@@ -92,8 +98,8 @@ def _as_latents(latents: Any) -> Latents:
     shape = (1, *values.shape) if values.ndim == 2 else values.shape
     if len(shape) != 3 or (shape[0] and 0 in shape) or values.dtype.kind != "f":
         raise ExportError(
-            f"the latents are a {values.dtype} array of shape {values.shape}; expected floating-point numbers "
-            "(latents, num_ws, w_dim) or (num_ws, w_dim)"
+            f"the latents are an array of type {values.dtype} and shape {values.shape}; expected floating-point "
+            "numbers (latents, num_ws, w_dim) or (num_ws, w_dim)"
         )
     with np.errstate(over="ignore"):
         single = np.array(values.reshape(shape), np.float32)
@@ -171,7 +177,7 @@ def _read_pt(path: Path) -> tuple[np.ndarray, object]:
         raise damaged(path, "latents", f"{type(error).__name__}; expected a dict of plain tensors") from error
     held = {"a tensor": found} if isinstance(found, Tensor) else found
     if not isinstance(held, dict) or not all(isinstance(one, Tensor) for one in held.values()):
-        raise damaged(path, "latents", f"a {type(found).__name__} of other things than tensors")
+        raise damaged(path, "latents", f"an object of type {type(found).__name__}; expected plain tensors")
     arrays = {str(name): _to_bounded_array(path, one) for name, one in held.items()}
     header = arrays.pop(HEADER, None)
     text = None if header is None else header.reshape(-1).astype(np.uint8).tobytes().decode("ascii", "replace")

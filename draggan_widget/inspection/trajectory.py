@@ -55,7 +55,7 @@ def plot_trajectories(record: DragRecord, ax: Axes | None = None) -> Figure:
     restarts = paths[:, [start for start in record.starts if start > 0]].reshape(-1, 2)
     if np.isfinite(restarts).any():
         ax.plot(*restarts.T, "x", color="white", markersize=4.5, markeredgewidth=2)
-        ax.plot(*restarts.T, "x", color="black", markersize=4, markeredgewidth=0.9, label="begun anew")
+        ax.plot(*restarts.T, "x", color="black", markersize=4, markeredgewidth=0.9, label="resumed")
     for point, target in enumerate(last.targets):
         _draw_ring(ax, target, point, len(last.targets) > MOST_LABELLED)
     add_legend(ax)

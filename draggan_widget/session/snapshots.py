@@ -80,7 +80,7 @@ def latent_state(generator: Generator, ws: Any, truncation_psi: float) -> Snapsh
     try:
         tensor = torch.as_tensor(np.asarray(ws) if not isinstance(ws, Tensor) else ws).detach()
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ConfigError(f"ws is a {type(ws).__name__}; expected an array of numbers") from error
+        raise ConfigError(f"ws is of type {type(ws).__name__}; expected an array of numbers") from error
     expected = (1, generator.num_ws, generator.w_dim)
     if tensor.ndim == 2:
         tensor = tensor[None]

@@ -65,15 +65,18 @@ def test_a_number_too_large_for_a_float_is_refused():
 @pytest.mark.parametrize(
     ("mask", "found"),
     [
-        (np.ones((2, 48, 64), bool), "bool array of shape (2, 48, 64)"),
-        (np.ones(48, bool), "bool array of shape (48,)"),
-        (np.full((2, 2), "1"), "<U1 array of shape (2, 2)"),
-        ("all", "<U3 array of shape ()"),
-        (np.array([[None, 1]]), "object array of shape (1, 2)"),
+        (np.ones((2, 48, 64), bool), "bool and shape (2, 48, 64)"),
+        (np.ones(48, bool), "bool and shape (48,)"),
+        (np.full((2, 2), "1"), "<U1 and shape (2, 2)"),
+        ("all", "<U3 and shape ()"),
+        (np.array([[None, 1]]), "object and shape (1, 2)"),
     ],
 )
 def test_a_mask_of_another_kind_is_refused_in_words(mask, found: str):
-    assert refusal(AT, AT, mask) == f"mask is a {found}; expected (height, width) of bool or 0 and 1, 1 = may move"
+    assert (
+        refusal(AT, AT, mask)
+        == f"mask is an array of type {found}; expected (height, width) of bool or 0 and 1, 1 = may move"
+    )
 
 
 @pytest.mark.parametrize(
@@ -92,7 +95,7 @@ def test_a_mask_of_other_values_is_refused_with_the_remedy(mask, values: str):
 
 def test_a_ragged_mask_is_refused_in_words():
     message = refusal(AT, AT, [[1], [1, 0]])
-    assert message.startswith("mask is a list that makes no array (setting an array element with a sequence.")
+    assert message.startswith("mask is of type list, which makes no array (setting an array element with a sequence.")
     assert message.endswith("); expected (height, width) of bool or 0 and 1, 1 = may move")
 
 

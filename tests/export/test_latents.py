@@ -191,10 +191,10 @@ def test_nothing_in_a_file_is_run(tmp_path: Path, ending: str):
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        (np.zeros((4, 8), np.int64), r"the latents are a int64 array of shape \(4, 8\); expected floating-point "
-         r"numbers \(latents, num_ws, w_dim\) or \(num_ws, w_dim\)"),
-        (np.zeros(8, np.float32), r"the latents are a float32 array of shape \(8,\); .*"),
-        (np.zeros((2, 0, 8), np.float32), r"the latents are a float32 array of shape \(2, 0, 8\); .*"),
+        (np.zeros((4, 8), np.int64), r"the latents are an array of type int64 and shape \(4, 8\); expected "
+         r"floating-point numbers \(latents, num_ws, w_dim\) or \(num_ws, w_dim\)"),
+        (np.zeros(8, np.float32), r"the latents are an array of type float32 and shape \(8,\); .*"),
+        (np.zeros((2, 0, 8), np.float32), r"the latents are an array of type float32 and shape \(2, 0, 8\); .*"),
         (np.full((1, 4, 8), np.nan, np.float32), HELD),
         (np.full((1, 4, 8), 1e300), HELD),
     ],

@@ -49,15 +49,16 @@ def leaky(x: Array, gain: float, clamp: float | None) -> Array:
 
 
 class Reference:
-    """One generator.
-
-    Args:
-        config: the numbers of the generator.
-        tensors: the tensors by name; their filters are not read.
-        noises: the noise of every convolution; None for the noise among the tensors, [] for no noise.
-    """
+    """One generator."""
 
     def __init__(self, config: StyleGAN2Config, tensors: dict[str, Tensor], noises: list[Array] | None = None):
+        """Copy the tensors to double precision.
+
+        Args:
+            config: the numbers of the generator.
+            tensors: the tensors by name; their filters are not read.
+            noises: the noise of every convolution; None for the noise among the tensors, [] for no noise.
+        """
         self.config = config
         self.tensors = {name: tensor.double().numpy() for name, tensor in tensors.items()}
         self.noises = noises
