@@ -3,8 +3,8 @@
 Random weights of the official widths, preset "official", W+, one thread, no picture; medians of processor time. The
 arithmetic of a step is the multiplications and additions of the features that it computes, forward and backward.
 "bound" is their time at the speed that a plain convolution reaches between the steps; "planned" adds the time for
-reading weights, by which windows are chosen (`planning.CALL`). "forward" is the features alone, "backward" the gradient
-of their sum with respect to the latent; the rest is tracking, losses and Adam.
+reading weights, by which windows are chosen (`generators.windows.CALL`). "forward" is the features alone, "backward"
+the gradient of their sum with respect to the latent; the rest is tracking, losses and Adam.
 """
 
 import argparse

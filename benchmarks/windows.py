@@ -108,9 +108,9 @@ def main() -> None:
     best = min(subject.values, key=spread)
     print("| windows | lowest block | ms | whole / ms | predicted |\n|---|---|---|---|---|")
     predicted = costs(best)
-    for (name, plan, _), found, due in zip(cases, medians, predicted, strict=True):
+    for (name, plan, _), found, expected in zip(cases, medians, predicted, strict=True):
         lowest = "-" if plan is None else plan.lowest
-        print(f"| {name} | {lowest} | {1000 * found:.0f} | {medians[0] / found:.2f} | {predicted[0] / due:.2f} |")
+        print(f"| {name} | {lowest} | {1000 * found:.0f} | {medians[0] / found:.2f} | {predicted[0] / expected:.2f} |")
     others = "; ".join(f"{value}: {spread(value):.2f}" for value in subject.values[:: len(subject.values) // 8])
     print(f"{subject.constant} {best}: spread {spread(best):.2f}; {others}")
 

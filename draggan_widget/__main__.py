@@ -1,4 +1,4 @@
-"""``python -m draggan_widget``: the same as the command ``draggan-widget``."""
+"""`python -m draggan_widget`: the same as the command `draggan-widget`."""
 
 import sys
 

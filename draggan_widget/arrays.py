@@ -34,7 +34,7 @@ def unpacked_size(path: Path) -> int:
     """Size in bytes that the entries of a .zip file state to unpack to.
 
     Raises:
-        OSError, zipfile.BadZipFile: the file cannot be read, or is no .zip file.
+        OSError, zipfile.BadZipFile: the file cannot be read, or is not a .zip file.
     """
     with zipfile.ZipFile(path) as archive:
         return sum(entry.file_size for entry in archive.infolist())
@@ -44,7 +44,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     """Read the arrays of an .npz file by name.
 
     Raises:
-        DAMAGE: the file is no .npz file, is damaged, or claims more than it holds.
+        DAMAGE: the file is not an .npz file, is damaged, or claims more than it holds.
     """
     unpacked = unpacked_size(path)
     if is_too_large(unpacked, path.stat().st_size):

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from draggan_widget.checkpoints.hub.catalog import NAMED
+from draggan_widget.counts import counted
 from draggan_widget.errors import DragganError, EditError, ExportError
 from draggan_widget.files import as_path, check_readable, make_folder, read_remedy, write_remedy
 
@@ -199,7 +200,7 @@ def _drag_and_write(session: "DragSession", out: Path | None) -> tuple[int, list
     last, count, status = session.current, len(session.record), INTERRUPTED if interrupted else 0
     if not count:
         return status, ["stopped before the first step"]
-    print(f"{last.ended or 'stopped'} after {count - 1} steps")
+    print(f"{last.ended or 'stopped'} after {counted(count - 1, 'step')}")
     for number, (handle, distance) in enumerate(zip(last.handles, last.distances, strict=True), start=1):
         print(f"handle {number}: ({handle[0]:g}, {handle[1]:g}), {distance:.2f} px from its target")
     if out is not None:
@@ -288,7 +289,7 @@ def run_replay(parsed: argparse.Namespace) -> tuple[int, list[str]]:
 def _generator_name(path: Path, saved: "SavedEdit") -> str:
     name = saved.generator.name
     if name not in NAMED:
-        raise ExportError(f"{path} was made with {name!r}, which is no known name; pass its file: --generator PATH")
+        raise ExportError(f"{path} was made with {name!r}, which is not a known name; pass its file: --generator PATH")
     return name
 
 

@@ -136,7 +136,7 @@ def test_a_file_names_its_generator_only_where_the_name_is_known(tmp_path: Path,
     with opened() as session:
         path = session.save(tmp_path / "edit.json")
     assert refusal(capsys, "replay", path) == (
-        f"draggan-widget: {path} was made with 'blob', which is no known name; pass its file: --generator PATH"
+        f"draggan-widget: {path} was made with 'blob', which is not a known name; pass its file: --generator PATH"
     )
     path.write_text(path.read_text().replace('"blob"', '"heads"'))
     assert run("replay", path) == 0

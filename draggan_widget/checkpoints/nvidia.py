@@ -79,7 +79,7 @@ def _network_from_module(module: PersistentObject, source: ByteSource) -> Stored
     """The network in the state of a pickled module.
 
     Raises:
-        CheckpointError: the object is no module, its modules nest too deep, or its family is not read.
+        CheckpointError: the object is not a module, its modules nest too deep, or its family is not read.
     """
     tensors: dict[str, StoredTensor] = {}
     attributes: dict[str, Any] = {}

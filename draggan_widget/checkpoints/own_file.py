@@ -21,7 +21,7 @@ import safetensors.torch
 
 from draggan_widget.checkpoints.checkpoint import Checkpoint
 from draggan_widget.checkpoints.hub.catalog import UNKNOWN_LICENCE
-from draggan_widget.checkpoints.stylegan2.check_tensors import checked_config
+from draggan_widget.checkpoints.stylegan2.check_tensors import check_stylegan2
 from draggan_widget.checkpoints.stylegan2.infer_config import FAMILY, infer_config_beside
 from draggan_widget.errors import CheckpointError
 from draggan_widget.files import check_readable, read_remedy, sha256, write_atomically, write_remedy
@@ -30,7 +30,7 @@ FORMAT = "draggan-widget checkpoint"
 VERSION = 1
 RESERVED_KEYS = ("format", "format_version", "family", "config", "content_sha256")
 REMEDY = "convert or fetch the checkpoint again"
-LARGEST_HEADER = 1 << 20  # bytes; parsed, it takes some 25 times as many; ours has 40 kB
+LARGEST_HEADER = 1 << 20  # bytes; parsed, it takes about 25 times as many; ours has 40 kB
 HEADER_STARTS = (b'{"', b"{}", b"{ ", b"{\n")
 
 
@@ -205,13 +205,13 @@ def _stated_config(metadata: dict[str, str], name: str) -> dict:
         config = json.loads(metadata.get("config", "{}"))
     except ValueError as error:
         raise CheckpointError(
-            f"{name}: its config is no JSON ({error}); expected a JSON object; save it again"
+            f"{name}: its config is not JSON ({error}); expected a JSON object; save it again"
         ) from error
     return config if isinstance(config, dict) else {}
 
 
 def _checked(checkpoint: Checkpoint, name: str) -> Checkpoint:
-    """A StyleGAN2 of ours, once its config is known to fit its tensors: a network is built of it."""
+    """Check that the config of a StyleGAN2 fits its tensors, and return the checkpoint: a network is built from it."""
     if checkpoint.family == FAMILY:
-        checked_config(checkpoint.config, checkpoint.tensors, name)
+        check_stylegan2(checkpoint.config, checkpoint.tensors, name)
     return checkpoint

@@ -111,7 +111,7 @@ def _open_source(path: Path) -> Iterator[ByteSource]:
         status = path.stat()
         # Reading a pipe or a device could block for ever.
         if not stat.S_ISREG(status.st_mode):
-            raise CheckpointError(f"{path} is no file; expected {sniff.FORMATS}; give the path of a file")
+            raise CheckpointError(f"{path} is not a file; expected {sniff.FORMATS}; give the path of a file")
         if status.st_size > LARGEST_FILE:
             raise CheckpointError(
                 f"{path} has {status.st_size} bytes; expected at most {LARGEST_FILE}; save the generator alone"

@@ -1,4 +1,4 @@
-"""Recognises the kind of a file that is no checkpoint by its first bytes, so that the error can name it."""
+"""Recognises the kind of a file that is not a checkpoint by its first bytes, so that the error can name it."""
 
 from draggan_widget.checkpoints.unpickling.byte_source import ByteSource
 from draggan_widget.errors import CheckpointError

@@ -57,7 +57,7 @@ def read_tensor_file(source: ByteSource) -> dict[str, Tensor]:
         CheckpointError: the file is damaged or hostile, or holds something else.
     """
     if not is_torch_file(source.read(0, min(source.size, len(LEGACY_START)))):
-        raise source.refuse("is no file of torch.save", "one that holds a tensor or a dict of tensors")
+        raise source.refuse("is not a file of torch.save", "one that holds a tensor or a dict of tensors")
     found = read_torch(source, Budget())
     held = {"": found} if type(found) is StoredTensor else found
     if type(held) is not dict:

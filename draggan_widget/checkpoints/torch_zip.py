@@ -125,7 +125,7 @@ def _read_name(source: ByteSource, raw: bytes) -> str:
     try:
         name = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise source.refuse("has an entry whose name is no UTF-8", "the names torch.save gives") from error
+        raise source.refuse("has an entry whose name is not UTF-8", "the names torch.save gives") from error
     parts = name.split("/")
     if len(name) > 512 or "\\" in name or "\0" in name or ":" in name or {"", ".", ".."} & set(parts):
         raise source.refuse(f"has an entry named {brief(name)}", "the names torch.save gives")

@@ -116,7 +116,7 @@ class Edit:
         targets: target points, (x, y) in image px, one for each handle. A target equal to its handle holds the point.
         mask: (height, width) bool, True where the picture may move; None: everywhere.
         locked: for each point, whether the widget refuses to move its handle and target; all False by default. A drag
-            takes no notice of it.
+            ignores it.
 
     Examples:
         >>> from draggan_widget import Edit

@@ -96,10 +96,10 @@ def checked_keep(keep: Keep | None, generator: Generator) -> Keep:
     """A `Keep` whose blocks this generator has; None becomes `Keep()`, which keeps nothing.
 
     Raises:
-        ConfigError: it is no `Keep`, or names a block that the generator lacks.
+        ConfigError: it is not a `Keep`, or names a block that the generator lacks.
     """
     if not isinstance(keep, Keep | None):
-        raise ConfigError(f"keep is a {type(keep).__name__}; expected a Keep, as Keep(blocks=(4,))")
+        raise ConfigError(f"keep is of type {type(keep).__name__}; expected a Keep, as Keep(blocks=(4,))")
     for block in () if keep is None else keep.blocks:
         generator.block_size(block)
     return keep or Keep()

@@ -20,7 +20,7 @@ from draggan_widget.engine.edit import Edit
 from draggan_widget.generators.feature_map import FeatureMap, taps
 from draggan_widget.generators.generator import Generator
 
-STRIP_ROWS = 16  # image rows computed at a time where a cell is no whole number of px
+STRIP_ROWS = 16  # image rows computed at a time where a cell is not a whole number of px
 CACHED = 2**17  # values of the map computed at a time: half a MB for each of four such arrays
 
 

@@ -28,6 +28,15 @@ def about_drag(
 
     Returns:
         Values that JSON can hold, for `DragRecord(about)`.
+
+    Examples:
+        >>> from draggan_widget import DragConfig, DragRecord, Edit, drag, load_generator
+        >>> generator = load_generator("heads")
+        >>> config = DragConfig.for_generator(generator)
+        >>> steps = drag(generator, generator.ws_from_seed(3), Edit([(78, 78)], [(62, 79)]), config)
+        >>> record = DragRecord(steps=[next(steps)], about=about_drag(generator, config, seed=3, truncation_psi=0.7))
+        >>> record.about["seed"]
+        3
     """
     return {
         "generator": generator.name,

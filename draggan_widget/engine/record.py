@@ -10,6 +10,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
+from draggan_widget.counts import counted
 from draggan_widget.engine.keep import Keep, Keeper
 from draggan_widget.engine.record_file import load_record, save_record
 from draggan_widget.engine.step import DragStep
@@ -102,7 +103,7 @@ class DragRecord:
     def __repr__(self) -> str:
         steps = tuple(self.steps)
         ended = f", {steps[-1].ended}" if steps and steps[-1].ended else ""
-        return f"DragRecord({len(steps)} steps{ended})"
+        return f"DragRecord({counted(len(steps), 'step')}{ended})"
 
     def append(self, step: DragStep) -> None:
         """Add the newest step, and keep of it what `keep` names.

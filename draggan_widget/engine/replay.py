@@ -82,8 +82,8 @@ class Replay:
             config: settings of the drags whose segment holds none.
 
         Yields:
-            The same as `drag`. `send(edit)` leaves the replay and drags on with that edit; a step that is asked for
-            after the last recorded step of a drag that was stopped goes on with its last edit.
+            The same as `drag`. `send(edit)` leaves the replay and drags on with that edit. After the last recorded
+            step of a stopped drag, `next()` continues the drag with its last edit.
         """
         resume = None
         for segment in self.segments:

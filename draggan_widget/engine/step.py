@@ -25,14 +25,15 @@ from draggan_widget.torch_modes import in_own_modes
 
 
 class CurrentFeatures:
-    """The whole feature map of a step, as long as no later step was begun.
-
-    Args:
-        features: the whole map; None where the step computed only windows of it.
-        make: computes the whole map in that case, when it is first asked for.
-    """
+    """The whole feature map of a step, until the drag makes its next step."""
 
     def __init__(self, features: FeatureMap | None, make: Callable[[], FeatureMap] | None = None):
+        """Keep the map, or the means to compute it.
+
+        Args:
+            features: the whole map; None where the step computed only windows of it.
+            make: computes the whole map in that case, when it is first asked for.
+        """
         self._features, self._make = features, make
         self._lock = threading.Lock()
 

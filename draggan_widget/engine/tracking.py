@@ -2,7 +2,8 @@
 
 Differs from the official renderer: 1. only the cells under each search square are read, not an image-size map; 2. with
 `mean_removal` a share of the generator's mean feature map is subtracted on both sides: features that every picture has
-at a place pull the tracker back to its start, and turned heads were tracked a sixth short (docs/accuracy.md).
+at a place pull the tracker back to its start: on turned heads the tracker stopped a sixth of the way before the true
+point (docs/accuracy.md).
 """
 
 import dataclasses

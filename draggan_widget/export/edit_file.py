@@ -204,6 +204,14 @@ def load_edit(path: str | Path) -> SavedEdit:
 
     Raises:
         ExportError: the file is missing, is another file, damaged, or of a newer version; the text names the place.
+
+    Examples:
+        >>> from draggan_widget import DragSession, Edit
+        >>> session = DragSession("heads", seed=3)
+        >>> session.edit = Edit([(78, 78)], [(62, 79)])
+        >>> step = session.step(2)
+        >>> load_edit(session.save("edit.json")).seed
+        3
     """
     path = file_place(path)
     check_file(path)

@@ -165,6 +165,16 @@ def load_features(path: str | Path) -> SavedFeatures:
 
     Raises:
         ExportError: the file is missing, damaged, another file, of a newer version, or zarr is not installed.
+
+    Examples:
+        >>> from draggan_widget import DragSession, Edit
+        >>> from draggan_widget.export import save_features
+        >>> session = DragSession("heads", seed=3)
+        >>> session.edit = Edit([(78, 78)], [(62, 79)])
+        >>> step = session.step(2)
+        >>> features = load_features(save_features(session.record, 3, "features.npz"))
+        >>> len(features)
+        3
     """
     path = file_place(path)
     if check_ending(path, "features", (".npz", ".zarr")) == ".npz":

@@ -14,6 +14,7 @@ from pathlib import Path
 from string import Template
 from typing import Any, overload
 
+from draggan_widget.counts import counted
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.export.stills import Stills, make_stills
 from draggan_widget.export.writing import file_place, write_file
@@ -80,7 +81,7 @@ def _page(record: DragRecord, stills: Stills) -> str:
     style, script = _read_static("replay.css"), _read_static("replay.js")
     last = len(stills.pictures) - 1
     texts = {
-        "title": f"A drag of {record.about.get('generator', generator.name)}, {len(record)} steps",
+        "title": f"A drag of {record.about.get('generator', generator.name)}, {counted(len(record), 'step')}",
         "picture": _data_uri(stills.pictures[last]),
         "width": str(width),
         "height": str(height),

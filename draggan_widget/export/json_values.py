@@ -158,7 +158,7 @@ def as_object(value: object, what: str, names: Iterable[str]) -> Mapping[str, An
     """Return a JSON object that has exactly the given names.
 
     Raises:
-        ValueError: the value is no object, lacks a name, or has an unknown one.
+        ValueError: the value is not an object, lacks a name, or has an unknown one.
     """
     names = tuple(names)
     if not isinstance(value, dict):

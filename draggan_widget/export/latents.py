@@ -84,6 +84,12 @@ def load_latents(path: str | Path) -> Latents:
 
     Raises:
         ExportError: the file is missing, damaged, another file, of a newer version, of another shape, or holds NaN.
+
+    Examples:
+        >>> from draggan_widget import DragSession, load_generator, save_latents
+        >>> generator = load_generator("heads")
+        >>> path = save_latents(generator.ws_from_seed(3), "latent.npz")
+        >>> session = DragSession(generator, ws=load_latents(path)[0])
     """
     path = file_place(path)
     ending = check_ending(path, "latents", READERS)

@@ -143,6 +143,12 @@ def read_provenance(path: str | Path) -> dict[str, Any]:
 
     Raises:
         ExportError: the file is missing or damaged, or is not a picture with our metadata.
+
+    Examples:
+        >>> from draggan_widget import DragSession, save_picture
+        >>> path = save_picture(DragSession("heads", seed=3), "picture.png")
+        >>> read_provenance(path)["about"]["generator"]
+        'heads'
     """
     path = file_place(path)
     check_file(path)

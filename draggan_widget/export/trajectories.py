@@ -51,6 +51,14 @@ def save_trajectories(record: DragRecord, path: str | Path) -> Path:
     Raises:
         ExportError: the ending is unknown, pyarrow is missing, a number is infinite, or the file cannot be written; an
             older file stays unchanged.
+
+    Examples:
+        >>> from draggan_widget import DragSession, Edit
+        >>> session = DragSession("heads", seed=3)
+        >>> session.edit = Edit([(78, 78)], [(62, 79)])
+        >>> step = session.step(2)
+        >>> save_trajectories(session.record, "drag.csv").name
+        'drag.csv'
     """
     path = file_place(path)
     ending, table = check_ending(path, "trajectories", (".csv", ".parquet")), record.trajectories.astype(TYPES)

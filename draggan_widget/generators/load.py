@@ -75,8 +75,8 @@ def load_generator(
         return from_module(source, None if device is None else _checked_device(device))
     if not isinstance(source, (str, Path)):
         raise ConfigError(
-            f"source is a {type(source).__name__}; expected the name of a generator, a path, a live StyleGAN2 or a "
-            "Generator; available_generators() lists the names"
+            f"source is of type {type(source).__name__}; expected the name of a generator, a path, a live StyleGAN2 or "
+            "a Generator; available_generators() lists the names"
         )
     target = _checked_device(device)
     text = str(source)

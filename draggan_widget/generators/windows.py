@@ -88,7 +88,7 @@ def check_inside(windows: Iterable[Window], size: Size, of: str) -> None:
     whole = Window(0, 0, *size)
     for window in windows:
         if not whole.contains(window):
-            raise ValueError(f"{window} sticks out of {of}, a map of {whole}")
+            raise ValueError(f"{window} extends beyond {of}, a map of {whole}")
 
 
 def reach(start: int, length: int, taps: int) -> tuple[int, int]:

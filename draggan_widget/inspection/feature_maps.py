@@ -166,7 +166,15 @@ def similarity(
 
 @in_own_modes
 def as_tracked(features: FeatureMap, generator: Generator, config: DragConfig) -> FeatureMap:
-    """The map as the tracker compares it: minus `config.mean_removal` times the generator's mean feature map."""
+    """The map as the tracker compares it: minus `config.mean_removal` times the generator's mean feature map.
+
+    Examples:
+        >>> from draggan_widget import DragSession
+        >>> session = DragSession("heads", seed=3)
+        >>> features = session.current.features(session.config.block)
+        >>> as_tracked(features, session.generator, session.config).whole.shape == features.whole.shape
+        True
+    """
     if config.mean_removal == 0.0:
         return features
     values = features.whole

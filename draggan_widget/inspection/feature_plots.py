@@ -7,6 +7,7 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from draggan_widget.counts import counted
 from draggan_widget.engine.config import DragConfig
 from draggan_widget.engine.record import DragRecord, DragStep
 from draggan_widget.errors import ConfigError, RecordError
@@ -61,6 +62,13 @@ def plot_features(
     Raises:
         RecordError: the record is empty, has no such step, or was read from a file without its generator.
         ConfigError: there is no such point or block.
+
+    Examples:
+        >>> from draggan_widget import DragSession, Edit
+        >>> session = DragSession("heads", seed=3)
+        >>> session.edit = Edit([(78, 78)], [(62, 79)])
+        >>> step = session.step(2)
+        >>> figure = plot_features(session.record, session.config)
     """
     record = require_steps(record)
     step = _find_step(record, position, point)
@@ -112,6 +120,12 @@ def plot_feature_map(
 
     Raises:
         ConfigError: the array does not have shape (height, width), or holds other things than finite numbers.
+
+    Examples:
+        >>> from draggan_widget import DragSession
+        >>> session = DragSession("heads", seed=3)
+        >>> channel = session.current.features(3).whole[0]
+        >>> figure = plot_feature_map(channel, session.generator.image_size, label="channel 0 of block 3")
     """
     shown = values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
     if shown.ndim != 2 or shown.size == 0 or shown.dtype.kind not in "biuf" or not np.isfinite(shown).all():
@@ -132,7 +146,7 @@ def plot_feature_map(
 
 def _find_step(record: DragRecord, position: int, point: int) -> DragStep:
     if not -len(record) <= position < len(record):
-        raise RecordError(f"position is {position}; the record has {len(record)} steps, counted from 0")
+        raise RecordError(f"position is {position}; the record has {counted(len(record), 'step')}, counted from 0")
     step = record[position]
     if not 0 <= point < len(step.handles):
         raise ConfigError(f"point is {point}; step {step.index} has {len(step.handles)}, counted from 0")

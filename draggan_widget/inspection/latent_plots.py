@@ -69,6 +69,15 @@ def plot_latent_components(
     Raises:
         RecordError: the record is empty.
         ConfigError: there is no such row, or the components belong to another generator.
+
+    Examples:
+        >>> from draggan_widget import DragSession, Edit
+        >>> from draggan_widget.inspection import WComponents
+        >>> session = DragSession("heads", seed=3)
+        >>> session.edit = Edit([(78, 78)], [(62, 79)])
+        >>> step = session.step(2)
+        >>> components = WComponents.fit(session.generator, samples=500)
+        >>> figure = plot_latent_components(session.record, components)
     """
     record = require_steps(record)
     far = travelled(record)[-1]
@@ -87,7 +96,7 @@ def plot_latent_components(
     ax.plot(*path[-1], "o", color=point_colour(ax, 5), markersize=6, label="end")
     restarts = path[record.starts[1:]] if record.starts[:1] == [0] else path[record.starts]
     if len(restarts):
-        ax.plot(*restarts.T, "x", color=line_colour("0.3", ground), markersize=5, label="begun anew")
+        ax.plot(*restarts.T, "x", color=line_colour("0.3", ground), markersize=5, label="resumed")
     x, y = (f"component {n + 1}, std ({100 * components.explained[n]:.1f} %)" for n in range(2))
     ax.set(xlabel=x, ylabel=y)
     ax.set_aspect("equal", adjustable="datalim")

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from draggan_widget.counts import counted
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.errors import ConfigError, RecordError
 from draggan_widget.generators.generator import Generator
@@ -107,12 +108,21 @@ def between(record: DragRecord, a: int, b: int, count: int) -> Float[Tensor, "co
     Raises:
         RecordError: the record has no such step.
         ConfigError: `count` is below 2.
+
+    Examples:
+        >>> from draggan_widget import DragSession, Edit
+        >>> session = DragSession("heads", seed=3)
+        >>> session.edit = Edit([(78, 78)], [(62, 79)])
+        >>> step = session.step(2)
+        >>> pictures = [session.generator.image(ws[None]) for ws in between(session.record, 0, -1, count=5)]
+        >>> len(pictures)
+        5
     """
     if count < 2:
         raise ConfigError(f"count is {count}; expected at least 2: both ends are included")
     for position in (a, b):
         if not -len(record) <= position < len(record):
-            raise RecordError(f"position is {position}; the record has {len(record)} steps, counted from 0")
+            raise RecordError(f"position is {position}; the record has {counted(len(record), 'step')}, counted from 0")
     first, last = record[a].ws, record[b].ws
     shares = torch.linspace(0.0, 1.0, count, dtype=first.dtype, device=first.device)[:, None, None]
     return torch.lerp(first, last, shares)
@@ -158,6 +168,15 @@ def apply_delta(
 
     Raises:
         ConfigError: the delta has another shape than the generator's latents, or the seed is out of range.
+
+    Examples:
+        >>> from draggan_widget import DragSession, Edit
+        >>> from draggan_widget.inspection import edit_delta
+        >>> session = DragSession("heads", seed=3)
+        >>> session.edit = Edit([(78, 78)], [(62, 79)])
+        >>> step = session.step(2)
+        >>> ws = apply_delta(session.generator, edit_delta(session.record), seed=8, strength=-1.0)
+        >>> picture = session.generator.image(ws)
     """
     expected = (generator.num_ws, generator.w_dim)
     if tuple(delta.shape) != expected:

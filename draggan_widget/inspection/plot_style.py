@@ -142,7 +142,7 @@ def label_step_axis(ax: Axes, record: DragRecord, label: str) -> None:
     """Label both axes of a plot over steps, and draw a dotted line where a continued drag begins."""
     colour = line_colour("0.6", ground_of(ax))
     for number, start in enumerate(start for start in record.starts if start > 0):
-        ax.axvline(start, color=colour, linewidth=0.8, linestyle=":", label=None if number else "begun anew", zorder=0)
+        ax.axvline(start, color=colour, linewidth=0.8, linestyle=":", label=None if number else "resumed", zorder=0)
     ax.set(xlabel="step", ylabel=label)
     ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
     ax.yaxis.set_offset_position("right")  # the power of ten; the left corner holds the legend

@@ -58,7 +58,7 @@ def plot_trajectories(record: DragRecord, ax: Axes | None = None) -> Figure:
     if np.isfinite(restarts).any():
         cross = "black" if ax.images else line_colour("black", ground_of(ax))
         ax.plot(*restarts.T, "x", color=_edge_colour(ax), markersize=4.5, markeredgewidth=2)
-        ax.plot(*restarts.T, "x", color=cross, markersize=4, markeredgewidth=0.9, label="begun anew")
+        ax.plot(*restarts.T, "x", color=cross, markersize=4, markeredgewidth=0.9, label="resumed")
     for point, target in enumerate(last.targets):
         _draw_ring(ax, target, point, len(last.targets) > MOST_LABELLED)
     add_legend(ax)

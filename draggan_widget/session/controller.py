@@ -239,8 +239,8 @@ class Controller:
         run = self._run or self._paused
         if run is None:
             return self.replay
-        due = run.replay is not None and (run.replay.more or len(self.record) == 0)
-        return run.replay if due and run.pursues(self.state.edit) else None
+        unfinished = run.replay is not None and (run.replay.more or len(self.record) == 0)
+        return run.replay if unfinished and run.pursues(self.state.edit) else None
 
     def close(self) -> None:
         """End the worker and release the device memory. Idempotent."""
@@ -294,7 +294,7 @@ class Controller:
             self._fail(run, error)
 
     def _publish(self, run: Run, step: DragStep) -> bool:
-        """Record a step and tell everybody; False where the run was left."""
+        """Record a step and notify every listener; False if the run was abandoned."""
         with self.lock:
             if self._run is not run:
                 return False

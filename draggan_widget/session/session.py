@@ -11,6 +11,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor, nn
 
+from draggan_widget.counts import counted
 from draggan_widget.engine.config import DragConfig, checked_config, python_scalar
 from draggan_widget.engine.edit import Edit
 from draggan_widget.engine.keep import Keep, checked_keep
@@ -103,7 +104,7 @@ class DragSession:
     @edit.setter
     def edit(self, edit: Edit) -> None:
         if not isinstance(edit, Edit):
-            raise EditError(f"edit is a {type(edit).__name__}; expected an Edit")
+            raise EditError(f"edit is of type {type(edit).__name__}; expected an Edit")
         self._controller.change_edit(edit)
 
     @property
@@ -301,7 +302,8 @@ class DragSession:
             count = len(state.steps)
             if not -count <= position < count:
                 raise ConfigError(
-                    f"position is {position}; the record has {count} steps, counted from 0; expected one of those"
+                    f"position is {position}; the record has {counted(count, 'step')}, counted from 0; "
+                    "expected one of those"
                 )
             if position % count == count - 1 and self.status == "idle":
                 return None
@@ -347,11 +349,19 @@ class DragSession:
     # Events
 
     def on_step(self, callback: Callable[[DragStep], object]) -> Callable[[], None]:
-        """Call `callback(step)` on the worker after every step; its exception stops the drag. Returns its removal."""
+        """Call `callback(step)` on the worker after every step; an exception of the callback stops the drag.
+
+        Returns:
+            A function that removes the callback.
+        """
         return _add_removable(self._controller.callbacks, callback)
 
     def subscribe(self, listener: Callable[[events.Event], None]) -> Callable[[], None]:
-        """Call `listener(event)` at every event, on the thread where it happened. Returns its removal."""
+        """Call `listener(event)` at every event, on the thread where it happened.
+
+        Returns:
+            A function that removes the listener.
+        """
         return _add_removable(self._controller.listeners, listener)
 
     # Files, closing
@@ -373,8 +383,8 @@ class DragSession:
 
         The handles end within 1 px of the saved ones on any machine, and bit for bit where processor, threads and
         versions are the same. A drag that was stopped stops there again; `start` resumes it. Changing the edit, the
-        settings or the state before the drag has begun makes it an ordinary session; an edit during it leads on from
-        there.
+        settings or the state before the drag has begun makes it an ordinary session; an edit during the drag continues
+        the drag with that edit.
 
         Not reproduced: weights that were refreshed, and what `load_edit(path).result.not_reproduced` names.
 
@@ -404,7 +414,7 @@ class DragSession:
     def __repr__(self) -> str:
         state = self._controller.state
         start = "a given latent" if state.seed is None else f"seed {state.seed}"
-        counts = f"{len(state.edit)} points, {len(self.record)} steps"
+        counts = f"{counted(len(state.edit), 'point')}, {counted(len(self.record), 'step')}"
         return f"DragSession({self.generator.name}, {start}, {counts}, {self.status})"
 
 

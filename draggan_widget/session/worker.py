@@ -40,13 +40,14 @@ def _end_all() -> None:
 
 
 class Worker:
-    """Runs jobs one after another on one daemon thread, which starts with the first job.
-
-    Args:
-        name: name of the thread.
-    """
+    """Runs jobs one after another on one daemon thread, which starts with the first job."""
 
     def __init__(self, name: str):
+        """Prepare a worker; its thread starts with the first job.
+
+        Args:
+            name: name of the thread.
+        """
         self._mailbox = _Mailbox()
         self._thread: threading.Thread | None = None
         self._name = name
@@ -55,7 +56,7 @@ class Worker:
 
     @property
     def closed(self) -> bool:
-        """Whether no more jobs are taken; pictures that are being drawn ask for it, too."""
+        """True once the worker takes no more jobs; a picture that is being drawn checks it too."""
         return self._mailbox.closed.is_set()
 
     @property

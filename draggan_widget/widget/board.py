@@ -42,17 +42,19 @@ class Scene:
 class Board:
     """Shows scenes of one picture size; points are in image px.
 
-    Args:
-        image_size: (height, width) of the picture, px.
-        shown: length of the longer side in css px, where the cell is wide enough.
-        main: main loop of the kernel.
-        room: css width that the board may take in its row.
-
     Attributes:
         canvas: the widget that shows the board.
     """
 
     def __init__(self, image_size: tuple[int, int], shown: int, main: MainLoop, room: str = "100%"):
+        """Create the canvas.
+
+        Args:
+            image_size: (height, width) of the picture, px.
+            shown: length of the longer side in css px, where the cell is wide enough.
+            main: main loop of the kernel.
+            room: css width that the board may take in its row.
+        """
         height, width = image_size
         self._scale = max(1, round(CANVAS_SIDE / max(height, width)))
         self._dense = max(height, width) * self._scale / shown

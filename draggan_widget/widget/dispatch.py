@@ -32,16 +32,18 @@ from draggan_widget.widget.overlays import Overlays
 class Dispatch:
     """Carries out the wishes of every client and sends the facts.
 
-    Args:
-        session: the session to control.
-        frames: sends the pictures of the session.
-        send: sends one message with buffers to the browser; any thread.
-
     Attributes:
         overlays: the overlay of the widget.
     """
 
     def __init__(self, session: DragSession, frames: Frames, send: Send):
+        """Connect a session to the browser.
+
+        Args:
+            session: the session to control.
+            frames: sends the pictures of the session.
+            send: sends one message with buffers to the browser; any thread.
+        """
         self._session, self._frames, self._send = session, frames, send
         self._controller = controller_of(session)
         self.overlays = Overlays(session, send)

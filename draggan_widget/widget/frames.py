@@ -52,15 +52,7 @@ class _Pace:
 
 
 class Frames:
-    """Sends the pictures of a session while every client has credit.
-
-    Args:
-        session: the session to show.
-        send: sends one message with buffers to the browser; any thread.
-        blocked: whether the kernel can hear no reply now.
-        keep_poster: takes a small JPEG whenever the lossless picture is due.
-        clock: gives the time, s.
-    """
+    """Sends the pictures of a session while every client has credit."""
 
     def __init__(
         self,
@@ -70,6 +62,15 @@ class Frames:
         keep_poster: Callable[[bytes], None],
         clock: Callable[[], float] = time.monotonic,
     ):
+        """Prepare to send; the first view that opens is sent the picture.
+
+        Args:
+            session: the session to show.
+            send: sends one message with buffers to the browser; any thread.
+            blocked: whether the kernel can hear no reply now.
+            keep_poster: takes a small JPEG whenever the lossless picture is due.
+            clock: gives the time, s.
+        """
         self._session, self._controller = session, controller_of(session)
         self._send, self._blocked, self._keep_poster, self._clock = send, blocked, keep_poster, clock
         self._lock = threading.Lock()
@@ -196,7 +197,7 @@ class Frames:
             self._try_later(lambda: self._deliver_final(step, pixels))
 
     def _try_later(self, job: Callable[[], None]) -> None:
-        """Run a job in a moment, as long as there is a client: a credit may be lost."""
+        """Run a job after a pause if a client is connected, because a credit may have been lost."""
         with self._lock:
             clients = self._credit.clients
         if clients:

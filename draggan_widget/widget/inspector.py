@@ -43,7 +43,7 @@ HINT = "Move over the picture or the map for the feature vector there; click for
 class FeatureInspector(VBox):
     """Shows the feature maps of a drag by block, view and step; hover for a feature vector, click for similarity."""
 
-    cell: tuple[str, str] | None = None  # the cell that made it; `close` reads it even where __init__ refused
+    cell: tuple[str, str] | None = None  # the cell that made it; `close` reads it even if `__init__` raised
 
     def __init__(self, source: DragSession | DragRecord):
         """Open the inspector at the newest step.
@@ -86,7 +86,7 @@ class FeatureInspector(VBox):
     def close(self) -> None:
         """End its worker, stop following the session and remove the view. Idempotent."""
         lifecycle.unregister(self)
-        if "_unsubscribe" not in vars(self):  # refused by __init__
+        if "_unsubscribe" not in vars(self):  # `__init__` raised
             return
         self._unsubscribe()
         self._worker.close()
@@ -97,7 +97,7 @@ class FeatureInspector(VBox):
         super().close()
 
     def __repr__(self) -> str:
-        return f"FeatureInspector({self._model.source!r}): shows where it is a cell's last line"
+        return f"FeatureInspector({self._model.source!r}): to show it, make it the last line of a notebook cell"
 
     def _rows(self) -> list[Widget]:
         self._fit_controls()
@@ -203,7 +203,7 @@ class FeatureInspector(VBox):
 
 
 def _no_subscription() -> None:
-    """Stands for a subscription where the source is a record."""
+    """Does nothing: a record sends no events."""
 
 
 def _value(menu: Dropdown) -> Any:

@@ -7,14 +7,15 @@ from draggan_widget.session.worker import Worker
 
 
 class LatestWorker:
-    """Runs jobs one at a time; of each kind at most one waits, and a later one replaces it.
-
-    Args:
-        name: name of the worker's thread.
-        on_error: called on the worker with the error that a job raised.
-    """
+    """Runs jobs one at a time; of each kind at most one waits, and a later one replaces it."""
 
     def __init__(self, name: str, on_error: Callable[[Exception], None]):
+        """Prepare a worker; its thread starts with the first job.
+
+        Args:
+            name: name of the worker's thread.
+            on_error: called on the worker with the error that a job raised.
+        """
         self._worker, self._on_error = Worker(name), on_error
         self._lock = threading.Lock()
         self._waiting: dict[str, Callable[[], None]] = {}

@@ -66,7 +66,7 @@ class EditWish:
 
         Raises:
             MessageError: the mask has not one byte per pixel.
-            EditError: points or mask are no valid edit.
+            EditError: points or mask do not make a valid edit.
         """
         if self.mask == "keep":
             return Edit(self.handles, self.targets, current.mask, self.locked)
@@ -198,7 +198,7 @@ def parse(content: Any, buffers: Sequence[Any] = ()) -> Wish:
         MessageError: the message has an unknown type, or a field has a wrong type or value.
     """
     if not isinstance(content, dict):
-        raise MessageError(f"the message is a {type(content).__name__}; expected an object")
+        raise MessageError(f"the message is of type {type(content).__name__}; expected an object")
     kind = content.get("type")
     client = _field(content, "client", str)
     match kind:

@@ -30,14 +30,15 @@ OPACITY = 0.6
 
 
 class Overlays:
-    """The overlay of one session, sent to every client.
-
-    Args:
-        session: the session whose feature map is shown.
-        send: sends one message with buffers to the browser; any thread.
-    """
+    """The overlay of one session, sent to every client."""
 
     def __init__(self, session: DragSession, send: Send):
+        """Begin without an overlay.
+
+        Args:
+            session: the session whose feature map is shown.
+            send: sends one message with buffers to the browser; any thread.
+        """
         self._session, self._send = session, send
         self._lock = threading.Lock()
         self._view: OverlayView | Literal["given"] = "none"
@@ -135,7 +136,7 @@ class Overlays:
 
 def _last_handle(step: DragStep) -> Point:
     if not step.handles:
-        raise ConfigError("there are no points; this view is that of the last handle; set one")
+        raise ConfigError("this view needs a handle; set one")
     return step.handles[-1]
 
 

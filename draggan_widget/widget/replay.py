@@ -12,6 +12,7 @@ import numpy as np
 from ipywidgets import HTML, Dropdown, HBox, IntSlider, Layout, Play, VBox, jslink
 from jaxtyping import UInt8
 
+from draggan_widget.counts import counted
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.engine.step import DragStep
 from draggan_widget.geometry import Point
@@ -34,7 +35,7 @@ PACES = {"½ ×": 200, "1 ×": 100, "2 ×": 50, "4 ×": 25}  # ms between two st
 class TrajectoryReplay(VBox):
     """Plays the steps of a record in a notebook cell: picture, handles, targets and the paths so far."""
 
-    cell: tuple[str, str] | None = None  # the cell that made it; `close` reads it even where __init__ refused
+    cell: tuple[str, str] | None = None  # the cell that made it; `close` reads it even if `__init__` raised
 
     def __init__(self, record: DragRecord | DragSession):
         """Open the replay at the first step.
@@ -68,7 +69,7 @@ class TrajectoryReplay(VBox):
     def close(self) -> None:
         """End its worker and remove the view. Idempotent."""
         lifecycle.unregister(self)
-        if "_worker" not in vars(self):  # refused by __init__
+        if "_worker" not in vars(self):  # `__init__` raised
             return
         self._worker.close()
         self._board.close()
@@ -78,7 +79,8 @@ class TrajectoryReplay(VBox):
         super().close()
 
     def __repr__(self) -> str:
-        return f"TrajectoryReplay({len(self._steps)} steps): shows where it is a cell's last line"
+        steps = counted(len(self._steps), "step")
+        return f"TrajectoryReplay({steps}): to show it, make it the last line of a notebook cell"
 
     # From the browser: cheap, any thread
 

@@ -96,7 +96,7 @@ def cost_view(
         RecordError: there was no drag yet.
     """
     if not step.handles:
-        raise ConfigError("this step has 0 points; the tracker's cost is that of a handle; set one")
+        raise ConfigError("the tracker's cost needs a handle; set one")
     found = tracking_cost(step, point, config, record)
     grey = (picture.mean(axis=2, keepdims=True) / 2 + 64).astype(np.uint8)
     pixels = np.repeat(grey, 3, axis=2)

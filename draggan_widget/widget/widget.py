@@ -34,7 +34,7 @@ class DragWidget(StaticOutput):
 
     Examples:
         >>> from draggan_widget import DragWidget, Edit
-        >>> w = DragWidget(seed=3)  # as a cell's last line, `w` shows the widget
+        >>> w = DragWidget(seed=3)  # to show the widget, make `w` the last line of a notebook cell
         >>> w.session.edit = Edit(handles=[(64, 70)], targets=[(72, 70)])
         >>> w.session.step(2).index
         2
@@ -51,7 +51,7 @@ class DragWidget(StaticOutput):
     max_points = traitlets.Int(64, read_only=True).tag(sync=True)
     _last_words = traitlets.Unicode("").tag(sync=True)  # what its views say once their cell has made a new widget
 
-    cell: tuple[str, str] | None = None  # the cell that made it; `close` reads it even where __init__ refused
+    cell: tuple[str, str] | None = None  # the cell that made it; `close` reads it even if `__init__` raised
 
     def __init__(
         self,
@@ -130,7 +130,7 @@ class DragWidget(StaticOutput):
         Where its own cell runs again, a further view of the widget elsewhere keeps the picture and says so.
         """
         lifecycle.unregister(self)
-        if "session" not in vars(self):  # refused by __init__
+        if "session" not in vars(self):  # `__init__` raised
             return
         self.session.close()
         if self.comm is not None:
@@ -148,7 +148,7 @@ class DragWidget(StaticOutput):
         size = " x ".join(str(side) for side in self.image_size)
         return (
             f"DragWidget({self.session.generator.name}, {size} px): the picture shows in JupyterLab, Colab and VS Code "
-            "where this widget is a cell's last line; here w.session works from Python"
+            "where this widget is the last line of a notebook cell; here w.session works from Python"
         )
 
     # Any thread

@@ -23,14 +23,15 @@ OCCLUSION_DIRECTIONS = 96
 
 
 class Renderer:
-    """Draws square pictures.
-
-    Args:
-        size: side of a picture, px.
-        supersample: samples along the side of a pixel, which is the mean of them all.
-    """
+    """Draws square pictures."""
 
     def __init__(self, size: int, supersample: int = 2):
+        """Open an OpenGL context and upload the meshes.
+
+        Args:
+            size: side of a picture, px.
+            supersample: samples along the side of a pixel, which is the mean of them all.
+        """
         self.size, self.supersample = size, supersample
         self.head = Head(load_head())
         self.hair = Hair(self.head)

@@ -16,7 +16,8 @@ export class FieldReader {
   readonly #where: string;
 
   constructor(value: unknown, where: string) {
-    if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error(`${where} is no object`);
+    if (typeof value !== "object" || value === null || Array.isArray(value))
+      throw new Error(`${where} is not an object`);
     this.#values = new Map(Object.entries(value));
     this.#where = where;
   }

@@ -1,8 +1,8 @@
 // The edit as the browser sees it: the kernel's points and mask, the user's changes to them, and which of the two
-// holds.
+// is shown.
 //
-// The kernel owns the edit. Local changes show at once and hold until the kernel has answered them; once no local
-// change is open, the kernel's last edit holds (`settled`).
+// The kernel owns the edit. Local changes are shown at once and until the kernel has answered them; once no local
+// change is open, the kernel's last edit is shown (`settled`).
 
 import { overdue, resync, takeFact, takeTracked } from "./facts";
 import { distance, type Point, type Size } from "./geometry";

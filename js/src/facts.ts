@@ -4,7 +4,7 @@
 // 2. The answer to the one unanswered edit is the fact with its `rid`; answers to earlier edits are news like any
 //    other.
 // 3. If no answer arrives, the kernel is asked for one (hello). The next fact then settles the edit: with the same
-//    revision, the kernel never accepted the edit, and it is sent again; with a newer one, the kernel's edit holds.
+//    revision, the kernel never accepted the edit, and it is sent again; with a newer one, the kernel's edit is shown.
 // 4. A mask that a fact does not carry ("keep") is known only if no revision in between was missed.
 
 import { type Point, samePoint } from "./geometry";
@@ -31,7 +31,7 @@ export function overdue(state: EditorState): EditorState {
   return { ...state, overdue: state.pending !== null };
 }
 
-/** The kernel was away: it will not answer, and its next edit holds whatever its revision. */
+/** The kernel was away: it will not answer, and its next edit is shown whatever its revision. */
 export function resync(state: EditorState): EditorState {
   return { ...state, pending: null, overdue: false, resync: true };
 }
@@ -44,7 +44,7 @@ export function takeTracked(state: EditorState, revision: number, tracked: reado
   return { ...state, base, handles: mergeHandles(state, tracked) };
 }
 
-// An edit that arrived twice is refused the second time: that is no error.
+// An edit that arrived twice is refused the second time: that is not an error.
 function takeRefusal(state: EditorState, fact: EditFact): EditorState {
   const error = sameEdit(state, state.base) ? null : (fact.error ?? "The edit was refused.");
   const gesture = state.gesture?.kind === "move" ? null : state.gesture;

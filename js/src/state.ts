@@ -56,7 +56,7 @@ export interface EditorState extends Snapshot {
   /** `rid` of the sent edit that the kernel has not answered. `overdue`: the kernel was asked for the answer. */
   readonly pending: number | null;
   readonly overdue: boolean;
-  readonly resync: boolean; // the kernel was away: its next edit holds whatever its revision
+  readonly resync: boolean; // the kernel was away: its next edit is shown whatever its revision
   readonly lost: number | null; // the revision whose mask did not arrive; a hello brings it
   /** Why the last edit was refused; null if it was not. */
   readonly error: string | null;

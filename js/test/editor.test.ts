@@ -303,7 +303,7 @@ describe("what the kernel says", () => {
     expect(run(state, release).points).toEqual([b, c]);
   });
 
-  test("the refusal of an edit that arrived twice is no error", () => {
+  test("the refusal of an edit that arrived twice is not an error", () => {
     const answered = run(drawn, heard(fact(4, [a, b], { rid: 7, client: ME, accepted: false, error: "stale" })));
     expect(answered).toMatchObject({ points: [a, b], error: null });
   });

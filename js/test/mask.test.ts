@@ -55,7 +55,7 @@ describe("bytes", () => {
     expect(maskFromBytes(filledMask(SIZE, 1), SIZE)).toEqual(filledMask(SIZE, 1));
   });
 
-  test("of another size are no mask", () => {
+  test("of another size are not a mask", () => {
     for (const bytes of [null, new Uint8Array(0), new Uint8Array(44)]) expect(maskFromBytes(bytes, SIZE)).toBeNull();
   });
 

@@ -56,7 +56,7 @@ def find_chromium() -> str:
     if wanted := os.environ.get("CHROMIUM"):
         if found := shutil.which(wanted):
             return found
-        raise RuntimeError(f"CHROMIUM is {wanted!r}, which is no program; set it to the path of a Chromium")
+        raise RuntimeError(f"CHROMIUM is {wanted!r}, which is not a program; set it to the path of a Chromium")
     for name in CHROMIUM_NAMES:
         if found := shutil.which(name):
             return found
@@ -193,7 +193,7 @@ class Lab:
         touch: bool = False,
         javascript: bool = True,
     ) -> BrowserContext:
-        """Give a browser profile of its own, for pages that are no notebook; close it after use."""
+        """Give a browser profile of its own, for pages that are not a notebook; close it after use."""
         return self._browser.new_context(
             viewport={"width": viewport[0], "height": viewport[1]},
             device_scale_factor=device_scale_factor,

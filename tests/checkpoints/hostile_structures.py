@@ -113,7 +113,7 @@ def lengths(plant: Plant) -> None:
     plant("a global without an end", whole(b"c" + b"a" * 100_000), "no end of line")
     plant("a string without quotes", whole(b"Stouch\n"), "not plain")
     plant("a string with escapes", whole(b"S'\\x41'\n"), "not plain")
-    plant("text that is no UTF-8", whole(b"X\x02\0\0\0\xff\xfe"), "UnicodeDecodeError")
+    plant("text that is not UTF-8", whole(b"X\x02\0\0\0\xff\xfe"), "UnicodeDecodeError")
     plant("a lone surrogate", whole(text("\ud800")), "UnicodeDecodeError")
     plant("text bomb", whole(b"(" + text("\U0001f600" * 1000) * 2000 + b"l"), "bytes of names")
     plant("a long text as a key", whole(b"}" + text("k" * 5000) + b"Ns"), "dict key a Span")

@@ -78,7 +78,7 @@ def tensors(plant: Plant) -> None:
     plant(
         "a parameter of one", with_tensor(call("torch._utils._rebuild_parameter", tensor())), "_rebuild_parameter gets"
     )
-    plant("a tensor that is no network's", with_tensor(tensor()), "blocks none")
+    plant("a tensor that no network has", with_tensor(tensor()), "blocks none")
 
     def inner(made: bytes) -> bytes:
         return with_tensor(tensor(call("torch.storage._load_from_bytes", blob(made))))

@@ -40,13 +40,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Site:
-    """The server: what it answers next, and what it was asked.
-
-    Args:
-        content: the file that it has, whatever the path.
-    """
+    """The server: what it answers next, and what it was asked."""
 
     def __init__(self, content: bytes) -> None:
+        """Prepare a server; it answers inside a `with` block.
+
+        Args:
+            content: the file that it has, whatever the path.
+        """
         self.content = content
         self.headers: dict[str, object] = {"ETag": '"one"'}
         self.answers: collections.deque[Answer] = collections.deque()

@@ -227,8 +227,8 @@ def test_an_interrupt_keeps_what_came(site, home):
 def test_another_file_than_the_published_one_is_refused(site, home, pinned):
     site.content = OTHER
     assert refusal() == (
-        f"{site.url} gives a file with sha256 {OTHER_SUM}; expected {SUM}, that of tiny.pkl as published; try again, "
-        f"and if it stays so the publisher replaced it: update draggan-widget, {pinned.by_hand}"
+        f"{site.url} gives a file with sha256 {OTHER_SUM}; expected {SUM}, that of tiny.pkl as published; try again; "
+        f"if the error returns, the publisher has replaced the file: update draggan-widget, {pinned.by_hand}"
     )
     assert left(home) == set()
     site.content = CONTENT
@@ -244,8 +244,8 @@ def test_a_file_that_is_not_the_one_of_the_first_use_is_refused(site, home, tiny
     record = home / "tiny.pkl.json"
     assert refusal() == (
         f"{site.url} gives a file with sha256 {OTHER_SUM}; expected {SUM}, that of tiny.pkl when it was first used "
-        f"(noted in {record}); try again, and if it stays so the publisher replaced it: delete tiny.pkl.json to trust "
-        f"the new one, {tiny.by_hand}"
+        f"(noted in {record}); try again; if the error returns, the publisher has replaced the file: delete "
+        f"tiny.pkl.json to trust the new one, {tiny.by_hand}"
     )
     assert left(home) == {"tiny.pkl.json"}
     record.unlink()

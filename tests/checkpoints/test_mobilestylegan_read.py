@@ -27,7 +27,7 @@ def mapped(t: dict[str, Tensor], z: Tensor) -> Tensor:
 
 
 def upsampled(x: Tensor) -> Tensor:
-    """The inverse Haar, written from the table in the docstring of mobilestylegan.py."""
+    """The inverse Haar, written from the table in the docstring of walk.py."""
     n, channels, height, width = x.shape
     quarter = channels // 4
     details = x[:, quarter:].reshape(n, quarter, 3, height, width)

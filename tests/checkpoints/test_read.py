@@ -435,14 +435,14 @@ def test_a_file_of_another_kind_is_told_what_it_looks_like(tmp_path):
 
 
 def test_what_is_no_file_is_refused_at_once(tmp_path):
-    assert refusal(tmp_path) == f"{tmp_path} is no file; expected {FORMATS}; give the path of a file"
+    assert refusal(tmp_path) == f"{tmp_path} is not a file; expected {FORMATS}; give the path of a file"
     assert refusal(tmp_path / "missing").endswith("); expected a file; check the path")
     assert refusal(Path("a\0b")) == (
         r"path is 'a\x00b', which holds a character that no path can hold; expected a path without it"
     )
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe")
-        assert "is no file" in refusal(tmp_path / "pipe")
+        assert "is not a file" in refusal(tmp_path / "pipe")
     with (tmp_path / "vast").open("wb") as file:
         file.truncate(LARGEST_FILE + 1)
     assert f"has {LARGEST_FILE + 1} bytes; expected at most {LARGEST_FILE}" in refusal(tmp_path / "vast")

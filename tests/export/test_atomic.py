@@ -1,4 +1,4 @@
-"""Whoever is killed while writing, or finds the disk full, still has the old file whole."""
+"""A process that is killed while it writes, or finds the disk full, leaves the old file whole."""
 
 import json
 import os

@@ -161,7 +161,7 @@ def test_a_few_bytes_that_ask_for_four_gigabytes_are_refused(tmp_path: Path, kin
     path = tmp_path / "w.pt"
     path.write_bytes(hungry_files()[kind])
     if kind == 0:
-        due = "is no file of torch.save; expected one that holds a tensor or a dict of tensors; .*"
+        due = "is not a file of torch.save; expected one that holds a tensor or a dict of tensors; .*"
     else:
         due = r"names the global builtins\.bytearray before byte \d+; .*"
     assert damaged(path, due).fullmatch(refusal(path))

@@ -50,15 +50,16 @@ def activated(x: Array, activation: str, gain: float, clamp: float | None) -> Ar
 
 
 class Reference:
-    """One generator.
-
-    Args:
-        config: the numbers of the generator.
-        tensors: the tensors by name; their filters are not read.
-        noises: the noise of every convolution; None for the noise among the tensors, [] for no noise.
-    """
+    """One generator."""
 
     def __init__(self, config: StyleGAN2Config, tensors: dict[str, Tensor], noises: list[Array] | None = None):
+        """Copy the tensors to double precision.
+
+        Args:
+            config: the numbers of the generator.
+            tensors: the tensors by name; their filters are not read.
+            noises: the noise of every convolution; None for the noise among the tensors, [] for no noise.
+        """
         self.config = config
         self.tensors = {name: tensor.double().numpy() for name, tensor in tensors.items()}
         self.noises = noises

@@ -78,7 +78,9 @@ def test_an_unknown_name_or_a_missing_file_is_refused(source: str, hint: str):
 
 @pytest.mark.parametrize("source", [None, 5, b"x", [1]])
 def test_what_is_no_source_is_refused(source):
-    expected = f"source is a {type(source).__name__}; expected the name of a generator, a path, a live StyleGAN2 or a "
+    expected = (
+        f"source is of type {type(source).__name__}; expected the name of a generator, a path, a live StyleGAN2 or a "
+    )
     with pytest.raises(ConfigError) as caught:
         inspect.unwrap(load_generator)(source)  # beneath the tests' own check of types
     assert str(caught.value).startswith(expected)
@@ -114,7 +116,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path):
 
 
 def test_a_folder_is_refused(tmp_path: Path):
-    assert refusal(tmp_path, device="cpu").startswith(f"{tmp_path} is no file; expected ")
+    assert refusal(tmp_path, device="cpu").startswith(f"{tmp_path} is not a file; expected ")
 
 
 WRONG = {

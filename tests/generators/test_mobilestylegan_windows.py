@@ -79,10 +79,10 @@ def test_windows_that_do_not_pay_are_cut_from_the_whole_map():
     assert all(torch.equal(a, b) for a, b in zip(found.values, whole.cut(windows).values, strict=True))
 
 
-def test_no_windows_are_none_and_one_that_sticks_out_is_refused():
+def test_no_windows_are_none_and_one_that_extends_beyond_the_map_is_refused():
     generator = generator_of(torch.float32)
     assert generator.features(random_ws(generator), 4, ()).values == ()
-    with pytest.raises(ValueError, match=r"^Window\(y=60, .*\) sticks out of block 4 of tiny, a map of Window"):
+    with pytest.raises(ValueError, match=r"^Window\(y=60, .*\) extends beyond block 4 of tiny, a map of Window"):
         generator.features(random_ws(generator), 4, [Window(60, 0, 5, 5)])
 
 

@@ -49,7 +49,7 @@ def step(position: int, index: int, edit: Edit, generator: BlobGenerator | None)
 
 
 def record(generator: BlobGenerator | None = None, steps: int = 30) -> DragRecord:
-    """Steps of one point, then a drag begun anew with two."""
+    """Steps of one point, then a drag that is resumed with two."""
     split = 2 * steps // 3
     kept = [step(k, k, FIRST, generator) for k in range(split)]
     return DragRecord(steps=kept + [step(k, k - split, SECOND, generator) for k in range(split, steps)])

@@ -70,7 +70,7 @@ def test_the_square_is_cut_at_the_picture_s_border():
 
 
 def continued(generator: PairGenerator) -> tuple[DragSession, list[Edit]]:
-    """Three drags in one record: gone on with, then with a second point."""
+    """Three drags in one record: resumed once, then with a second point."""
     config = settings(generator, max_steps=5, stop_distance=0.1)
     session = DragSession(generator, ws=generator.ws_at(*START), config=config)
     first = Edit([START], [(34.0, 37.0)])

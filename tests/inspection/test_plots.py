@@ -140,7 +140,7 @@ def test_each_term_of_the_loss_is_drawn_by_name():
     record = golden_plots.record(GENERATOR)
     (ax,) = inspection.plot_losses(record).axes
     drawn = {line.get_label(): np.asarray(line.get_ydata()) for line in ax.lines}
-    assert list(drawn) == ["loss", "handle 1", "handle 2", "fixed part", "begun anew"]
+    assert list(drawn) == ["loss", "handle 1", "handle 2", "fixed part", "resumed"]
     np.testing.assert_array_equal(drawn["loss"], record.loss)
     np.testing.assert_array_equal(drawn["handle 2"], record.motion_losses[:, 1])
     np.testing.assert_array_equal(drawn["fixed part"], record.mask_loss)

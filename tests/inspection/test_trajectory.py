@@ -23,7 +23,7 @@ def test_each_handle_s_path_and_target_are_drawn_over_the_last_picture():
     np.testing.assert_array_equal(lines(ax, "handle 2"), [kept.handles[:, 1]])
     legend = ax.get_legend()
     assert legend is not None
-    assert [text.get_text() for text in legend.get_texts()] == ["handle 1", "handle 2", "begun anew"]
+    assert [text.get_text() for text in legend.get_texts()] == ["handle 1", "handle 2", "resumed"]
     drawn = {tuple(np.ravel(line.get_xydata())) for line in ax.lines if len(np.atleast_1d(line.get_xdata())) == 1}
     assert {*kept[-1].targets, *kept[-1].handles} <= drawn
     figure.canvas.draw()

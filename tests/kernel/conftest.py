@@ -70,8 +70,8 @@ class Kernel:
 
     def finish(self, request: str, *, timeout: float = TIMEOUT) -> Execution:
         """Wait until the kernel has done with a request: a `start`, a `send_custom` or a `send_state`."""
-        self._read_until(lambda: self._execution(request).ended, timeout, f"the end of request {request}")
-        return self._execution(request)
+        self.read_until(lambda: self.execution(request).ended, timeout, f"the end of request {request}")
+        return self.execution(request)
 
     def send_custom(
         self, comm_id: str, content: Mapping[str, Any], buffers: Sequence[bytes] = (), subshell: str | None = None
@@ -107,7 +107,7 @@ class Kernel:
 
         Take `since = len(kernel.traffic)` before the act whose answer is awaited.
         """
-        self._read_until(lambda: any(map(wanted, self.traffic[since:])), timeout, "the comm message")
+        self.read_until(lambda: any(map(wanted, self.traffic[since:])), timeout, "the comm message")
         return next(filter(wanted, self.traffic[since:]))
 
     def model_id(self, name: str) -> str:
@@ -118,10 +118,10 @@ class Kernel:
         """Press the interrupt button."""
         self._manager.interrupt_kernel()
 
-    def _execution(self, request: str) -> Execution:
+    def execution(self, request: str) -> Execution:
         return self._executions.setdefault(request, Execution())
 
-    def _read_until(self, done: Callable[[], bool], timeout: float, what: str) -> None:
+    def read_until(self, done: Callable[[], bool], timeout: float, what: str) -> None:
         deadline = time.monotonic() + timeout
         while not done():
             left = deadline - time.monotonic()
@@ -134,7 +134,7 @@ class Kernel:
 
     def _take(self, message: dict[str, Any]) -> None:
         kind, content = message["msg_type"], message["content"]
-        execution = self._execution(message["parent_header"].get("msg_id", ""))
+        execution = self.execution(message["parent_header"].get("msg_id", ""))
         match kind:
             case "comm_open" | "comm_msg" | "comm_close":
                 buffers = tuple(bytes(buffer) for buffer in message["buffers"])

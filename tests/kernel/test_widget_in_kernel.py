@@ -109,7 +109,7 @@ def test_an_edit_is_answered_and_a_stop_seen_while_a_cell_runs(ready):
     view.wait_for("frame", lambda fact: fact["kind"] == "picture")
     ready.execute("w.session.start()")
     cell = ready.start("print('busy'); release = threading.Event(); release.wait(8); print('free')")
-    ready._read_until(lambda: "busy" in ready._execution(cell).text, 10, "the cell to begin")
+    ready.read_until(lambda: "busy" in ready.execution(cell).text, 10, "the cell to begin")
     answer, seconds = view.answer(view.edit(revision=1, target=(20.0, 40.0)))
     assert answer["accepted"], answer
     assert seconds < 0.3
@@ -118,7 +118,7 @@ def test_an_edit_is_answered_and_a_stop_seen_while_a_cell_runs(ready):
     view.wish("stop")
     view.wait_for("ended", lambda fact: fact["reason"] == "stopped", since=since)
     assert time.monotonic() - began < 0.3 + 0.1
-    assert "free" not in ready._execution(cell).text
+    assert "free" not in ready.execution(cell).text
     ready.interrupt()
     ready.finish(cell)
 
@@ -132,7 +132,7 @@ def test_frames_come_at_a_slow_cap_while_a_cell_blocks_and_nobody_is_heard(ready
     cell = ready.start("record = w.session.run()")
     view.wait_for("frame", lambda fact: fact["kind"] != "final", since=since)
     began = time.monotonic()
-    ready._read_until(lambda: len(view.facts("frame", since)) >= 10, 20, "ten frames")
+    ready.read_until(lambda: len(view.facts("frame", since)) >= 10, 20, "ten frames")
     rate = (len(view.facts("frame", since)) - 2) / (time.monotonic() - began)
     assert 1.5 <= rate <= 6
     steps = [fact["step"] for fact in view.facts("frame", since)]

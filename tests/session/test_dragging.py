@@ -281,7 +281,7 @@ def test_a_session_says_what_it_is():
         assert repr(session) == "DragSession(blob, seed 3, 0 points, 0 steps, idle)"
     with opened() as given:
         given.step()
-    assert repr(given) == "DragSession(blob, a given latent, 1 points, 2 steps, closed)"
+    assert repr(given) == "DragSession(blob, a given latent, 1 point, 2 steps, closed)"
 
 
 @pytest.mark.parametrize("preset", ["paper", "official"])

@@ -77,9 +77,9 @@ def test_a_wrong_truncation_is_refused(psi):
             torch.zeros(4, 8, dtype=torch.complex64),
             "ws holds NaN, infinity or no floating-point numbers; expected finite numbers",
         ),
-        ("a latent", "ws is a str; expected an array of numbers"),
-        ([[1.0], [1.0, 2.0]], "ws is a list; expected an array of numbers"),
-        ({}, "ws is a dict; expected an array of numbers"),
+        ("a latent", "ws is of type str; expected an array of numbers"),
+        ([[1.0], [1.0, 2.0]], "ws is of type list; expected an array of numbers"),
+        ({}, "ws is of type dict; expected an array of numbers"),
     ],
 )
 def test_a_latent_that_does_not_fit_is_refused(ws, message):
@@ -132,7 +132,7 @@ def test_an_edit_of_another_type_is_refused(edit):
     with opened() as session:
         with pytest.raises(EditError) as caught:
             session.edit = edit
-        assert str(caught.value) == f"edit is a {type(edit).__name__}; expected an Edit"
+        assert str(caught.value) == f"edit is of type {type(edit).__name__}; expected an Edit"
         assert session.edit == EDIT
 
 

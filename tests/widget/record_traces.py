@@ -375,7 +375,7 @@ def record(plan: Plan, nodes: Sequence[Node]) -> Network:
     network = Network(nodes)
     with no_waiting(network.times):
         plan(Schedule(network))
-        network.kernel.runner.run_until(network.times.last() + 1)
+        network.kernel.worker.run_until(network.times.last() + 1)
     return network
 
 

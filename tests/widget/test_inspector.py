@@ -218,7 +218,7 @@ def test_a_view_that_cannot_be_computed_says_so_in_words(scenes):
     with DragSession(opened().generator) as session:
         pair = Pair(session, scenes)
         pair.choose(view="cost")
-        assert "this step has 0 points; the tracker&#x27;s cost is that of a handle; set one" in pair.made.caption.value
+        assert "the tracker&#x27;s cost needs a handle; set one" in pair.made.caption.value
         assert 'role="alert"' in pair.made.caption.value
         session.edit = EDIT
         pair.choose(view="similarity")

@@ -78,7 +78,7 @@ def test_no_fact_but_an_edit_can_be_taken_for_a_wish():
 @pytest.mark.parametrize(
     ("message", "words"),
     [
-        (["start"], "the message is a list; expected an object"),
+        (["start"], "the message is of type list; expected an object"),
         ({"type": "start", "rid": 1}, "client is None; expected str"),
         (
             {"type": "jump", "client": "a"},

@@ -159,7 +159,7 @@ def test_without_points_the_similarity_says_what_is_missing():
     with DragSession(BlobGenerator()) as session:
         shown = Shown(session)
         shown.ask("similarity")
-        assert shown.failures() == ["there are no points; this view is that of the last handle; set one"]
+        assert shown.failures() == ["this view needs a handle; set one"]
         assert not shown.last()[0]["shown"]
 
 

@@ -107,7 +107,7 @@ def play(
         for n in range(pages):  # frames stopped where nobody was heard
             schedule.user(ms + 1000, n, hidden=False)
         schedule.at(ms + 11_000, lambda: check_agreement(network))
-        network.kernel.runner.run_until(ms + 11_001)
+        network.kernel.worker.run_until(ms + 11_001)
 
 
 def check_edits(network: Network) -> None:
@@ -121,7 +121,7 @@ def check_edits(network: Network) -> None:
 def check_agreement(network: Network) -> None:
     kernel, session = network.kernel, network.kernel.session
     assert kernel.faults == []
-    assert (session.status, session.last_error, len(kernel.runner.jobs)) == ("idle", None, 0)
+    assert (session.status, session.last_error, len(kernel.worker.jobs)) == ("idle", None, 0)
     check_edits(network)
     held, shown = network.look()
     for page in shown:

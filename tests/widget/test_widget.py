@@ -22,7 +22,7 @@ from draggan_widget.widget.widget import DragWidget
 
 TEXT = (
     "DragWidget(blob, 64 x 32 px): the picture shows in JupyterLab, Colab and VS Code "
-    "where this widget is a cell's last line; here w.session works from Python"
+    "where this widget is the last line of a notebook cell; here w.session works from Python"
 )
 
 

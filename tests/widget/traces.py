@@ -4,7 +4,7 @@ A trace is one JSON file in tests/golden/traces: a list of entries in the order 
 in ms; an entry says one thing that happened:
 
 - `page`, `opens`: a page was opened. `page`, `user`: its user acted (`UserAct` in js/test/page/page.ts). `page`,
-  `closes`: the page is no more.
+  `closes`: the page is closed.
 - `page`, `wish`, `buffers`: the page sent a message. `kernel_hears`: the number of the entry whose wish arrived.
 - `python`: Python acted (`Kernel.perform` in tests/widget/world.py).
 - `fact`, `buffers`: the kernel sent a message to all pages. `page`, `page_hears`: the number of the entry whose fact
@@ -118,5 +118,5 @@ def replay(entries: Sequence[Entry]) -> tuple[list[Entry], Kernel]:
     with no_waiting(times):
         for entry in entries:
             times.at(entry["at"], lambda entry=entry: feed(entry))
-        kernel.runner.run_until(entries[-1]["at"] + 1)
+        kernel.worker.run_until(entries[-1]["at"] + 1)
     return told.entries, kernel

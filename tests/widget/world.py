@@ -120,19 +120,20 @@ class HandWorker(Worker):
 
 
 class Kernel:
-    """The real kernel side; it watches its own bounds.
-
-    Args:
-        times: the clock.
-        tell: takes each message to the browsers.
-    """
+    """The real kernel side; it watches its own bounds."""
 
     def __init__(self, times: Times, tell: Callable[[dict[str, Any], list[bytes]], None]):
+        """Open a session on a slow generator and watch it.
+
+        Args:
+            times: the clock.
+            tell: takes each message to the browsers.
+        """
         self._times, self._tell_browsers = times, tell
         self.generator = SlowBlob(times)
         self.session = DragSession(self.generator, ws=self.generator.ws_at(15.0, 15.0))
-        self.runner = HandWorker(times)
-        controller_of(self.session).worker = self.runner
+        self.worker = HandWorker(times)
+        controller_of(self.session).worker = self.worker
         self.session.config = self.session.config.replace(learning_rate=4e-3, max_steps=12, lost_factor=1e9)
         self.frames = Frames(self.session, self._tell, self.blocked, lambda jpeg: None, times)
         self.dispatch = Dispatch(self.session, self.frames, self._tell)
@@ -177,7 +178,7 @@ class Kernel:
 
     def receive(self, content: dict[str, Any], buffers: Buffers) -> None:
         self._note(content)
-        self._asked = self._asked + 1 if self.runner.jobs else 1
+        self._asked = self._asked + 1 if self.worker.jobs else 1
         own = controller_of(self.session)
         before = own.revision
         self.dispatch.receive(content, buffers)
@@ -216,18 +217,18 @@ class Kernel:
             assert sum(self._times.ms - sent < pause for sent in flying.values()) <= IN_FLIGHT
 
     def check(self) -> None:
-        """What holds at every moment."""
+        """Check what is true at every moment."""
         frames, credit = self.frames, self.frames._credit
         assert credit.unconfirmed <= IN_FLIGHT
         assert all(len(client.flying) <= client.limit for client in credit._clients.values())
         assert credit.clients <= len(self._flying)
-        assert sum(job == frames._deliver for job in self.runner.jobs) <= 1
-        assert len(self.runner.jobs) <= 2 + self._asked
+        assert sum(job == frames._deliver for job in self.worker.jobs) <= 1
+        assert len(self.worker.jobs) <= 2 + self._asked
 
 
 @contextmanager
 def no_waiting(times: Times) -> Iterator[None]:
-    """Whoever waits on the worker, or asks for the real time, fails."""
+    """Waiting on the worker, or asking for the real time, fails."""
 
     def wait(*_: object) -> None:
         raise AssertionError("the worker waited")

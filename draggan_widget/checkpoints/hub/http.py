@@ -3,7 +3,7 @@
 Differs from pooch's downloader:
 1. an interrupted download is resumed, in this call or the next, where the server supports that;
 2. after a lost connection, or where the server is slow or overloaded, the request is repeated after a pause;
-3. a file that is no pickle (mostly a web page) is refused at its first bytes;
+3. a file that is not a pickle (mostly a web page) is refused at its first bytes;
 4. every error names a remedy.
 """
 
@@ -66,7 +66,7 @@ def download(named: UrlCheckpoint, home: Path, expected: str | None, progress: P
             when, anew = f"when it was first used (noted in {record})", f"delete {record.name} to trust the new one"
         raise CheckpointError(
             f"{named.url} gives a file with sha256 {downloader.sha256}; expected {expected}, that of {named.filename} "
-            f"{when}; try again, and if it stays so the publisher replaced it: {anew}, {named.by_hand}"
+            f"{when}; try again; if the error returns, the publisher has replaced the file: {anew}, {named.by_hand}"
         ) from error
     return home / named.filename
 

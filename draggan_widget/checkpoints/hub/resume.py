@@ -15,14 +15,17 @@ import requests
 class Interrupted(Exception):
     """A download failed in a way that another attempt may overcome.
 
-    Args:
-        reason: the failure, as a clause of an error text.
-
     Attributes:
         wait: time that the server asked to wait before another attempt, in seconds.
     """
 
     def __init__(self, reason: str, wait: float = 0.0) -> None:
+        """Describe the failure.
+
+        Args:
+            reason: the failure, as a clause of an error text.
+            wait: time that the server asked to wait before another attempt, in seconds.
+        """
         super().__init__(reason)
         self.wait = wait
 

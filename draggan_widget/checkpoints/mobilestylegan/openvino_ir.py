@@ -69,7 +69,7 @@ def read_graph(xml: bytes, weights: bytes, name: str) -> Graph:
         name: the file's name in errors.
 
     Raises:
-        CheckpointError: the text is no IR v10, is hostile, or does not fit the weights.
+        CheckpointError: the text is not IR v10, is hostile, or does not fit the weights.
     """
     root = _parse(xml, name)
     layers: dict[str, Layer] = {}

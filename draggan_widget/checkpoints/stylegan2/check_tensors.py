@@ -13,8 +13,8 @@ from draggan_widget.errors import CheckpointError, ConfigError
 REMEDY = "this reader knows the StyleGAN2 of NVIDIA's PyTorch repositories; convert the model to one of those"
 
 
-def checked_config(config: Mapping[str, Any], tensors: Mapping[str, Tensor], name: str) -> StyleGAN2Config:
-    """The config of a checkpoint, once its tensors are known to be exactly those of such a generator.
+def check_stylegan2(config: Mapping[str, Any], tensors: Mapping[str, Tensor], name: str) -> StyleGAN2Config:
+    """Check that config and tensors are those of a StyleGAN2, and return the config.
 
     Args:
         config: the keys and values of `StyleGAN2Config.to_dict`.

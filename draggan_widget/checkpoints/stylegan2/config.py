@@ -131,7 +131,7 @@ class StyleGAN2Config:
         resample_filter: taps of the up-sampling filter, the same along both axes; only their ratios count.
         conv_clamp: largest magnitude of an activation; None for no bound.
         num_fp16_res: number of blocks, counted from the largest, that were trained in half precision. They are computed
-            in the dtype of the weights all the same; the bound of `conv_clamp` holds.
+            in the dtype of the weights all the same; the bound of `conv_clamp` still applies.
         use_noise: whether the layers add noise.
 
     Raises:

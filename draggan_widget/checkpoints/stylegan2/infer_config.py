@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from draggan_widget.checkpoints.stylegan2.check_tensors import REMEDY, checked_config
+from draggan_widget.checkpoints.stylegan2.check_tensors import REMEDY, check_stylegan2
 from draggan_widget.checkpoints.stylegan2.config import MAX_BLOCKS, MAX_LAYERS, MAX_TAPS, StyleGAN2Config, used_filters
 from draggan_widget.checkpoints.stylegan2.resample_filter import taps_of
 from draggan_widget.checkpoints.unpickling.byte_source import brief
@@ -20,7 +20,7 @@ from draggan_widget.errors import CheckpointError
 
 FAMILY = "stylegan2"
 ATTRIBUTES = ("activation", "architecture", "bias_gain", "conv_clamp", "use_fp16", "use_noise")
-DEFAULTS = StyleGAN2Config(channels=(1,)).to_dict()  # where neither tensors nor file tell; `channels` is always told
+DEFAULTS = StyleGAN2Config(channels=(1,)).to_dict()  # used if neither tensors nor file give the value
 PARTS = ("synthesis_kwargs", "mapping_kwargs")  # arguments of a generator that are arguments of its parts
 TOLD_BY_TENSORS = (
     "architecture",
@@ -67,7 +67,7 @@ def infer_config(
         "num_fp16_res": _fp16_blocks(stated),
     }
     config["resample_filter"] = _taps(tensors, used_filters(config["architecture"], len(blocks)), stated, name)
-    return checked_config(config, tensors, name).to_dict()
+    return check_stylegan2(config, tensors, name).to_dict()
 
 
 def infer_config_beside(

@@ -38,10 +38,10 @@ def has_filter_shape(stored: Tensor) -> bool:
 
 def is_filter(stored: Tensor, taps: Sequence[float]) -> bool:
     """Whether a stored filter is that of these taps, up to the rounding of half precision."""
-    due = filter_matrix(taps).double()
+    expected = filter_matrix(taps).double()
     if not has_filter_shape(stored) or len(stored) != len(taps):
         return False
-    return bool((_on_cpu(stored) - due).abs().max() <= TOLERANCE * due.abs().max())
+    return bool((_on_cpu(stored) - expected).abs().max() <= TOLERANCE * expected.abs().max())
 
 
 def taps_of(filters: Iterable[Tensor]) -> list[float] | None:

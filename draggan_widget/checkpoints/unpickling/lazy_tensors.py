@@ -124,7 +124,7 @@ class StoredTensor:
 
 
 def checked_tensor(storage: object, offset: object, shape: object, stride: object, source: ByteSource) -> StoredTensor:
-    """The tensor at that place, once it is known to lie within its storage and to have no more elements than that."""
+    """Check that the tensor at that place lies within its storage and has no more elements, and return the tensor."""
     if type(storage) is not StoredStorage:
         raise source.refuse(f"a tensor's storage is {brief(storage)}", "a storage")
     start = checked_size(offset, source)

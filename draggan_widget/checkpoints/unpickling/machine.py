@@ -73,7 +73,7 @@ class Machine:
         """The allowed global of that name, looked up in the table and nowhere else."""
         if type(module) is not str or type(name) is not str:
             raise self.refuse(f"names a global by {brief(module)} and {brief(name)}", "two texts")
-        # Looked up as a pair, never joined: the name "a.b" of module "c" is no other name for "b" of module "c.a".
+        # Looked up as a pair, never joined: the name "a.b" of module "c" is not another name for "b" of module "c.a".
         found = self.allowed.get((module, name))
         if found is not None:
             return found

@@ -1,6 +1,6 @@
 """The bytes of a pickle, read from front to back; long payloads are skipped, not read.
 
-One budget of operations and of text holds for a whole file, however its pickles are nested.
+One budget of operations and of text applies to the whole file, however its pickles are nested.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from draggan_widget.checkpoints.unpickling.lazy_tensors import Span
 CHUNK = 1 << 16  # bytes read from the file at once
 LONGEST_TEXT = 4096  # bytes; longer text stays in the file as a Span
 LONGEST_LINE = 4096  # bytes
-MOST_OPERATIONS = 250_000  # some 110 bytes each at worst; a 1024 px file of G, D and G_ema has about 80,000
+MOST_OPERATIONS = 250_000  # about 110 bytes each at worst; a 1024 px file of G, D and G_ema has about 80,000
 MOST_TEXT = 4 << 20  # bytes, up to four times as many in memory
 
 

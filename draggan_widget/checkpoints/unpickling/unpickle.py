@@ -10,7 +10,7 @@ Differs from `pickle.Unpickler`:
    plain values, or the file is refused with the global's full name;
 2. bytes, and text longer than a name, stay in the file as spans;
 3. sets are lists and ordered dicts are dicts: only names and small numbers are ever hashed;
-4. operations and text are counted (`stream.py`), so no file takes more than a second or two or some 60 MB;
+4. operations and text are counted (`stream.py`), so no file takes more than a second or two or about 60 MB;
 5. opcodes that neither PyTorch nor NVIDIA's writer uses are refused: INST, OBJ, NEWOBJ_EX, PERSID, extension codes,
    out-of-band buffers, byte arrays.
 """

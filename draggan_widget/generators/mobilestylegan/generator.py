@@ -123,7 +123,7 @@ class MobileStyleGAN(Generator):
         With `windows` only the parts of the upper blocks that the windows need are computed, where that costs less.
 
         Raises:
-            ValueError: a window sticks out of the map.
+            ValueError: a window extends beyond the map.
         """
         self.block_size(block)
         steps = None if windows is None else self._plan(block, windows)

@@ -16,7 +16,7 @@ MEAN_SAMPLES = 10_000  # z of RandomState(0), as the official tools take them
 FIT_SEEDS = range(1, 17)  # seeds of the pictures that the heads are fitted to
 FIT_PSI = 0.7
 PREVIEW_FACTORS = {3: 2, 4: 2, 5: 2, 6: 1}  # block -> px of the preview per cell: more px show a grid, fewer a blur
-RIDGE = 1e-4  # relative to the mean square feature; the channels of some blocks nearly depend on each other
+RIDGE = 1e-4  # relative to the mean square feature; in some blocks, some channels are nearly linearly dependent
 
 
 def prepare(checkpoint: Checkpoint, name: str) -> Checkpoint:
@@ -30,7 +30,7 @@ def prepare(checkpoint: Checkpoint, name: str) -> Checkpoint:
     generator.network.w_avg.copy_(w_avg)
     heads = {f"preview.{block}.weight": head for block, head in fit_heads(generator).items()}
     block = min(int(DRAG_DEFAULTS["block"]), generator.num_blocks - 1)
-    means = {f"mean.{block}.features": generator.mean_features(block).whole.half()}  # half: 4 MB
+    means = {f"mean.{block}.features": generator.mean_features(block).whole.half()}  # as float16 the map takes 4 MB
     return dataclasses.replace(checkpoint, tensors={**checkpoint.tensors, "w_avg": w_avg, **heads, **means})
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from draggan_widget.checkpoints.checkpoint import Checkpoint
-from draggan_widget.checkpoints.stylegan2.check_tensors import checked_config
+from draggan_widget.checkpoints.stylegan2.check_tensors import check_stylegan2
 from draggan_widget.checkpoints.stylegan2.config import StyleGAN2Config
 from draggan_widget.errors import ConfigError
 from draggan_widget.generators.feature_map import FeatureMap, batch_of
@@ -95,10 +95,10 @@ class StyleGAN2(Generator):
         checkpoint's settings for drags are used, too (`drag_metadata`).
 
         Raises:
-            CheckpointError: a number or tensor is missing, out of its bounds or of another shape (`checked_config`), or
-                a setting for drags has another form.
+            CheckpointError: a number or tensor is missing, out of its bounds or of another shape (`check_stylegan2`),
+                or a setting for drags has another form.
         """
-        config = checked_config(checkpoint.config, checkpoint.tensors, name)
+        config = check_stylegan2(checkpoint.config, checkpoint.tensors, name)
         metadata = DragMetadata.from_checkpoint(checkpoint, config, name)
         with torch.device("meta"):
             network = Network(config)
@@ -167,7 +167,7 @@ class StyleGAN2(Generator):
         windows equal those cut from the whole map up to rounding; the map then has no picture.
 
         Raises:
-            ValueError: a window sticks out of the map.
+            ValueError: a window extends beyond the map.
         """
         self.block_size(block)
         steps = None if windows is None else self._plan(block, windows)

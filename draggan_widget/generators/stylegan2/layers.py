@@ -36,15 +36,16 @@ def empty_parameter(config: StyleGAN2Config, name: str) -> nn.Parameter:
 
 
 class Dense(nn.Module):
-    """A fully connected layer with equalised learning rate: stored weights have unit variance.
-
-    Args:
-        config: the numbers of its generator.
-        name: the name of its tensors before ".weight" and ".bias".
-        multiplier: factor of the stored weights and biases.
-    """
+    """A fully connected layer with equalised learning rate: stored weights have unit variance."""
 
     def __init__(self, config: StyleGAN2Config, name: str, multiplier: float = 1.0):
+        """Make a layer whose values are not set yet.
+
+        Args:
+            config: the numbers of its generator.
+            name: the name of its tensors before ".weight" and ".bias".
+            multiplier: factor of the stored weights and biases.
+        """
         super().__init__()
         self.weight = empty_parameter(config, f"{name}.weight")
         self.bias = empty_parameter(config, f"{name}.bias")

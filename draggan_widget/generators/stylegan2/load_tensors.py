@@ -20,7 +20,7 @@ def network_tensors(config: StyleGAN2Config, tensors: Mapping[str, Tensor]) -> d
 
     Args:
         config: the numbers of the network.
-        tensors: the tensors of its checkpoint, which fit them (`checked_config`).
+        tensors: the tensors of its checkpoint, which fit them (`check_stylegan2`).
     """
     matrix = filter_matrix(config.resample_filter)
     held = {key: outside_inference_mode(tensors.get(key, matrix).detach()) for key in config.tensor_shapes}
