@@ -73,7 +73,7 @@ def _as_array(mask: object) -> np.ndarray:
             mask = mask.detach().to("cpu", torch.float64 if mask.is_floating_point() else mask.dtype).numpy()
         array = np.asarray(mask)
     except (TypeError, ValueError, RuntimeError, NotImplementedError, OSError) as error:
-        raise EditError(f"mask is a {type(mask).__name__} that makes no array ({error}); {EXPECTED}") from error
+        raise EditError(f"mask is of type {type(mask).__name__}, which makes no array ({error}); {EXPECTED}") from error
     if array.dtype.kind not in "biuf":
         raise EditError(f"mask is a {array.dtype} array of shape {array.shape}; {EXPECTED}")
     return array

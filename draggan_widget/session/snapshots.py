@@ -90,7 +90,7 @@ def latent_state(generator: Generator, ws: Any, truncation_psi: float) -> Snapsh
     try:
         tensor = torch.as_tensor(np.asarray(ws) if not isinstance(ws, Tensor) else ws).detach()
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ConfigError(f"ws is a {type(ws).__name__}; expected an array of numbers") from error
+        raise ConfigError(f"ws is of type {type(ws).__name__}; expected an array of numbers") from error
     rows, width = generator.num_ws, generator.w_dim
     if tuple(tensor.shape) not in ((rows, width), (1, rows, width), (width,), (1, width), (1, 1, width)):
         raise ConfigError(

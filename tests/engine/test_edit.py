@@ -119,10 +119,10 @@ def test_the_remedies_for_a_mask_of_other_values_help():
 
 def test_what_makes_no_array_is_refused_in_words():
     message = refusal(AT, AT, [[1], [1, 0]])
-    assert message.startswith("mask is a list that makes no array (setting an array element with a sequence.")
+    assert message.startswith("mask is of type list, which makes no array (setting an array element with a sequence.")
     assert message.endswith(f"); {EXPECTED}")
     message = refusal(AT, AT, torch.ones(48, 64, device="meta"))
-    assert message.startswith("mask is a Tensor that makes no array (")
+    assert message.startswith("mask is of type Tensor, which makes no array (")
     assert message.endswith(f"); {EXPECTED}")
 
 
