@@ -27,6 +27,7 @@ from draggan_widget.diagnosis import installation, machine, notebook, privacy, s
 from draggan_widget.diagnosis.report import Fact, Report
 from draggan_widget.generators import load
 
+pytestmark = pytest.mark.usefixtures("unchecked")
 ROOT = Path(__file__).parents[1]
 BROKEN = "RuntimeError: it is broken"
 FLAGS = {"amx": {"amx_bf16", "avx512_bf16"}, "zen": {"avx512_bf16"}, "old": {"avx2"}, "unknown": set()}
