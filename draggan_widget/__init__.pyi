@@ -3,6 +3,7 @@
 from . import export as export
 from . import inspection as inspection
 from .checkpoints.hub.listing import available_generators as available_generators
+from .diagnosis.doctor import doctor as doctor
 from .engine.config import DragConfig as DragConfig
 from .engine.edit import Edit as Edit
 from .engine.keep import Keep as Keep

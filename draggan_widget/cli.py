@@ -1,6 +1,7 @@
-"""The command `draggan-widget`: drag, replay, and two commands for checkpoint files, convert and info.
+"""The command `draggan-widget`: drag, replay, convert and info for checkpoint files, and doctor for bug reports.
 
-An error is one line on stderr and exit status 2. torch is imported only once a file is read.
+An error is one line on stderr and exit status 2. torch is imported only once a file is read, and the packages of the
+cache only where they are used: doctor must run where one of them is broken.
 """
 
 import argparse
@@ -14,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import draggan_widget
 from draggan_widget import cli_drag
-from draggan_widget.checkpoints.hub import cache
 from draggan_widget.checkpoints.hub.catalog import UNKNOWN_LICENCE
 from draggan_widget.checkpoints.stylegan2.config import StyleGAN2Config
 from draggan_widget.errors import CheckpointError, ConfigError, DragganError
@@ -80,6 +80,10 @@ def _make_parser() -> argparse.ArgumentParser:
     convert.add_argument("--force", action="store_true", help="overwrite an existing file")
     convert.set_defaults(run=_convert)
     info.set_defaults(run=_info)
+    doctor = commands.add_parser(
+        "doctor", help="report versions, device, memory and cache for a bug report", description=_doctor.__doc__
+    )
+    doctor.set_defaults(run=_doctor)
     return parser
 
 
@@ -111,6 +115,15 @@ def _info(parsed: argparse.Namespace) -> tuple[int, list[str]]:
     return 0, [f"{key:{width}}  {value}" for key, value in rows]
 
 
+def _doctor(parsed: argparse.Namespace) -> tuple[int, list[str]]:
+    """Report versions, host, device, threads, memory and cache, and what to do about each; for a bug report."""
+    from draggan_widget.diagnosis.doctor import doctor
+
+    # A console of Windows may lack a letter of a path.
+    encoding = sys.stdout.encoding or "utf-8"
+    return 0, str(doctor()).encode(encoding, "backslashreplace").decode(encoding).splitlines()
+
+
 def _read(path: Path, network: str) -> "Checkpoint":
     from draggan_widget.checkpoints.read import read_checkpoint
 
@@ -128,6 +141,8 @@ def _check_output(source: Path, out: Path, force: bool) -> None:
 
 def _with_origin(checkpoint: "Checkpoint") -> "Checkpoint":
     """Add licence, citation and origin, where the source file is that of a named checkpoint."""
+    from draggan_widget.checkpoints.hub import cache
+
     meta = {"licence": UNKNOWN_LICENCE} | checkpoint.meta
     named = cache.recognise(meta.get("source_sha256", ""))
     if named is not None:

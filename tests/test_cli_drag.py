@@ -89,6 +89,7 @@ def test_without_ffmpeg_the_video_is_a_gif(tmp_path: Path, capsys, monkeypatch: 
     assert Image.open(tmp_path / "drag.gif").format == "GIF"
 
 
+@pytest.mark.slow
 def test_a_drag_made_again_ends_where_it_ended(tmp_path: Path, capsys):
     assert run("drag", "heads", *POINTS, "--out", tmp_path / "a") == 0
     capsys.readouterr()

@@ -274,10 +274,14 @@ def modes_now() -> dict[str, object]:
 
 
 CASES = [(kind, door) for kind in ("stylegan2", "blob") for door in DOORS] + [("large", "pictures"), ("large", "drag")]
+SLOW = [("stylegan2", "inspection")]
 
 
 @in_each_mode
-@pytest.mark.parametrize(("kind", "door"), CASES, ids=map("-".join, CASES))
+@pytest.mark.parametrize(
+    ("kind", "door"),
+    [pytest.param(*case, marks=[pytest.mark.slow] if case in SLOW else [], id="-".join(case)) for case in CASES],
+)
 def test_loading_and_computing_in_a_mode_of_torch_gives_the_same_bits(kind, door, mode, file: Path, tmp_path: Path):
     due = plain(kind, door, file, tmp_path)
     with mode():

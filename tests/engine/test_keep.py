@@ -326,8 +326,8 @@ def test_loss_terms_add_up_and_rows_have_the_norm_of_their_gradient():
         motion = motion_loss(features, point, shift, config, generator.image_size, False)
         held = config.mask_weight * mask_loss(features, before.references.start, fixed_part(edit, generator, config))
         (gradient,) = torch.autograd.grad(motion + held, ws)
-        assert step.motion_losses[0] == pytest.approx(float(motion), rel=1e-6)
-        assert step.mask_loss == pytest.approx(float(held), rel=1e-6, abs=1e-12)
+        assert step.motion_losses[0] == pytest.approx(float(motion.detach()), rel=1e-6)
+        assert step.mask_loss == pytest.approx(float(held.detach()), rel=1e-6, abs=1e-12)
         assert step.loss == pytest.approx(step.motion_losses[0] + step.mask_loss, rel=1e-6)
         assert step.gradient_norms == pytest.approx(gradient[0].norm(dim=1).tolist(), rel=1e-5)
 

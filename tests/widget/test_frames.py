@@ -271,6 +271,7 @@ def test_previews_for_which_the_map_must_be_computed_take_half_of_the_time():
         assert 0.4 < took / (200 * 0.1 + took) < 0.51
 
 
+@pytest.mark.slow
 def test_maps_computed_for_a_preview_that_there_is_not_take_half_of_the_time_at_most():
     clock = Clock()
 

@@ -122,6 +122,7 @@ def test_a_mask_is_kept_or_removed_as_asked():
     assert parse(edit(mask="none")).edit(current, (4, 4)).mask is None
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=150)
 @given(message=JSON, buffers=st.lists(st.binary(max_size=4), max_size=2))
 def test_any_json_is_a_wish_or_refused(message, buffers):

@@ -3,11 +3,14 @@
 js/test/traces.test.ts does so with the front end. Where both pass, the recorded agreement of the two is theirs.
 """
 
+import threading
+import time
 from typing import Any
 
 import pytest
 from widget.record_traces import SCHEDULES
 from widget.traces import TOLERANCE, Entry, load, names, replay
+from widget.world import Times, no_waiting
 
 COMPUTED = ("handles", "distances", "steps_per_second")  # by the drag: not the same to the last bit on each machine
 BROKEN = "an_error_while_a_drag_runs"
@@ -26,6 +29,28 @@ def _flatten(value: Any) -> list[float]:
     if isinstance(value, list):
         return [number for inner in value for number in _flatten(inner)]
     return [] if value is None else [value]
+
+
+def test_only_the_thread_that_moves_the_kernel_must_not_wait():
+    """tqdm's monitor, which an earlier test may have started, waits all the time."""
+    begin, waited = threading.Lock(), []
+    begin.acquire()
+
+    def monitor() -> None:
+        with begin:
+            time.sleep(0)
+            waited.append(threading.Event().wait(0))
+
+    thread = threading.Thread(target=monitor)
+    thread.start()
+    with no_waiting(Times()):
+        begin.release()
+        while thread.is_alive():
+            pass
+        for wait in (threading.Event().wait, time.sleep):
+            with pytest.raises(AssertionError, match=r"^the worker waited$"):
+                wait(0)
+    assert waited == [False]
 
 
 def test_every_schedule_has_its_trace():

@@ -7,6 +7,7 @@ whole milliseconds, so that two runs of the same events are the same run.
 
 import heapq
 import threading
+import time
 import types
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -228,13 +229,24 @@ class Kernel:
 
 @contextmanager
 def no_waiting(times: Times) -> Iterator[None]:
-    """Waiting on the worker, or asking for the real time, fails."""
+    """In the calling thread, waiting on the worker, or asking for the real time, fails.
 
-    def wait(*_: object) -> None:
-        raise AssertionError("the worker waited")
+    Other threads, such as tqdm's monitor, wait as ever.
+    """
+    own = threading.current_thread()
+
+    def unless_own(wait: Callable[..., Any]) -> Callable[..., Any]:
+        def check(*arguments: Any, **options: Any) -> Any:
+            assert threading.current_thread() is not own, "the worker waited"
+            return wait(*arguments, **options)
+
+        return check
 
     clock = types.SimpleNamespace(monotonic=times)
-    waits = patch.object(threading.Condition, "wait", wait), patch("time.sleep", wait)
+    waits = (
+        patch.object(threading.Condition, "wait", unless_own(threading.Condition.wait)),
+        patch("time.sleep", unless_own(time.sleep)),
+    )
     jaxtyping.config.update("jaxtyping_disable", True)  # thousands of calls; the other tests check the shapes
     try:
         with waits[0], waits[1], patch.object(controller, "time", clock):

@@ -1,0 +1,1 @@
+"""What this installation, this machine and this notebook are, and what to do about each: `doctor()`."""
