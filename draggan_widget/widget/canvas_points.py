@@ -8,7 +8,7 @@ from draggan_widget.geometry import Point
 from draggan_widget.inspection.draw_points import COLOURS
 
 OUTLINE, CASING = "rgba(0, 0, 0, 0.45)", "#ffffff"
-DOT, RING = 7.0, 9.0  # css px, radius of a handle and of a target
+DOT, RING = 10.0, 12.0  # css px, radius of a handle and of a target
 RING_WIDTH, PATH_WIDTH = 2.25, 1.75  # css px, width of the coloured line
 DARK_TEXT = (0, 1, 3, 6)  # colours on which black is easier to read than white
 
@@ -85,7 +85,7 @@ def _draw_dot(layer: Canvas, at: Point, number: int, dense: float) -> None:
     layer.fill_style = _colour(number)
     layer.fill_circle(*at, DOT * dense)
     layer.fill_style = "#000000" if number % len(COLOURS) in DARK_TEXT else "#ffffff"
-    layer.font = f"700 {round(10 * dense)}px sans-serif"
+    layer.font = f"700 {round(14 * dense)}px sans-serif"
     layer.text_align, layer.text_baseline = "center", "middle"
     layer.fill_text(str(number + 1), *at)
 

@@ -89,7 +89,7 @@ class TrajectoryReplay(BoardBox):
     def _show(self, position: int) -> None:
         step = self._steps[position]
         points = CanvasPoints(step.handles, step.targets, self._paths(position))
-        self._board.show(Scene(self._pictures[position], points))
+        self._board.show(Scene(self._pictures[position], points, smooth=True))
         self._set_progress(progress_html(position, len(self._steps) - 1, step))
 
     def _paths(self, position: int) -> tuple[tuple[Point, ...], ...]:

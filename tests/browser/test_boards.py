@@ -39,10 +39,13 @@ def board(page: Page, name: str) -> np.ndarray:
 
 
 def wait_until_shown(lab: Lab, name: str, pixels: str, ready: str = "") -> None:
-    """Wait until a board shows what an expression gives in the kernel, pixel by pixel where no mark lies."""
+    """Wait until a board shows what an expression gives in the kernel, pixel by pixel where no mark lies.
+
+    The replay blends the pixels that lie side by side, as the drag widget does.
+    """
     expected = json.loads(lab.evaluate_in_kernel(f"{ready}\ncells({pixels})"))
     lab.page.wait_for_function(
-        """([index, lines, side]) => {
+        """([index, lines, side, blended]) => {
             const canvas = document.querySelectorAll("canvas.draggan-board")[index];
             if (!canvas) return false;
             const context = canvas.getContext("2d", { willReadFrequently: true });
@@ -53,12 +56,12 @@ def wait_until_shown(lab: Lab, name: str, pixels: str, ready: str = "") -> None:
                 const middle = Math.floor(((line.length / 2 | 0) + 0.5) * scale);
                 const [x, y] = down ? [middle, along] : [along, middle];
                 const drawn = context.getImageData(x, y, 1, 1).data;
-                same += colour.every((part, c) => part === drawn[c]) && drawn[3] === 255 ? 1 : 0;
+                same += colour.every((part, c) => Math.abs(part - drawn[c]) <= blended) && drawn[3] === 255 ? 1 : 0;
             }));
             window.drag_same = same / (2 * lines[0].length);
             return window.drag_same > 0.75;
         }""",
-        arg=[BOARDS.index(name), expected, SIDE],
+        arg=[BOARDS.index(name), expected, SIDE, 4 if name == "replay" else 0],
     )
 
 

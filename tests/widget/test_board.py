@@ -53,13 +53,14 @@ def test_a_scene_is_one_message_that_names_both_layers(board, sent):
     assert len(sent.batches) == 2
 
 
-def test_the_picture_fills_the_board_in_crisp_pixels(board, sent):
-    board.show(Scene(BLACK + np.arange(8, dtype=np.uint8)[:, None, None]))
+@pytest.mark.parametrize("smooth", [False, True])
+def test_the_picture_fills_the_board_with_crisp_pixels_or_smoothly(board, sent, smooth: bool):
+    board.show(Scene(BLACK + np.arange(8, dtype=np.uint8)[:, None, None], smooth=smooth))
     commands, buffers = sent.batches[-1]
     assert (board.canvas.width, board.canvas.height) == (1024, 512)
     assert ("scale", [64.0, 64.0]) in commands
     smoothing = ipycanvas_canvas.Canvas.ATTRS["image_smoothing_enabled"]
-    assert ("set", [smoothing, False]) in commands
+    assert ("set", [smoothing, smooth]) in commands
     drawn = np.asarray(Image.open(io.BytesIO(buffers[0])))
     assert np.array_equal(drawn[..., :3], BLACK + np.arange(8, dtype=np.uint8)[:, None, None])
     assert (drawn[..., 3] == 255).all()
