@@ -121,7 +121,7 @@ $(VENV)/.training: $(VENV)/.dev
 	@touch $@
 
 .PRECIOUS: $(HOSTS)/%/.built
-$(HOSTS)/%/.built: tests/browser/environments/%.txt pyproject.toml
+$(HOSTS)/%/.built: tests/browser/environments/%.txt tests/browser/environments/tests.in pyproject.toml
 	rm -rf $(HOSTS)/$*
 	$(PYTHON) -m venv $(HOSTS)/$*
 	$(HOSTS)/$*/bin/pip install --quiet --disable-pip-version-check torch==2.13.0
