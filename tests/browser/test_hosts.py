@@ -25,6 +25,9 @@ from playwright.sync_api import Page
 pytestmark = pytest.mark.slow  # a kernel or a browser of its own
 
 STOPPED = "root.dataset.status === 'idle' && root.dataset.frameKind === 'final'"
+# Whether the middle of each board is painted.
+PAINTED = """[...document.querySelectorAll("canvas.draggan-board")].every(
+    canvas => canvas.getContext("2d").getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data[3] === 255)"""
 RUNS = "root.dataset.status === 'running'"
 
 
@@ -118,7 +121,7 @@ def test_a_cell_run_again_ends_its_widget_and_a_second_view_says_where_the_new_o
     assert page.locator(".draggan").count() == 2
 
 
-def test_the_boards_answer_and_no_key_typed_in_a_view_reaches_the_notebook(lab: Lab) -> None:
+def test_no_key_typed_in_a_view_reaches_the_notebook_and_the_boards_answer_also_after_a_reload(lab: Lab) -> None:
     page = lab.open(CELLS, viewport=VIEWPORT)
     page.set_default_timeout(TIMEOUT)
     for cell in range(len(CELLS)):
@@ -138,6 +141,14 @@ def test_the_boards_answer_and_no_key_typed_in_a_view_reaches_the_notebook(lab: 
             page.keyboard.press(key)
         page.locator(".draggan-status, .widget-html", has_text=words).first.wait_for()
     assert notebook(page, lab.host) == before
+    lab.save()
+    lab.reload()
+    page.wait_for_function(f"() => document.querySelectorAll('canvas.draggan-board').length === 3 && {PAINTED}")
+    slider = view(page, REPLAY).query_selector(f":is({SLIDER}) >> visible=true")
+    assert slider is not None
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    page.locator(".widget-html", has_text="Step 2 of 8").wait_for()
 
 
 @pytest.mark.xfail(strict=True, reason="replay and inspector leave no picture yet, and on ipywidgets 7 no view does")
