@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from analytic import BlobGenerator
+from ipywidgets.widgets import widget as ipywidgets_widget
 from session.helpers import BOUND, until
 
 from draggan_widget.errors import ConfigError
@@ -14,6 +15,11 @@ from draggan_widget.widget.frames import Frames
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parents[1] / "golden" / "messages.json").read_text("utf-8"))
 CLIENT = "a1b2c3d4e5f60718"
+
+
+def open_models() -> dict[str, Any]:
+    """Every open model of ipywidgets by its id; ipywidgets 7 keeps them at another place."""
+    return vars(ipywidgets_widget).get("_instances") or ipywidgets_widget.Widget.widgets
 
 
 class Clock:

@@ -6,8 +6,8 @@ import weakref
 
 import numpy as np
 import pytest
-from ipywidgets.widgets.widget import _instances
 from session.helpers import EDIT, Gate, opened, until
+from widget.helpers import open_models
 
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.errors import RecordError
@@ -175,7 +175,7 @@ def test_it_follows_the_newest_step_and_stays_at_one_that_was_chosen(pair, sessi
     pair.settled()
     assert np.array_equal(pair.picture.pixels, session.current.pixels())
     session.reset()
-    until(lambda: pair.made.step.max == 0, "the start")
+    until(lambda: pair.made.step.layout.display == "none", "the start")  # nothing is to choose
     pair.settled()
     before = pair.picture.pixels
     assert np.array_equal(before, session.current.pixels())
@@ -261,9 +261,7 @@ def test_closing_lets_the_session_and_the_worker_go(session, scenes):
 def test_the_same_cell_run_again_leaves_one(session, monkeypatch):
     listeners, made = len(controller_of(session).listeners), []
     for execution in ("first", "second"):
-        monkeypatch.setattr(
-            "draggan_widget.widget.inspector.cell_identity", lambda execution=execution: ("c", execution)
-        )
+        monkeypatch.setattr("draggan_widget.widget.box.cell_identity", lambda execution=execution: ("c", execution))
         made.append(FeatureInspector(session))
     assert [one.comm is None for one in made] == [True, False]
     assert len(controller_of(session).listeners) == listeners + 1
@@ -271,14 +269,14 @@ def test_the_same_cell_run_again_leaves_one(session, monkeypatch):
 
 
 def test_once_closed_neither_it_nor_a_model_of_it_is_left(session):
-    before = set(_instances)
+    before = set(open_models())
     made = FeatureInspector(session)
     looked = threading.Event()
     made._worker.submit("test", looked.set)
     assert looked.wait(60)
-    assert len(set(_instances) - before) > 20
+    assert len(set(open_models()) - before) > 20
     made.close()
-    assert [_instances[left] for left in set(_instances) - before] == []
+    assert [open_models()[left] for left in set(open_models()) - before] == []
     gone = weakref.ref(made)
     del made
     gc.collect()
