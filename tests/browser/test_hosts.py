@@ -151,7 +151,6 @@ def test_no_key_typed_in_a_view_reaches_the_notebook_and_the_boards_answer_also_
     page.locator(".widget-html", has_text="Step 2 of 8").wait_for()
 
 
-@pytest.mark.xfail(strict=True, reason="replay and inspector leave no picture yet, and on ipywidgets 7 no view does")
 def test_the_file_of_a_saved_notebook_holds_a_picture_of_each_view(lab: Lab) -> None:
     page = lab.open(CELLS, viewport=VIEWPORT)
     page.set_default_timeout(TIMEOUT)
