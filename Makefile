@@ -1,5 +1,6 @@
 # From a clone: `make demo` opens JupyterLab on the first notebook, `make test` runs every check.
 PYTHON ?= python3
+PYTHON313 ?= python3.13
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints-ci.txt
@@ -7,7 +8,7 @@ UNIT := $(PY) -m pytest -q -n auto --maxprocesses 4 --ignore=tests/kernel --igno
 NODE_STAMP := js/node_modules/.package-lock.json
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test check lint fast slow js kernel browser notebooks notebooks-run real long wheel bundle docs pictures readme-animation study-landmarks bench fuzz heads-data heads-train heads-judge clean
+.PHONY: demo test test-colab check lint fast slow js kernel browser notebooks notebooks-run real long wheel bundle docs pictures readme-animation study-landmarks bench fuzz heads-data heads-train heads-judge clean
 
 demo: $(VENV)/.demo
 	$(PY) tools/demo.py $(if $(HEADLESS),--headless)
@@ -27,6 +28,10 @@ fast: $(VENV)/.dev
 
 slow: $(VENV)/.dev $(NODE_STAMP)
 	$(UNIT) -m "slow and not real"
+
+test-colab: .venv-colab/.colab
+	.venv-colab/bin/python -m pytest -q -n auto --maxprocesses 4 --ignore=tests/kernel --ignore=tests/browser --ignore=tests/notebooks -m "not real"
+	.venv-colab/bin/python -m pytest -q tests/kernel
 
 kernel: $(VENV)/.dev
 	$(PY) -m pytest -q tests/kernel
@@ -107,9 +112,15 @@ $(VENV)/.dev: $(VENV)/.torch pyproject.toml
 	$(PIP) -e '.[dev]'
 	@touch $@ $(VENV)/.demo
 
+.venv-colab/.colab: tests/hosts/colab-2026-08.txt pyproject.toml
+	@echo "Building .venv-colab: the packages of Google Colab, gigabytes where pip takes torch's CUDA build"
+	$(PYTHON313) -m venv .venv-colab
+	.venv-colab/bin/python -m pip install --quiet --disable-pip-version-check -r tests/hosts/colab-2026-08.txt -e .
+	@touch $@
+
 $(VENV)/.training: $(VENV)/.dev
 	$(PIP) -e '.[training]'
 	@touch $@
 
 clean:
-	rm -rf $(VENV) js/node_modules dist demo site
+	rm -rf $(VENV) .venv-colab js/node_modules dist demo site

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from analytic import BlobGenerator
+from ipywidgets import Widget
+from ipywidgets.widgets import widget as base
 from session.helpers import BOUND, until
 
 from draggan_widget.errors import ConfigError
@@ -119,3 +121,9 @@ def settle(session: DragSession) -> None:
     done = threading.Event()
     controller_of(session).worker.submit(done.set)
     assert done.wait(BOUND)
+
+
+def open_models() -> dict[str, Widget]:
+    """Every widget that ipywidgets keeps: since release 8 in `_instances`, before in `Widget.widgets`."""
+    found = getattr(base, "_instances", None)
+    return Widget.widgets if found is None else found

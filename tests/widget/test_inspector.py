@@ -6,8 +6,8 @@ import weakref
 
 import numpy as np
 import pytest
-from ipywidgets.widgets.widget import _instances
 from session.helpers import EDIT, Gate, opened, until
+from widget.helpers import open_models
 
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.errors import RecordError
@@ -271,14 +271,14 @@ def test_the_same_cell_run_again_leaves_one(session, monkeypatch):
 
 
 def test_once_closed_neither_it_nor_a_model_of_it_is_left(session):
-    before = set(_instances)
+    before = set(open_models())
     made = FeatureInspector(session)
     looked = threading.Event()
     made._worker.submit("test", looked.set)
     assert looked.wait(60)
-    assert len(set(_instances) - before) > 20
+    assert len(set(open_models()) - before) > 20
     made.close()
-    assert [_instances[left] for left in set(_instances) - before] == []
+    assert [open_models()[left] for left in set(open_models()) - before] == []
     gone = weakref.ref(made)
     del made
     gc.collect()

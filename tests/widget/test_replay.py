@@ -7,8 +7,8 @@ import weakref
 import numpy as np
 import pytest
 from analytic import BlobGenerator
-from ipywidgets.widgets.widget import _instances
 from session.helpers import EDIT, edit_of, opened, until
+from widget.helpers import open_models
 
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.errors import RecordError
@@ -156,11 +156,11 @@ def test_an_empty_record_and_one_without_its_generator_are_refused(record, tmp_p
 
 
 def test_once_closed_neither_it_nor_a_model_of_it_is_left(record):
-    before = set(_instances)
+    before = set(open_models())
     made = TrajectoryReplay(record)
-    assert len(set(_instances) - before) > 10
+    assert len(set(open_models()) - before) > 10
     made.close()
-    assert [_instances[left] for left in set(_instances) - before] == []
+    assert [open_models()[left] for left in set(open_models()) - before] == []
     gone = weakref.ref(made)
     del made
     gc.collect()
