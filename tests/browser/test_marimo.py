@@ -33,8 +33,9 @@ def report():
         edit, session = w.session.edit, w.session
         mask = edit.mask is not None and (bool(edit.mask[63, 64]), bool(edit.mask[10, 10]))
         text = f"{{session.status}} {{workers()}} {{len(edit)}} {{mask}}"
-        with open("{REPORT}.new", "w") as file: file.write(text)
-        os.replace("{REPORT}.new", "{REPORT}")
+        new = f"{{threading.get_ident()}}.new"
+        with open(new, "w") as file: file.write(text)
+        os.replace(new, "{REPORT}")
         time.sleep(0.1)
 threading.Thread(target=report, daemon=True).start()
 """

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from analytic import BlobGenerator
-from ipywidgets import Widget
-from ipywidgets.widgets import widget as base
+from ipywidgets import version_info
+from ipywidgets.widgets import widget as ipywidgets_widget
 from session.helpers import BOUND, until
 
 from draggan_widget.errors import ConfigError
@@ -16,6 +16,11 @@ from draggan_widget.widget.frames import Frames
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parents[1] / "golden" / "messages.json").read_text("utf-8"))
 CLIENT = "a1b2c3d4e5f60718"
+
+
+def open_models() -> dict[str, Any]:
+    """Every open model of ipywidgets by its id; ipywidgets 7 keeps them at another place."""
+    return ipywidgets_widget._instances if version_info[0] > 7 else ipywidgets_widget.Widget.widgets
 
 
 class Clock:
@@ -121,9 +126,3 @@ def settle(session: DragSession) -> None:
     done = threading.Event()
     controller_of(session).worker.submit(done.set)
     assert done.wait(BOUND)
-
-
-def open_models() -> dict[str, Widget]:
-    """Every widget that ipywidgets keeps: since release 8 in `_instances`, before in `Widget.widgets`."""
-    found = getattr(base, "_instances", None)
-    return Widget.widgets if found is None else found

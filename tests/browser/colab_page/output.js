@@ -107,7 +107,8 @@ class Manager extends ManagerBase {
 /** Lets code of older JavaScript extend the classes of a module: it calls them without `new`. */
 function extensible(module) {
   const call = { apply: (target, self, values) => Reflect.construct(target, values, self.constructor) };
-  const entries = Object.entries(module).map(([name, value]) => [name, value?.prototype ? new Proxy(value, call) : value]);
+  const isClass = (value) => typeof value === "function" && /^class\b/.test(value.toString());
+  const entries = Object.entries(module).map(([name, value]) => [name, isClass(value) ? new Proxy(value, call) : value]);
   return Object.fromEntries(entries);
 }
 
