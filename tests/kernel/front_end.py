@@ -76,6 +76,11 @@ class FrontEnd:
 
         return self.kernel.wait_for(fits, since=since).custom
 
+    def wait_for_end(self, since: int) -> str:
+        """Wait for the end of a drag, confirming frames meanwhile; the reason why it ended."""
+        fact = self.wait_for("run", lambda fact: not fact["running"] and fact["ended"] is not None, since)
+        return fact["ended"]["reason"]
+
     def answer(self, rid: int) -> tuple[Mapping[str, Any], float]:
         """The kernel's answer to an edit, and the seconds it took."""
         began = time.monotonic()

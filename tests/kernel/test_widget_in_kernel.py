@@ -41,14 +41,12 @@ def test_a_drag_from_hello_to_its_end(ready):
     assert (answer["accepted"], answer["revision"], answer["client"]) == (True, 1, "a1b2c3d4e5f60718")
     since = len(ready.traffic)
     view.wish("start")
-    view.wait_for("started", since=since)
-    ended = view.wait_for("ended", since=since)
-    assert ended["reason"] == "arrived"
+    view.wait_for("run", lambda fact: fact["running"], since)
+    assert view.wait_for_end(since) == "arrived"
     last = view.wait_for("frame", lambda fact: fact["kind"] == "final", since=since)
-    assert last["step"] == ended["step"]
-    assert count(ready, "len(w.session.record)") == ended["step"] + 1
+    assert count(ready, "len(w.session.record)") == last["step"] + 1
     assert ready.execute("print(w.session.record[-1].ended)").text.strip() == "arrived"
-    frames = [fact for fact in view.facts("frame", since) if fact["step"] < ended["step"]]
+    frames = [fact for fact in view.facts("frame", since) if fact["step"] < last["step"]]
     assert len(frames) > 3
 
     customs = [m.custom for m in ready.traffic if m.custom is not None]
@@ -71,7 +69,7 @@ def test_the_bundled_generator_is_dragged_without_a_download(kernel, tmp_path):
     kernel.execute(f"w.session.edit = Edit([({middle}, {middle})], [({middle + 6}, {middle})])")
     since = len(kernel.traffic)
     view.wish("start")
-    assert view.wait_for("ended", since=since)["reason"] == "arrived"
+    assert view.wait_for_end(since) == "arrived"
     last = view.wait_for("frame", lambda fact: fact["kind"] == "final", since=since)
     assert last["step"] > 0
 
@@ -83,10 +81,10 @@ def test_traits_reach_the_front_end_and_none_is_written_per_step(ready):
     view.wait_for("frame", lambda fact: fact["kind"] == "final")
     since = len(ready.traffic)
     view.wish("start")
-    ended = view.wait_for("ended", since=since)
-    view.wait_for("frame", lambda fact: fact["kind"] == "final", since=since)
+    view.wait_for_end(since)
+    last = view.wait_for("frame", lambda fact: fact["kind"] == "final", since=since)
     ready.wait_for(lambda m: m.comm_id == view.comm and ["_poster"] in m.data.get("buffer_paths", []), since=since)
-    assert ended["step"] > 10
+    assert last["step"] > 10
     assert view.updates(since) <= 4
     statuses = [m.state["status"] for m in ready.traffic[since:] if "status" in m.state]
     assert statuses == ["running", "idle"]
@@ -116,7 +114,7 @@ def test_an_edit_is_answered_and_a_stop_seen_while_a_cell_runs(ready):
     view.wait_for("frame", lambda fact: fact["revision"] == 2)
     since, began = len(ready.traffic), time.monotonic()
     view.wish("stop")
-    view.wait_for("ended", lambda fact: fact["reason"] == "stopped", since=since)
+    assert view.wait_for_end(since) == "stopped"
     assert time.monotonic() - began < 0.3 + 0.1
     assert "free" not in ready.execution(cell).text
     ready.interrupt()
@@ -140,7 +138,7 @@ def test_frames_come_at_a_slow_cap_while_a_cell_blocks_and_nobody_is_heard(ready
     ready.interrupt()
     execution = ready.finish(cell)
     assert execution.error is None
-    view.wait_for("ended", lambda fact: fact["reason"] == "stopped", since=since)
+    assert view.wait_for_end(since) == "stopped"
     assert ready.execute("print(w.session.status, len(record) > 10)").text.split() == ["idle", "True"]
 
 
@@ -154,7 +152,7 @@ def test_a_stop_is_seen_while_a_cell_awaits_the_drag(ready):
     view.wait_for("frame", lambda fact: fact["step"] >= 5, since=since)
     began = time.monotonic()
     view.wish("stop")
-    view.wait_for("ended", lambda fact: fact["reason"] == "stopped", since=since)
+    assert view.wait_for_end(since) == "stopped"
     assert time.monotonic() - began < 0.3 + 0.1
     assert int(ready.finish(cell).text) >= 5
 
