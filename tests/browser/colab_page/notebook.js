@@ -11,7 +11,9 @@ const running = new Map(); // id of a request -> what it waits for
 let saved = JSON.parse(sessionStorage.getItem("outputs") ?? "{}"); // cell -> its outputs, as the notebook's file keeps them
 let socket;
 let session;
-let listening = false; // Colab passes on what a thread sends only while the kernel works on a message
+// Colab passes on what a thread sends only while the kernel works on a message. The messages of our widgets that bear a
+// type come from threads; those of ipycanvas bear none.
+let listening = false;
 let held = [];
 
 const request = async (method, path, body) =>
@@ -57,8 +59,9 @@ function hear(message) {
     listening = content.execution_state !== "idle";
     if (listening) held.splice(0).forEach(pass);
     if (!listening) running.get(parent.msg_id)?.();
-  } else if (type === "comm_open") models.set(content.comm_id, plain(content.data));
-  else if (type === "comm_msg" || type === "comm_close") (listening ? pass : (later) => held.push(later))(message);
+  } else if (type === "comm_msg" && content.data.content?.type !== undefined && !listening) held.push(message);
+  else if (type === "comm_msg" || type === "comm_close") pass(message);
+  else if (type === "comm_open") models.set(content.comm_id, plain(content.data));
   else if (cellOf.has(parent.msg_id)) keep(cellOf.get(parent.msg_id), type, content);
 }
 
@@ -89,6 +92,7 @@ function createFrame(cell) {
   const frame = document.createElement("iframe");
   frame.src = `${OUTPUTS}?theme=${document.documentElement.getAttribute("theme")}`;
   frame.dataset.cell = cell;
+  frame.style = "width: 100%; border: 0";
   document.getElementById(`cell${cell}`).append(frame);
   frames.set(cell, frame);
   return new Promise((resolve) => {
