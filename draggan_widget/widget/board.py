@@ -14,8 +14,11 @@ import numpy as np
 from ipycanvas import MultiCanvas, hold_canvas
 from ipywidgets import Layout
 from jaxtyping import UInt8
+from PIL import Image
 
 from draggan_widget.geometry import Point
+from draggan_widget.inspection.draw_points import DrawnPoint
+from draggan_widget.inspection.draw_points import draw_points as draw_on_picture
 from draggan_widget.widget.canvas_points import CanvasPoints, draw_points
 from draggan_widget.widget.kernel import MainLoop
 from draggan_widget.widget.lifecycle import close_tree
@@ -58,6 +61,7 @@ class Board:
         height, width = image_size
         self._scale = max(1, round(CANVAS_SIDE / max(height, width)))
         self._dense = max(height, width) * self._scale / shown
+        self._shown = shown / max(height, width)
         self._main, self._lock = main, threading.Lock()
         self._scene: Scene | None = None
         self._draw_queued = False
@@ -72,6 +76,18 @@ class Board:
         """Draw a scene soon, unless a newer one comes first; any thread."""
         self._scene = scene
         self._queue_draw()
+
+    def still(self) -> Image.Image | None:
+        """What the board shows as an image, without the chosen pixel; None before the first scene."""
+        scene = self._scene
+        if scene is None:
+            return None
+        width, height = (round(side / self._scale * self._shown) for side in (self.canvas.width, self.canvas.height))
+        picture = Image.fromarray(scene.pixels).resize((width, height), Image.Resampling.NEAREST)
+        handles = scene.points.handles
+        paths, targets = scene.points.paths or [(handle,) for handle in handles], scene.points.targets or handles
+        drawn = [DrawnPoint(number, target, paths[number]) for number, target in enumerate(targets)]
+        return draw_on_picture(picture, drawn, self._shown)
 
     def image_px(self, x: float, y: float) -> Point:
         """The pixel of the picture, (x, y), at a place of the canvas in canvas px."""

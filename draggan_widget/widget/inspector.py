@@ -4,30 +4,31 @@ Everything that takes time is computed on a worker of its own, the newest reques
 and the results are drawn on the kernel's main thread.
 """
 
+import threading
 import time
 import weakref
 from typing import Any
 
-from ipywidgets import HTML, Dropdown, HBox, IntSlider, Layout, VBox, Widget
+from ipywidgets import HTML, Dropdown, HBox, IntSlider, Layout, Widget
 
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.geometry import Point
 from draggan_widget.session import events
 from draggan_widget.session.session import DragSession
-from draggan_widget.widget import lifecycle
 from draggan_widget.widget.board import Board, Scene
-from draggan_widget.widget.box import BoxFrontEnd
+from draggan_widget.widget.box import BoardBox, set_last
 from draggan_widget.widget.canvas_points import CanvasPoints
 from draggan_widget.widget.html_text import error_html, progress_html, text_html, vector_html
 from draggan_widget.widget.inspector_model import InspectorModel, ViewRequest, ViewResult
-from draggan_widget.widget.kernel import MainLoop, cell_identity
+from draggan_widget.widget.kernel import MainLoop
 from draggan_widget.widget.latest_worker import LatestWorker
-from draggan_widget.widget.lifecycle import close_tree, weak_callback
+from draggan_widget.widget.lifecycle import weak_callback
 
 SHOWN = 400  # css px of the longer side of either picture
 ROOM = (
     "min(100% - 4px, max(260px, 50% - 8px))"  # css width of each: side by side, or one below the other in a narrow cell
 )
+STILL_SECONDS = 10.0  # the longest wait for the first picture of an output: the cell waits, too
 FOLLOW_SECONDS = 0.5  # between two pictures during a drag: nobody confirms them, so they must not pile up
 VIEWS = {
     "Colours (PCA)": "colours",
@@ -40,10 +41,8 @@ VIEWS = {
 HINT = "Move over the picture or the map for the feature vector there; click for the similarity to it."
 
 
-class FeatureInspector(VBox):
+class FeatureInspector(BoardBox):
     """Shows the feature maps of a drag by block, view and step; hover for a feature vector, click for similarity."""
-
-    cell: tuple[str, str] | None = None  # the cell that made it; `close` reads it even if `__init__` raised
 
     def __init__(self, source: DragSession | DragRecord):
         """Open the inspector at the newest step.
@@ -67,34 +66,30 @@ class FeatureInspector(VBox):
         blocks = [(f"{number}: {high} x {wide}", number) for number, (high, wide) in enumerate(sizes)]
         self.block = Dropdown(options=blocks, value=block, description="Block")
         self.view = Dropdown(options=VIEWS, value="colours", description="View")
-        self.rank = IntSlider(value=1, min=1, max=1, description="By variance")
+        self.rank = IntSlider(value=1, min=1, max=2, description="By variance")
         self.point = Dropdown(options=[("1", 0)], value=0, description="Handle")
-        last = len(self._model.steps()) - 1
-        self.step = IntSlider(
-            value=last, min=0, max=last, description="Step", layout=Layout(width="calc(100% - 4px)", max_width="420px")
-        )
+        self._unsubscribe = _no_subscription
+        self._last, self._channels = len(self._model.steps()) - 1, 1
+        wide = Layout(width="calc(100% - 4px)", max_width="420px")
+        self.step = IntSlider(value=self._last, min=0, max=max(self._last, 1), description="Step", layout=wide)
         self.progress, self.caption, self.vector = HTML(), HTML(), HTML(text_html(HINT))
         self._listen()
         super().__init__(self._rows())
-        self.cell = cell_identity()
-        lifecycle.register(self)
-        self._unsubscribe = _no_subscription
         if isinstance(source, DragSession):
             self._unsubscribe = source.subscribe(weak_callback(weakref.WeakMethod(self._on_event)))
         self._request_view()
 
-    def close(self) -> None:
-        """End its worker, stop following the session and remove the view. Idempotent."""
-        lifecycle.unregister(self)
-        if "_unsubscribe" not in vars(self):  # `__init__` raised
-            return
+    def _release(self) -> None:
         self._unsubscribe()
         self._worker.close()
         self._picture.close()
         self._map.close()
-        for part in (*self.children, self.layout):
-            close_tree(part)
-        super().close()
+
+    def _boards(self) -> tuple[Board, Board]:
+        shown = threading.Event()
+        self._worker.submit("still", shown.set)  # after the view that was asked for before
+        shown.wait(STILL_SECONDS)
+        return self._picture, self._map
 
     def __repr__(self) -> str:
         return f"FeatureInspector({self._model.source!r}): to show it, make it the last line of a notebook cell"
@@ -106,7 +101,7 @@ class FeatureInspector(VBox):
             [self._picture.canvas, self._map.canvas],
             layout=Layout(align_items="flex-start", grid_gap="8px", flex_flow="row wrap"),
         )
-        return [first, beside, self.step, self.progress, self.caption, self.vector, BoxFrontEnd()]
+        return [first, beside, self.step, self.progress, self.caption, self.vector]
 
     def _listen(self) -> None:
         for control in (self.block, self.view, self.rank, self.point, self.step):
@@ -179,20 +174,25 @@ class FeatureInspector(VBox):
         if self.comm is None:
             return
         last = len(self._model.steps()) - 1
-        newest = self.step.value == self.step.max or self.step.value > last
-        self.step.max = last
+        newest = self.step.value >= self._last or self.step.value > last
+        self._last = last
+        self._fit_controls()
         if newest:
             self.step.value = last
             self._request_view()  # even where the number is the same: after an undo it is another step
 
     def _fit_controls(self) -> None:
-        self.rank.layout.display = None if self.view.value == "channel" else "none"
+        set_last(self.step, self._last)
+        set_last(self.rank, self._channels)
+        if self.view.value != "channel":
+            self.rank.layout.display = "none"
         self.point.layout.display = None if self.view.value == "cost" else "none"
 
     def _update(self, request: ViewRequest, result: ViewResult) -> None:
         if self.comm is None:
             return
-        self.rank.max = result.channels
+        self._channels = result.channels
+        self._fit_controls()
         handles = [(str(number + 1), number) for number in range(max(len(result.step.handles), 1))]
         if list(self.point.options) != handles:
             kept = self.point.value

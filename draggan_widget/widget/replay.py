@@ -9,7 +9,7 @@ import weakref
 from collections import OrderedDict
 
 import numpy as np
-from ipywidgets import HTML, Dropdown, HBox, IntSlider, Layout, Play, VBox, jslink
+from ipywidgets import HTML, Dropdown, HBox, IntSlider, Layout, Play, jslink
 from jaxtyping import UInt8
 
 from draggan_widget.counts import counted
@@ -18,24 +18,21 @@ from draggan_widget.engine.step import DragStep
 from draggan_widget.geometry import Point
 from draggan_widget.inspection.records import require_steps
 from draggan_widget.session.session import DragSession
-from draggan_widget.widget import lifecycle
 from draggan_widget.widget.board import Board, Scene
-from draggan_widget.widget.box import BoxFrontEnd
+from draggan_widget.widget.box import BoardBox
 from draggan_widget.widget.canvas_points import CanvasPoints
 from draggan_widget.widget.html_text import error_html, progress_html
-from draggan_widget.widget.kernel import MainLoop, cell_identity
+from draggan_widget.widget.kernel import MainLoop
 from draggan_widget.widget.latest_worker import LatestWorker
-from draggan_widget.widget.lifecycle import close_tree, weak_callback
+from draggan_widget.widget.lifecycle import weak_callback
 
 SHOWN = 512  # css px of the longer side
 CACHE_BYTES = 64 * 10**6  # bytes of drawn pictures
 PACES = {"½ ×": 200, "1 ×": 100, "2 ×": 50, "4 ×": 25}  # ms between two steps
 
 
-class TrajectoryReplay(VBox):
+class TrajectoryReplay(BoardBox):
     """Plays the steps of a record in a notebook cell: picture, handles, targets and the paths so far."""
-
-    cell: tuple[str, str] | None = None  # the cell that made it; `close` reads it even if `__init__` raised
 
     def __init__(self, record: DragRecord | DragSession):
         """Open the replay at the first step.
@@ -53,39 +50,35 @@ class TrajectoryReplay(VBox):
         self._board = Board((first.shape[0], first.shape[1]), SHOWN, self._main)
         self._worker = LatestWorker("draggan-replay", weak_callback(weakref.WeakMethod(self._show_error)))
         last = len(self._steps) - 1
-        self.play = Play(min=0, max=last, interval=PACES["1 ×"])
-        self.slider = IntSlider(min=0, max=last, readout=False, layout=Layout(flex="1 1 0", min_width="120px"))
+        self.play = Play(min=0, max=max(last, 1), interval=PACES["1 ×"])
+        self.slider = IntSlider(min=0, max=max(last, 1), readout=False, layout=Layout(flex="1 1 0", min_width="120px"))
         self.pace = Dropdown(options=list(PACES), value="1 ×", layout=Layout(width="70px"))
         self.progress = HTML()
         self._link = jslink((self.play, "value"), (self.slider, "value"))
         self.slider.observe(self._on_slider, "value")
         self.pace.observe(self._on_pace, "value")
         bar = HBox([self.play, self.slider, self.pace], layout=Layout(width=f"{SHOWN}px", max_width="100%"))
-        super().__init__([self._board.canvas, bar, self.progress, BoxFrontEnd()])
-        self.cell = cell_identity()
-        lifecycle.register(self)
+        if last == 0:
+            bar.layout.display = "none"  # nothing is to play
+        super().__init__([self._board.canvas, bar, self.progress])
         self._show(0)
-
-    def close(self) -> None:
-        """End its worker and remove the view. Idempotent."""
-        lifecycle.unregister(self)
-        if "_worker" not in vars(self):  # `__init__` raised
-            return
-        self._worker.close()
-        self._board.close()
-        self._link.close()
-        for part in (*self.children, self.layout):
-            close_tree(part)
-        super().close()
 
     def __repr__(self) -> str:
         steps = counted(len(self._steps), "step")
         return f"TrajectoryReplay({steps}): to show it, make it the last line of a notebook cell"
 
+    def _release(self) -> None:
+        self._worker.close()
+        self._board.close()
+        self._link.close()
+
+    def _boards(self) -> tuple[Board]:
+        return (self._board,)
+
     # From the browser: cheap, any thread
 
     def _on_slider(self, change: dict) -> None:
-        position = int(change["new"])
+        position = min(int(change["new"]), len(self._steps) - 1)
         self._worker.submit("step", lambda: self._show(position))
 
     def _on_pace(self, change: dict) -> None:

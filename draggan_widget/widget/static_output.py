@@ -1,36 +1,30 @@
-"""What remains of the widget without a kernel: an image in its output, a poster in its saved state, `snapshot()`."""
+"""What remains of a widget without a kernel: an image in its output, next to its view."""
 
+from abc import abstractmethod
 from base64 import b64encode
 from typing import Any
 
-import anywidget
-import traitlets
-from PIL import Image
-
-from draggan_widget.session.session import DragSession
-from draggan_widget.widget.frames import Frames
+from ipywidgets import Widget
 
 
-class StaticOutput(anywidget.AnyWidget):
-    """A widget whose output also holds its picture as an image.
+class StaticOutput(Widget):
+    """A widget whose output also holds its picture as an image."""
 
-    Attributes:
-        session: the session that draws the picture.
-    """
+    _ipython_display_ = None  # that of ipywidgets 7 shows the view alone; without it IPython takes the mime bundle
 
-    session: DragSession
-    _frames: Frames
-    _poster = traitlets.Bytes(b"").tag(sync=True)
+    @abstractmethod
+    def _view_bundle(self) -> tuple[dict[str, Any], dict[str, Any]] | dict[str, Any] | None:
+        """The mime bundle of the view alone, as anywidget gives it; None where the host shows no widgets."""
 
-    def snapshot(self) -> Image.Image:
-        """The current picture with its points and paths: an ordinary image, which a saved notebook keeps."""
-        return self.session.snapshot()
+    @abstractmethod
+    def _still(self) -> bytes:
+        """The picture as a JPEG; empty where it cannot be drawn."""
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        bundle = super()._repr_mimebundle_(**kwargs)
+        bundle = self._view_bundle()
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         if data is None:
             return bundle
-        self._poster = self._frames.poster_now() or self._poster
-        image = {"image/jpeg": b64encode(self._poster).decode()} if self._poster else {}
+        still = self._still()
+        image = {"image/jpeg": b64encode(still).decode()} if still else {}
         return {**data, "text/plain": repr(self), **image}, metadata

@@ -4,8 +4,10 @@ import weakref
 from pathlib import Path
 from typing import Any
 
+import anywidget
 import numpy as np
 import traitlets
+from PIL import Image
 from torch import Tensor, nn
 
 from draggan_widget.engine.config import DragConfig
@@ -26,7 +28,7 @@ STATIC = Path(__file__).parent / "static"
 SESSION_NAMES = frozenset(name for name in dir(DragSession) if not name.startswith("_"))
 
 
-class DragWidget(StaticOutput):
+class DragWidget(StaticOutput, anywidget.AnyWidget):
     """Drag points of a generated picture in a notebook cell.
 
     Attributes:
@@ -49,6 +51,7 @@ class DragWidget(StaticOutput):
     truncation_psi = traitlets.Float(1.0, read_only=True).tag(sync=True)
     status = traitlets.Unicode("idle", read_only=True).tag(sync=True)
     max_points = traitlets.Int(64, read_only=True).tag(sync=True)
+    _poster = traitlets.Bytes(b"").tag(sync=True)
     _last_words = traitlets.Unicode("").tag(sync=True)  # what its views say once their cell has made a new widget
 
     cell: tuple[str, str] | None = None  # the cell that made it; `close` reads it even if `__init__` raised
@@ -111,6 +114,10 @@ class DragWidget(StaticOutput):
         """The error that stopped the last drag, or None."""
         return self.session.last_error
 
+    def snapshot(self) -> Image.Image:
+        """The current picture with its points and paths: an ordinary image, which a saved notebook keeps."""
+        return self.session.snapshot()
+
     def show_overlay(self, array: np.ndarray | Tensor | None, opacity: float = OPACITY) -> None:
         """Show an array over the picture, under the points, until another overlay is shown; None removes it.
 
@@ -150,6 +157,13 @@ class DragWidget(StaticOutput):
             f"DragWidget({self.session.generator.name}, {size} px): the picture shows in JupyterLab, Colab and VS Code "
             "where this widget is the last line of a notebook cell; here w.session works from Python"
         )
+
+    def _view_bundle(self) -> tuple[dict[str, Any], dict[str, Any]] | dict[str, Any] | None:
+        return anywidget.AnyWidget._repr_mimebundle_(self)
+
+    def _still(self) -> bytes:
+        self._poster = self._frames.poster_now() or self._poster
+        return self._poster
 
     # Any thread
 

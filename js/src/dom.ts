@@ -49,3 +49,9 @@ export function oncePerPaint(then: () => void): () => void {
     });
   };
 }
+
+/** Leaves the last picture and its words where the view was. JupyterLab hides the place of a view that has ended, so
+ *  they go beside it; they vanish with the cell's next output. */
+export function outlast(el: HTMLElement, root: HTMLElement): void {
+  if (el.isConnected) (el.closest(".jp-OutputArea-output") ?? el).after(root);
+}

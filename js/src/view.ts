@@ -14,7 +14,7 @@ import {
   panelView,
   type WishButton,
 } from "./controls";
-import { html, oncePerPaint, setAttribute } from "./dom";
+import { html, oncePerPaint, outlast, setAttribute } from "./dom";
 import { type EditorAction, hasUnsent, initialEditor, shownMask, update } from "./editor";
 import { type FrameQueue, frameQueue, notShown, SCREEN, usePoster } from "./frames";
 import { imagePerCss, isVisible } from "./geometry";
@@ -265,10 +265,4 @@ export class View {
 /** Whether a press on the picture would draw the first point. */
 function isInviting(editor: EditorState, run: RunState): boolean {
   return run.link === "live" && !run.running && editor.tool === "points" && editor.gesture === null;
-}
-
-/** Leaves the last picture and its words where the view was. JupyterLab hides the place of a view that has ended, so
- *  they go beside it; they vanish with the cell's next output. */
-function outlast(el: HTMLElement, root: HTMLElement): void {
-  if (el.isConnected) (el.closest(".jp-OutputArea-output") ?? el).after(root);
 }

@@ -161,3 +161,35 @@ def test_the_inspector_is_readable_in_a_narrow_cell(lab: Lab) -> None:
         assert box["width"] >= 260
         assert abs(box["width"] - box["height"]) <= 1
         assert box["x"] + box["width"] <= cell["x"] + cell["width"] + 1
+
+
+@pytest.mark.parametrize("made", ["TrajectoryReplay(s.record)", "FeatureInspector(s)"])
+def test_a_second_view_of_a_board_keeps_its_picture_and_says_where_the_new_one_is(lab: Lab, made: str) -> None:
+    page = lab.open([SETUP, f"b = {made}\nb", "b"], viewport=(1300, 2400))
+    page.set_default_timeout(TIMEOUT)
+    for cell in range(3):
+        lab.run_cell(cell)
+    boards = 2 if "Replay" in made else 4
+    page.wait_for_function(
+        """count => {
+            const all = [...document.querySelectorAll("canvas.draggan-board")];
+            const middle = canvas => canvas.getContext("2d").getImageData(512, 512, 1, 1).data[3];
+            return all.length === count && all.every(canvas => middle(canvas) === 255);
+        }""",
+        arg=boards,
+    )
+    second = page.locator("canvas.draggan-board").nth(boards - 1)
+    before = second.evaluate("canvas => canvas.toDataURL()")
+    lab.run_cell(1)
+    last = page.locator(
+        ".draggan-box-last",
+        has_text="This widget was closed, because its cell ran again: the new widget is in the output of cell [4].",
+    )
+    last.wait_for()
+    assert last.count() == 1
+    kept = last.locator("img").last
+    assert kept.is_visible()
+    assert kept.get_attribute("src") == before
+    lab.run_cell(2)  # the second view shows the new board
+    page.wait_for_function("count => document.querySelectorAll('canvas.draggan-board').length === count", arg=boards)
+    last.wait_for(state="detached")

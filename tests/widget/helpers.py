@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from analytic import BlobGenerator
-from ipywidgets import version_info
 from ipywidgets.widgets import widget as ipywidgets_widget
 from session.helpers import BOUND, until
 
@@ -20,7 +19,7 @@ CLIENT = "a1b2c3d4e5f60718"
 
 def open_models() -> dict[str, Any]:
     """Every open model of ipywidgets by its id; ipywidgets 7 keeps them at another place."""
-    return ipywidgets_widget._instances if version_info[0] > 7 else ipywidgets_widget.Widget.widgets
+    return vars(ipywidgets_widget).get("_instances") or ipywidgets_widget.Widget.widgets
 
 
 class Clock:

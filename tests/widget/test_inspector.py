@@ -175,7 +175,7 @@ def test_it_follows_the_newest_step_and_stays_at_one_that_was_chosen(pair, sessi
     pair.settled()
     assert np.array_equal(pair.picture.pixels, session.current.pixels())
     session.reset()
-    until(lambda: pair.made.step.max == 0, "the start")
+    until(lambda: pair.made.step.layout.display == "none", "the start")  # nothing is to choose
     pair.settled()
     before = pair.picture.pixels
     assert np.array_equal(before, session.current.pixels())
@@ -261,9 +261,7 @@ def test_closing_lets_the_session_and_the_worker_go(session, scenes):
 def test_the_same_cell_run_again_leaves_one(session, monkeypatch):
     listeners, made = len(controller_of(session).listeners), []
     for execution in ("first", "second"):
-        monkeypatch.setattr(
-            "draggan_widget.widget.inspector.cell_identity", lambda execution=execution: ("c", execution)
-        )
+        monkeypatch.setattr("draggan_widget.widget.box.cell_identity", lambda execution=execution: ("c", execution))
         made.append(FeatureInspector(session))
     assert [one.comm is None for one in made] == [True, False]
     assert len(controller_of(session).listeners) == listeners + 1

@@ -136,7 +136,7 @@ def test_closing_ends_its_worker_and_its_parts_and_twice_is_once(record):
 def test_the_same_cell_run_again_leaves_one_and_close_all_none(record, monkeypatch):
     made = []
     for execution in ("first", "second"):
-        monkeypatch.setattr("draggan_widget.widget.replay.cell_identity", lambda execution=execution: ("c", execution))
+        monkeypatch.setattr("draggan_widget.widget.box.cell_identity", lambda execution=execution: ("c", execution))
         made.append(TrajectoryReplay(record))
     assert [player.comm is None for player in made] == [True, False]
     assert close_all() >= 1

@@ -257,7 +257,7 @@ def test_a_widget_says_where_the_new_one_is_only_where_its_own_cell_runs_again(m
     monkeypatch.setattr(kernel, "get_ipython", lambda: shell)
     assert kernel.rerun_words(cell) == words.format("that cell")
     inputs = ["", "import torch", "w", "w"]  # of IPython: the first one is empty, the last one runs now
-    shell.history_manager = types.types.SimpleNamespace(input_hist_parsed=inputs)
+    shell.history_manager = types.SimpleNamespace(input_hist_parsed=inputs)
     assert kernel.rerun_words(cell) == words.format("cell [3]")
 
 
