@@ -6,9 +6,12 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints-ci.txt
 UNIT := $(PY) -m pytest -q -n auto --maxprocesses 4 --ignore=tests/kernel --ignore=tests/browser --ignore=tests/notebooks
 NODE_STAMP := js/node_modules/.package-lock.json
+# Each file tests/browser/environments/HOST-VARIANT.txt or HOST.txt is an environment of its own for the browser tests.
+HOSTS := .venv-hosts
+ENVIRONMENTS := $(basename $(notdir $(wildcard tests/browser/environments/*.txt)))
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test test-colab check lint fast slow js kernel browser notebooks notebooks-run real long wheel bundle docs pictures readme-animation study-landmarks bench fuzz heads-data heads-train heads-judge clean
+.PHONY: demo test test-colab check lint fast slow js kernel browser test-hosts notebooks notebooks-run real long wheel bundle docs pictures readme-animation study-landmarks bench fuzz heads-data heads-train heads-judge clean
 
 demo: $(VENV)/.demo
 	$(PY) tools/demo.py $(if $(HEADLESS),--headless)
@@ -42,8 +45,21 @@ long: $(VENV)/.dev
 real: $(VENV)/.dev
 	$(PY) -m pytest -q -m real --ignore=tests/kernel --ignore=tests/browser --ignore=tests/notebooks
 
-browser: $(VENV)/.dev $(NODE_STAMP)
+browser: $(VENV)/.dev $(NODE_STAMP) $(HOSTS)/nbclassic/.built
 	$(PY) -m pytest -q tests/browser
+	$(HOSTS)/nbclassic/bin/python -m pytest -q --host nbclassic tests/browser/test_hosts.py
+
+test-hosts: $(ENVIRONMENTS:%=test-host-%) test-host-colab
+
+test-host-%: $(HOSTS)/%/.built
+	$(HOSTS)/$*/bin/python -m pytest -q --host $(firstword $(subst -, ,$*)) tests/browser/test_hosts.py tests/browser/test_keys.py
+
+test-host-marimo: $(HOSTS)/marimo/.built
+	$(HOSTS)/marimo/bin/python -m pytest -q tests/browser/test_marimo.py
+
+test-host-colab: .venv-colab/.colab
+	cd tests/browser/colab_page && npm ci --no-audit --no-fund --loglevel=error
+	.venv-colab/bin/python -m pytest -q tests/browser/test_colab_page.py
 
 notebooks: $(VENV)/.dev
 	$(PY) -m pytest -q tests/notebooks
@@ -122,5 +138,13 @@ $(VENV)/.training: $(VENV)/.dev
 	$(PIP) -e '.[training]'
 	@touch $@
 
+.PRECIOUS: $(HOSTS)/%/.built
+$(HOSTS)/%/.built: tests/browser/environments/%.txt tests/browser/environments/tests.in pyproject.toml
+	rm -rf $(HOSTS)/$*
+	$(PYTHON) -m venv $(HOSTS)/$*
+	$(HOSTS)/$*/bin/pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(HOSTS)/$*/bin/pip install --quiet --disable-pip-version-check -e . -r $<
+	@touch $@
+
 clean:
-	rm -rf $(VENV) .venv-colab js/node_modules dist demo site
+	rm -rf $(VENV) $(HOSTS) .venv-colab js/node_modules dist demo site

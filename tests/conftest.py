@@ -17,6 +17,7 @@ from draggan_widget.generators.load import load_generator
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the tests marked long, too")
+    parser.addoption("--host", default="jupyterlab", help="notebook host of the browser tests, installed beside them")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browser.hosts import HOSTS
 from browser.lab import Lab
 
 TRACES = Path(__file__).parent / "trace"
@@ -19,14 +20,17 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
 
 
 @pytest.fixture(scope="session")
-def running_lab() -> Iterator[Lab]:
-    with Lab() as lab:
+def running_lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    name = request.config.getoption("--host")
+    if name not in HOSTS:
+        pytest.exit(f"--host is {name}; expected {', '.join(HOSTS)}")
+    with Lab(HOSTS[name]) as lab:
         yield lab
 
 
 @pytest.fixture
 def lab(running_lab: Lab, request: pytest.FixtureRequest) -> Iterator[Lab]:
-    """JupyterLab in a browser: `page = lab.open(["1 + 1"])`, `lab.run_cell(0)`."""
+    """The host of `--host`, JupyterLab by itself, in a browser: `page = lab.open(["1 + 1"])`, `lab.run_cell(0)`."""
     trace = TRACES / (re.sub(r"[^\w-]+", "_", request.node.name) + ".zip")
     trace.unlink(missing_ok=True)
     yield running_lab

@@ -17,7 +17,7 @@ class Host:
 
     Attributes:
         name: its name in the names of tests.
-        module: the Python module that `python -m` starts; a test skips the host where the module is missing.
+        module: the Python module that `python -m` starts.
         options: its own options on the command line.
         address: the address of a notebook, with places for its number, its file's name and the token.
         cell: selector of the elements of cells.
@@ -29,6 +29,7 @@ class Host:
         dialogs: selector of open dialogs.
         dirty: whether the notebook holds changes that are not saved.
         make_dirty: function that makes the notebook hold such a change.
+        save: promise of the notebook being saved.
         focus_cell: function that gives a cell the focus, in command mode.
     """
 
@@ -45,6 +46,7 @@ class Host:
     dialogs: str
     dirty: str
     make_dirty: str
+    save: str
     focus_cell: str
 
 
@@ -70,6 +72,7 @@ LAB = Host(
     dialogs=".jp-Dialog",
     dirty=f"{PANEL}.context.model.dirty",
     make_dirty=f"() => {{ {PANEL}.context.model.dirty = true; }}",
+    save=f"{PANEL}.context.save()",
     focus_cell=f"index => {{ {PANEL}.content.activeCellIndex = index; {CELLS}[index].node.focus(); }}",
 )
 NOTEBOOK = replace(
@@ -98,6 +101,7 @@ NBCLASSIC = Host(
     dialogs=".modal.in",
     dirty=f"{CLASSIC}.dirty",
     make_dirty=f"() => {CLASSIC}.set_dirty(true)",
+    save=f"{CLASSIC}.save_notebook()",
     focus_cell=f"index => {{ {CLASSIC}.select(index); {CLASSIC}.command_mode(); {CLASSIC}.focus_cell(); }}",
 )
-HOSTS = (LAB, NOTEBOOK, NBCLASSIC)
+HOSTS = {host.name: host for host in (LAB, NOTEBOOK, NBCLASSIC)}

@@ -42,6 +42,8 @@ RESTART = f"""() => {{
     );
 }}"""
 
+SAVE = "() => { window.drag_saved = false; (%s).then(() => { window.drag_saved = true; }); }"
+
 
 class CellError(AssertionError):
     """A cell, or code sent to the kernel, raised an exception."""
@@ -103,15 +105,19 @@ def run_in_kernel(connection_file: Path, code: str, timeout: float) -> str:
 
 
 class Lab:
-    """One browser and a server for each host; one notebook at a time, each on a kernel and in a profile of its own.
+    """One browser and one server; one notebook at a time, each on a kernel and in a profile of its own.
 
     >>> with Lab() as lab:
     ...     page = lab.open(["1 + 1"])
     ...     lab.run_cell(0)
     """
 
+    def __init__(self, host: Host = LAB) -> None:
+        """Choose the program that shows the notebooks; `with` starts it."""
+        self.host = host
+
     def __enter__(self) -> Self:
-        """Start the browser; a server starts when its host is first used."""
+        """Start the browser and the server."""
         chromium = find_chromium()
         with contextlib.ExitStack() as stack:
             self._playwright: Playwright = stack.enter_context(sync_playwright())
@@ -119,8 +125,12 @@ class Lab:
                 executable_path=chromium, args=list(CHROMIUM_FLAGS)
             )
             stack.callback(self._browser.close)
+            prefix = f"draggan-{self.host.name}-"
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True))
+            self.server = Server(self.host, Path(folder))
+            stack.callback(self.server.stop)
+            self.server.start()
             self._stack = stack.pop_all()
-        self._servers: dict[Host, Server] = {}
         self._opened = 0
         self._context: BrowserContext | None = None
         self._page: Page | None = None
@@ -129,7 +139,7 @@ class Lab:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the notebook, the browser and the servers."""
+        """Close the notebook, the server and the browser."""
         with self._stack:
             self.close_notebook()
 
@@ -139,26 +149,10 @@ class Lab:
         assert self._page is not None, "no notebook is open; call open() first"
         return self._page
 
-    def _serve(self, host: Host) -> Server:
-        if host not in self._servers:
-            prefix = f"draggan-{host.name}-"
-            folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True))
-            server = Server(host, Path(folder))
-            self._stack.callback(server.stop)
-            server.start()
-            self._servers[host] = server
-        return self._servers[host]
-
-    @property
-    def host(self) -> Host:
-        """The host of the open notebook."""
-        return self.server.host
-
     def open(
         self,
         cells: Sequence[str] | NotebookNode,
         *,
-        host: Host = LAB,
         viewport: tuple[int, int] = (1200, 900),
         device_scale_factor: float = 1.0,
         touch: bool = False,
@@ -167,21 +161,19 @@ class Lab:
 
         Args:
             cells: the sources of its code cells, or a whole notebook.
-            host: the program that shows it.
             viewport: (width, height) of the page in css px.
             device_scale_factor: device px per css px.
             touch: whether the page has a touch screen.
         """
         self.close_notebook()
-        self.server = self._serve(host)
         self._opened += 1
-        name = f"notebook{self._opened}.ipynb"
+        self._file = self.server.root / f"notebook{self._opened}.ipynb"
         notebook = cells if isinstance(cells, NotebookNode) else new_notebook(cells)
-        nbformat.write(notebook, self.server.root / name)
+        nbformat.write(notebook, self._file)
         self._context = self.new_context(viewport, device_scale_factor, touch)
         self._context.tracing.start(screenshots=True, snapshots=True)
         self._page = self._context.new_page()
-        path = host.address.format(number=self._opened, name=name, token=self.server.token)
+        path = self.host.address.format(number=self._opened, name=self._file.name, token=self.server.token)
         self._page.goto(self.server.url + path, timeout=PAGE_TIMEOUT * 1000)
         self._wait_for_notebook()
         return self._page
@@ -204,6 +196,12 @@ class Lab:
     def _wait_for_notebook(self) -> None:
         self.page.wait_for_selector(self.host.cell, timeout=PAGE_TIMEOUT * 1000)
         self.wait_idle(PAGE_TIMEOUT)
+
+    def save(self) -> NotebookNode:
+        """Save the notebook as its host does, and read its file."""
+        self.page.evaluate(SAVE % self.host.save)
+        self.page.wait_for_function("() => window.drag_saved", timeout=PAGE_TIMEOUT * 1000)
+        return nbformat.read(self._file, as_version=4)
 
     def reload(self) -> None:
         """Reload the page, as a person would: the kernel lives on. The saved notebook is what comes back."""

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from browser.hosts import LAB
 from browser.lab import Lab
 from browser.test_keys import VIEWS, WIDGET, open_views, view
 
@@ -39,7 +38,7 @@ SMALL = """(view, hit) => {
 def test_axe_finds_nothing_and_what_is_pressed_is_large_enough(lab: Lab) -> None:
     if not AXE.is_file():
         pytest.fail(f"{AXE} is missing; run `npm ci` in js/")
-    page = open_views(lab, LAB)
+    page = open_views(lab)
     page.add_script_tag(path=AXE)
     found = [(cell, words) for cell in VIEWS for words in view(page, cell).evaluate(RUN_AXE)]
     assert found == [], "\n".join(words for _, words in found)
@@ -48,7 +47,7 @@ def test_axe_finds_nothing_and_what_is_pressed_is_large_enough(lab: Lab) -> None
 
 
 def test_tab_goes_from_each_handle_to_its_target(lab: Lab) -> None:
-    page = open_views(lab, LAB)
+    page = open_views(lab)
     view(page, WIDGET).query_selector_all(".draggan-handle")[0].focus()
     names = []
     for _ in range(4):
