@@ -22,7 +22,7 @@ s.edit = Edit(((63.0, 63.0),), ((75.0, 63.0),))
 s.step(8)
 """
 TIMEOUT = 30_000.0  # ms
-# What this release of @jupyter-widgets/base raises when the kernel closes a widget: its view looks up the model's views.
+# What this release of @jupyter-widgets/base raises when the kernel closes a widget: a view asks for the model's views.
 FORGOTTEN = "Cannot convert undefined or null to object"
 STOPPED = "root.dataset.status === 'idle' && root.dataset.frameKind === 'final'"
 RUNS = "root.dataset.status === 'running' && +root.dataset.step > 3"

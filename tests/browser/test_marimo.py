@@ -30,13 +30,15 @@ REPORT = Path("state.txt")  # what the notebook says of its widget; beside the n
 WATCH = f"""
 def report():
     while True:
-        edit, session = w.session.edit, w.session
+        time.sleep(0.1)
+        if "w" not in globals(): continue  # marimo removes a name while its cell runs again
+        session = globals()["w"].session
+        edit = session.edit
         mask = edit.mask is not None and (bool(edit.mask[63, 64]), bool(edit.mask[10, 10]))
         text = f"{{session.status}} {{workers()}} {{len(edit)}} {{mask}}"
         new = f"{{threading.get_ident()}}.new"
         with open(new, "w") as file: file.write(text)
         os.replace(new, "{REPORT}")
-        time.sleep(0.1)
 threading.Thread(target=report, daemon=True).start()
 """
 IMPORTS = """
@@ -127,7 +129,8 @@ class Marimo:
 
     def report(self) -> str:
         """The newest report of the notebook about its widget: status, workers (that of `s` too), points, mask."""
-        return (self._folder / REPORT).read_text()
+        file = self._folder / REPORT
+        return file.read_text() if file.is_file() else ""
 
     def wait_for_report(self, wanted: str) -> None:
         """Wait until the notebook reports something."""
