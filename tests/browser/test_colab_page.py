@@ -149,7 +149,7 @@ def test_a_board_shows_in_a_cell_of_its_own(colab: ColabPage, board: str) -> Non
     colab.open()
     colab.run_cell(1, SETUP + BOARDS)
     frame = colab.run_cell(2, f"b = {board}\nb")
-    frame.locator("text=of 8").first.wait_for(timeout=TIMEOUT)
+    frame.locator(".widget-html >> visible=true", has_text="of 8").first.wait_for(timeout=TIMEOUT)
     drawn = """() => [...document.querySelectorAll("canvas")].some(canvas => {
         const middle = canvas.getContext("2d").getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data;
         return middle[3] === 255 && middle[0] + middle[1] + middle[2] > 0;

@@ -19,6 +19,7 @@ from browser.lab import CHROMIUM_FLAGS, find_chromium
 from browser.server import cache_folder, free_port
 from browser.test_widget import SETUP, TIMEOUT
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
 
 pytestmark = [
     pytest.mark.slow,  # a kernel or a browser of its own
@@ -119,9 +120,12 @@ class Marimo:
 
     def wait_for(self, condition: str, view: int = 0, timeout: float = TIMEOUT) -> None:
         """Wait until a condition over `root`, the element of a view, holds."""
-        self.root(view).wait_for(timeout=timeout)
-        script = f"(get) => {{ const root = get; return {condition}; }}"
-        self.page.wait_for_function(script, arg=self.root(view).element_handle(), timeout=timeout)
+        for _ in range(int(timeout / 100)):  # a cell that runs again replaces the element
+            with contextlib.suppress(PlaywrightError):
+                if self.root(view).evaluate(f"root => Boolean({condition})", timeout=1000):
+                    return
+            self.page.wait_for_timeout(100)
+        raise AssertionError(f"view {view} has not come to {condition}")
 
     def wait_for_words(self, start: str, view: int = 0) -> None:
         """Wait until the status line starts with some words."""
