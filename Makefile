@@ -1,5 +1,6 @@
 # From a clone: `make demo` opens JupyterLab on the first notebook, `make test` runs every check.
 PYTHON ?= python3
+PYTHON313 ?= python3.13
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints-ci.txt
@@ -10,7 +11,7 @@ HOSTS := .venv-hosts
 ENVIRONMENTS := $(basename $(notdir $(wildcard tests/browser/environments/*.txt)))
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test check lint fast slow js kernel browser test-hosts notebooks notebooks-run real long wheel bundle docs pictures readme-animation study-landmarks bench fuzz heads-data heads-train heads-judge clean
+.PHONY: demo test test-colab check lint fast slow js kernel browser test-hosts notebooks notebooks-run real long wheel bundle docs pictures readme-animation study-landmarks bench fuzz heads-data heads-train heads-judge clean
 
 demo: $(VENV)/.demo
 	$(PY) tools/demo.py $(if $(HEADLESS),--headless)
@@ -31,6 +32,10 @@ fast: $(VENV)/.dev
 slow: $(VENV)/.dev $(NODE_STAMP)
 	$(UNIT) -m "slow and not real"
 
+test-colab: .venv-colab/.colab
+	.venv-colab/bin/python -m pytest -q -n auto --maxprocesses 4 --ignore=tests/kernel --ignore=tests/browser --ignore=tests/notebooks -m "not real"
+	.venv-colab/bin/python -m pytest -q tests/kernel
+
 kernel: $(VENV)/.dev
 	$(PY) -m pytest -q tests/kernel
 
@@ -44,10 +49,17 @@ browser: $(VENV)/.dev $(NODE_STAMP) $(HOSTS)/nbclassic/.built
 	$(PY) -m pytest -q tests/browser
 	$(HOSTS)/nbclassic/bin/python -m pytest -q --host nbclassic tests/browser/test_hosts.py
 
-test-hosts: $(ENVIRONMENTS:%=test-host-%)
+test-hosts: $(ENVIRONMENTS:%=test-host-%) test-host-colab
 
 test-host-%: $(HOSTS)/%/.built
 	$(HOSTS)/$*/bin/python -m pytest -q --host $(firstword $(subst -, ,$*)) tests/browser/test_hosts.py tests/browser/test_keys.py
+
+test-host-marimo: $(HOSTS)/marimo/.built
+	$(HOSTS)/marimo/bin/python -m pytest -q tests/browser/test_marimo.py
+
+test-host-colab: .venv-colab/.colab
+	cd tests/browser/colab_page && npm ci --no-audit --no-fund --loglevel=error
+	.venv-colab/bin/python -m pytest -q tests/browser/test_colab_page.py
 
 notebooks: $(VENV)/.dev
 	$(PY) -m pytest -q tests/notebooks
@@ -116,6 +128,12 @@ $(VENV)/.dev: $(VENV)/.torch pyproject.toml
 	$(PIP) -e '.[dev]'
 	@touch $@ $(VENV)/.demo
 
+.venv-colab/.colab: tests/hosts/colab-2026-08.txt pyproject.toml
+	@echo "Building .venv-colab: the packages of Google Colab, gigabytes where pip takes torch's CUDA build"
+	$(PYTHON313) -m venv .venv-colab
+	.venv-colab/bin/python -m pip install --quiet --disable-pip-version-check -r tests/hosts/colab-2026-08.txt -e .
+	@touch $@
+
 $(VENV)/.training: $(VENV)/.dev
 	$(PIP) -e '.[training]'
 	@touch $@
@@ -129,4 +147,4 @@ $(HOSTS)/%/.built: tests/browser/environments/%.txt tests/browser/environments/t
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(HOSTS) js/node_modules dist demo site
+	rm -rf $(VENV) $(HOSTS) .venv-colab js/node_modules dist demo site

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import sys
 import time
 from collections.abc import Callable
 
@@ -30,6 +31,31 @@ def rerun_words(cell: tuple[str, str] | None) -> str:
     # its inputs include the running cell; `execution_count` is already the next one's in some versions of IPython
     place = "that cell" if history is None else f"cell [{len(history.input_hist_parsed) - 1}]"
     return f"This widget was closed, because its cell ran again: the new widget is in the output of {place}."
+
+
+class _EndOfCell:
+    """What marimo asks of an object that belongs to one execution of a cell."""
+
+    def __init__(self, close: Callable[[], None]) -> None:
+        self._close = close
+
+    def create(self, context: object) -> None:
+        """Do nothing: the widget exists already."""
+
+    def dispose(self, context: object, deletion: bool) -> bool:
+        """Close the widget; True tells marimo that this was done."""
+        self._close()
+        return True
+
+
+def at_end_of_marimo_cell(close: Callable[[], None]) -> None:
+    """Call `close` when the marimo cell that runs now runs again or is deleted; elsewhere do nothing.
+
+    marimo has no IPython, so that `cell_identity` knows none of its cells, and no public name for this.
+    """
+    runtime = sys.modules.get("marimo._runtime.context")
+    if runtime is not None and runtime.runtime_context_installed():
+        runtime.get_context().cell_lifecycle_registry.add(_EndOfCell(close))
 
 
 def keep_subshell(comm: object) -> None:

@@ -6,6 +6,8 @@ from typing import Protocol, runtime_checkable
 
 from ipywidgets import Box, Widget
 
+from draggan_widget.widget.kernel import at_end_of_marimo_cell
+
 _open: "weakref.WeakSet[Closable]" = weakref.WeakSet()
 
 
@@ -30,6 +32,7 @@ def register(widget: Closable) -> None:
     for other in list(_open):
         if cell is not None and other.cell is not None and other.cell[0] == cell[0] and other.cell[1] != cell[1]:
             other.close()
+    at_end_of_marimo_cell(weak_callback(weakref.WeakMethod(widget.close)))
     _open.add(widget)
 
 

@@ -7,7 +7,7 @@ import { type Fact, parseFact, type Wish, type WishMessage } from "./messages";
 const PATIENCE = 5000; // ms without an answer to hello before the widget tells the user
 const WATCH = 1000; // ms between two looks at what the kernel has not answered
 const TICK = 100; // ms between two requests for the next frame, Colab only
-const TICK_ON = 2000; // ms of further requests after the drag has ended: the last picture comes later
+const TICK_ON = 5000; // ms of requests after a wish and after the end of a drag: the picture comes later
 
 export interface Traits {
   image_size: [number, number];
@@ -47,10 +47,12 @@ export function connect(model: AnyModel<Traits>, ports: KernelPorts, signal: Abo
   const colab = isColab();
   let rid = 0;
   let heard = 0; // performance.now() of the last fact
+  let active = Number.NEGATIVE_INFINITY; // performance.now() of the last wish, or when the drag was last seen to run
   let silence: ReturnType<typeof setTimeout> | undefined;
 
   const send = (wish: Wish, ...buffers: readonly ArrayBuffer[]): void => {
     const message: WishMessage = { ...wish, client };
+    if (wish.type !== "tick") active = performance.now();
     try {
       model.send(message, undefined, [...buffers]);
     } catch (error) {
@@ -96,10 +98,9 @@ export function connect(model: AnyModel<Traits>, ports: KernelPorts, signal: Abo
       ask();
     }
   }, WATCH);
-  let ran = Number.NEGATIVE_INFINITY; // performance.now() when the drag was last seen to run
   const tick = setInterval(() => {
-    if (ports.running()) ran = performance.now();
-    if (performance.now() - ran < TICK_ON) send({ type: "tick" });
+    if (ports.running()) active = performance.now();
+    if (performance.now() - active < TICK_ON) send({ type: "tick" });
   }, TICK);
   if (!colab) clearInterval(tick);
   signal.addEventListener("abort", () => {

@@ -3,6 +3,7 @@
 import base64
 import gc
 import io
+import sys
 import threading
 import types
 import weakref
@@ -353,3 +354,17 @@ def test_an_overlay_from_python_is_sent_and_what_is_none_is_refused(monkeypatch,
     widget.show_overlay(None)
     assert sent[-1] == ({"type": "overlay", "view": "none", "opacity": 0.6, "shown": False}, [])
     assert len(sent) == 2
+
+
+def test_in_marimo_a_cell_that_runs_again_closes_its_widget(monkeypatch):
+    items = []
+    context = types.SimpleNamespace(cell_lifecycle_registry=types.SimpleNamespace(add=items.append))
+    runtime = types.SimpleNamespace(runtime_context_installed=lambda: True, get_context=lambda: context)
+    monkeypatch.setitem(sys.modules, "marimo._runtime.context", runtime)
+    made = DragWidget(BlobGenerator())
+    (item,) = items
+    item.create(context)
+    assert made.session.status == "idle"
+    assert item.dispose(context, deletion=False) is True
+    assert made.status == "closed"
+    assert made.session.status == "closed"
