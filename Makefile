@@ -46,7 +46,7 @@ real: $(VENV)/.dev
 	$(PY) -m pytest -q -m real --ignore=tests/kernel --ignore=tests/browser --ignore=tests/notebooks
 
 browser: $(VENV)/.dev $(NODE_STAMP) $(HOSTS)/nbclassic/.built
-	$(PY) -m pytest -q tests/browser
+	$(PY) -m pytest -q -n 2 --dist worksteal tests/browser
 	$(HOSTS)/nbclassic/bin/python -m pytest -q --host nbclassic tests/browser/test_hosts.py
 
 test-hosts: $(ENVIRONMENTS:%=test-host-%) test-host-colab
