@@ -53,7 +53,7 @@ class TrajectoryReplay(BoardBox):
         self.play = Play(min=0, max=max(last, 1), interval=PACES["1 ×"])
         self.slider = IntSlider(min=0, max=max(last, 1), readout=False, layout=Layout(flex="1 1 0", min_width="120px"))
         self.pace = Dropdown(options=list(PACES), value="1 ×", layout=Layout(width="70px"))
-        self.progress = HTML()
+        self.progress = HTML(progress_html(0, last, self._steps[0]))  # at once: on Colab a later message may wait
         self._link = jslink((self.play, "value"), (self.slider, "value"))
         self.slider.observe(self._on_slider, "value")
         self.pace.observe(self._on_pace, "value")

@@ -1,5 +1,6 @@
 """The replay without a browser: what is drawn for a step, in words and pixels; closing and refusing."""
 
+import asyncio
 import gc
 import threading
 import weakref
@@ -46,6 +47,16 @@ def test_it_opens_at_the_start_and_says_where_it_is(player, shown, record):
     assert np.array_equal(shown[-1].pixels, record[0].pixels())
     away = record[0].distances[0]
     assert f">Step 0 of {len(record) - 1} · handle 1: {away:.1f} px left<" in player.progress.value
+
+
+def test_where_it_is_stands_in_its_first_state_before_any_message_of_the_main_loop(record):
+    async def made_in_a_cell() -> str:
+        replay = TrajectoryReplay(record)
+        words = replay.progress.value
+        replay.close()
+        return words
+
+    assert f">Step 0 of {len(record) - 1} " in asyncio.run(made_in_a_cell())
 
 
 def test_a_step_shows_its_picture_handles_targets_and_the_path_so_far(player, shown, record):
