@@ -51,7 +51,11 @@ export function oncePerPaint(then: () => void): () => void {
 }
 
 /** Leaves the last picture and its words where the view was. JupyterLab hides the place of a view that has ended, so
- *  they go beside it; they vanish with the cell's next output. */
+ *  they go beside it; they vanish with the cell's next output. Nothing in them takes the focus, since nothing keeps the
+ *  notebook's keys out of them any more. */
 export function outlast(el: HTMLElement, root: HTMLElement): void {
+  root.removeAttribute("tabindex");
+  for (const control of root.querySelectorAll("button, input, select, [tabindex]"))
+    control.toggleAttribute("inert", true);
   if (el.isConnected) (el.closest(".jp-OutputArea-output") ?? el).after(root);
 }

@@ -1,8 +1,12 @@
 """What a person sees in the first minute, and once the cell of a widget ran again, in a real JupyterLab."""
 
+import io
+
+import numpy as np
 import pytest
 from browser.lab import Lab
 from browser.test_widget import SETUP, SHOW, TIMEOUT, click, draw_arrow, wait_for, wait_for_picture
+from PIL import Image
 from playwright.sync_api import Page
 
 pytestmark = pytest.mark.slow  # a kernel or a browser of its own
@@ -53,6 +57,13 @@ def test_a_first_picture_shows_how_to_begin_and_the_line_follows_what_is_shown(l
     assert page.locator(GUIDE).is_hidden()
 
 
+# The elements of a view that take the focus, by their classes.
+FOCUSABLE = """root => [root, ...root.querySelectorAll("*")].filter(element => {
+    element.focus?.();
+    return document.activeElement === element;
+}).map(element => element.getAttribute("class"))"""
+
+
 def test_a_second_view_keeps_its_picture_and_says_where_the_new_widget_is(lab: Lab) -> None:
     page = open_widget(lab, (1200, 1900))
     lab.run_cell(2)
@@ -66,6 +77,7 @@ def test_a_second_view_keeps_its_picture_and_says_where_the_new_widget_is(lab: L
     assert closed.is_visible()
     assert closed.locator("canvas.draggan-picture").evaluate("canvas => canvas.toDataURL()") == before
     assert closed.locator(".draggan-toolbar button:not([aria-disabled=true])").count() == 0
+    assert closed.evaluate(FOCUSABLE) == []  # a key typed there would be the notebook's
     lab.run_cell(2)  # the second view shows the new widget
     page.wait_for_function("document.querySelectorAll('.draggan[data-link=live]').length === 2")
     assert page.locator(".draggan").count() == 2
@@ -95,3 +107,17 @@ def test_start_stays_in_sight_and_the_buttons_are_named_where_there_is_room(
     assert tops[-2] == tops[-1]  # Settings is not alone in its row
     over = page.locator(".draggan").evaluate("root => root.scrollWidth - root.clientWidth")
     assert over == 0
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_the_track_of_the_truncation_follows_the_theme(lab: Lab, theme: str) -> None:
+    page = open_widget(lab, (1200, 900))
+    page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", theme)
+    page.locator(f"body[data-jp-theme-name='{theme}']").wait_for()
+    slider = page.locator(".draggan [data-field=truncation]")
+    page.mouse.move(0, 0)
+    picture = np.asarray(Image.open(io.BytesIO(slider.screenshot())).convert("L")).astype(int)
+    middle = picture[picture.shape[0] // 2]
+    ground, track = picture[2, -8], middle[-8]  # at the right end: the thumb is farther left
+    assert ground > 200 if theme == "JupyterLab Light" else ground < 60
+    assert 30 <= abs(track - ground) <= 110  # to be seen, and nearer to the ground than the ink is

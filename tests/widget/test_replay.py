@@ -63,6 +63,7 @@ def test_a_step_shows_its_picture_handles_targets_and_the_path_so_far(player, sh
     player.slider.value = 5
     until(lambda: len(shown) == 2, "the step")
     assert np.array_equal(shown[-1].pixels, record[5].pixels())
+    assert shown[-1].smooth  # as in the drag widget
     points = shown[-1].points
     assert (points.handles, points.targets) == (record[5].handles, record[5].targets)
     assert points.paths == (tuple(step.handles[0] for step in record[:6]),)
