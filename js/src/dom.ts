@@ -54,8 +54,9 @@ export function oncePerPaint(then: () => void): () => void {
  *  they go beside it; they vanish with the cell's next output. Nothing in them takes the focus, since nothing keeps the
  *  notebook's keys out of them any more. */
 export function outlast(el: HTMLElement, root: HTMLElement): void {
-  root.removeAttribute("tabindex");
-  for (const control of root.querySelectorAll("button, input, select, [tabindex]"))
-    control.toggleAttribute("inert", true);
+  for (const element of [root, ...root.querySelectorAll("button, input, select, [tabindex]")]) {
+    element.removeAttribute("tabindex"); // an element of SVG cannot be inert
+    element.toggleAttribute("inert", element !== root);
+  }
   if (el.isConnected) (el.closest(".jp-OutputArea-output") ?? el).after(root);
 }

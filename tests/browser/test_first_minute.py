@@ -113,7 +113,7 @@ def test_start_stays_in_sight_and_the_buttons_are_named_where_there_is_room(
 def test_the_track_of_the_truncation_follows_the_theme(lab: Lab, theme: str) -> None:
     page = open_widget(lab, (1200, 900))
     page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", theme)
-    page.locator(f"body[data-jp-theme-name='{theme}']").wait_for()
+    page.locator(f"body[data-jp-theme-name='{theme}']").wait_for(state="attached")
     slider = page.locator(".draggan [data-field=truncation]")
     page.mouse.move(0, 0)
     picture = np.asarray(Image.open(io.BytesIO(slider.screenshot())).convert("L")).astype(int)
