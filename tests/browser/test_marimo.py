@@ -47,8 +47,7 @@ import os, time, marimo as mo
 from draggan_widget import DragSession, Edit, FeatureInspector, TrajectoryReplay
 """
 CELLS = (
-    SETUP
-    + "import os, time, marimo as mo\nfrom draggan_widget import DragSession, Edit, FeatureInspector, TrajectoryReplay",
+    SETUP + IMPORTS,
     "w = DragWidget(G, config=slow)\nw",
     "mo.ui.anywidget(w)",
     WATCH,
@@ -258,3 +257,12 @@ def test_a_cell_run_again_leaves_one_worker(marimo: Marimo) -> None:
     marimo.wait_for(f"{STOPPED} && root.dataset.revision === '0' && root.dataset.link === 'live'")
     marimo.wait_for(f"{STOPPED} && root.dataset.revision === '0' && root.dataset.link === 'live'", 1)
     marimo.wait_for_report("idle 2 0 False")
+
+
+@pytest.mark.parametrize("name", ["TrajectoryReplay", "FeatureInspector"])
+def test_a_board_is_shown_as_its_picture_with_a_sentence(marimo: Marimo, name: str) -> None:
+    page = marimo.page
+    page.get_by_text(f"marimo shows no classic widgets: this is a picture of the {name}").wait_for()
+    picture = page.get_by_alt_text(f"Picture of the {name}")
+    assert picture.evaluate("image => image.naturalWidth") >= 512
+    assert page.locator(TRACEBACKS).count() == 0
