@@ -15,7 +15,7 @@ import numpy as np
 
 from draggan_widget.engine.record import DragRecord
 from draggan_widget.errors import ExportError
-from draggan_widget.export.arrays import parse_header
+from draggan_widget.export.arrays import check_unpacked_size, parse_header
 from draggan_widget.export.writing import (
     as_json,
     check_ending,
@@ -172,6 +172,7 @@ def _read_parquet(path: Path) -> "pd.DataFrame":
     with path.open("rb") as file:
         whole = pyarrow.parquet.ParquetFile(file, page_checksum_verification=True)
         _check_columns(whole.schema_arrow.names)
+        check_unpacked_size(path, whole.metadata.num_rows * 8 * len(TYPES))  # each number takes 8 bytes
         content = whole.read()
     text = (content.schema.metadata or {}).get(HEADER)
     if text is not None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from draggan_widget import DragRecord
 from draggan_widget.errors import ExportError
+from draggan_widget.export import trajectories
 from draggan_widget.export.trajectories import TYPES, load_trajectories, save_trajectories
 
 ENDINGS = (".csv", ".parquet")
@@ -234,3 +235,10 @@ def test_another_ending_is_refused(tmp_path: Path):
     assert str(caught.value) == (
         f"trajectories go to a file that ends in .csv or .parquet; {str(tmp_path / 't.xls')!r} does not; rename it"
     )
+
+
+def test_a_parquet_file_that_unpacks_to_far_more_than_its_size_is_refused(tmp_path: Path):
+    path, rows = tmp_path / "t.parquet", 2_000_000
+    constant = {name: pyarrow.array(np.zeros(rows, kind)) for name, kind in trajectories.TYPES.items()}
+    pyarrow.parquet.write_table(pyarrow.table(constant), path)
+    assert refusal(path) == f"{path} would unpack to 128000000 bytes; expected at most 100 times its size"
