@@ -21,7 +21,7 @@ from draggan_widget.errors import DragganError, EditError, ExportError
 from draggan_widget.files import as_path, check_readable, make_folder, read_remedy, write_remedy
 
 if TYPE_CHECKING:
-    import numpy as np
+    from PIL import Image
 
     from draggan_widget.engine.edit import Edit
     from draggan_widget.export.edit_file import SavedEdit
@@ -81,7 +81,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add(
         "--mask",
         metavar="PNG",
-        help="mask of the picture's size; white may move, black stays (default: everything may move)",
+        help="PNG of two colours and the picture's size; white may move, black stays (default: everything may move)",
     )
     add("--preset", choices=PRESETS, default="default", help="preset of the settings (default: %(default)s)")
     add(
@@ -154,8 +154,15 @@ def _parse_edit(parsed: argparse.Namespace) -> "Edit":
         raise EditError(
             "there is no --handle; expected at least one, with its --target: --handle 512,540 --target 572,540"
         )
-    mask = None if parsed.mask is None else _read_mask(as_path(parsed.mask, "--mask", EditError))
-    return Edit(parsed.handle, parsed.target, mask)
+    edit = Edit(parsed.handle, parsed.target)
+    if parsed.mask is None:
+        return edit
+    path = as_path(parsed.mask, "--mask", EditError)
+    picture = _read_mask(path)
+    try:
+        return Edit(edit.handles, edit.targets, picture)
+    except EditError as error:
+        raise EditError(f"--mask {path}: {error}, saved as a PNG") from error
 
 
 def _check_writable(out: Path) -> None:
@@ -173,18 +180,18 @@ def _check_writable(out: Path) -> None:
         raise ExportError(f"--out {out} cannot be written ({error}); {write_remedy(error, out)}") from error
 
 
-def _read_mask(path: Path) -> "np.ndarray":
-    import numpy as np
+def _read_mask(path: Path) -> "Image.Image":
     from PIL import Image
 
-    expected = "expected a picture that is white where the drag may change it"
+    expected = "expected a picture of two colours, black where nothing may move"
     try:
         check_readable(path)
     except OSError as error:
         raise EditError(f"--mask {path} cannot be read ({error}); {expected}; {read_remedy(error, path)}") from error
     try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("L")) > 127
+        with Image.open(path, formats=("PNG", "JPEG")) as image:
+            image.load()
+            return image
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise EditError(f"--mask {path} cannot be read ({error}); {expected}; give a PNG") from error
 

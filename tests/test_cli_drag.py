@@ -14,7 +14,7 @@ from analytic import BlobGenerator
 from PIL import Image
 from session.helpers import BOUND, OTHER, opened
 
-from draggan_widget import DragRecord, cli
+from draggan_widget import DragRecord, Edit, cli, cli_drag
 from draggan_widget.export.edit_file import load_edit
 from draggan_widget.export.pictures import read_provenance
 from draggan_widget.export.trajectories import load_trajectories
@@ -255,6 +255,29 @@ def test_a_mask_that_is_none_is_one_line(tmp_path: Path, capsys):
     assert refusal(capsys, "drag", "heads", *POINTS, "--mask", small, "--out", tmp_path) == (
         "draggan-widget: the mask is 8 x 8 px and the image 64 x 64; give a mask of the image's size"
     )
+    grey = tmp_path / "grey.png"
+    Image.fromarray(np.uint8([[0, 90, 255]])).save(grey)
+    assert refusal(capsys, "drag", "heads", *POINTS, "--mask", grey, "--out", tmp_path) == (
+        f"draggan-widget: --mask {grey}: mask is 3 x 1 px and holds 3 values (0, 90, 255); expected (height, width) of "
+        "two values, 0 (stays) and one other (may move); give np.asarray(mask) > 127, saved as a PNG"
+    )
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        np.uint8([[0, 1], [0, 0]]),
+        np.uint8([[0, 255], [0, 0]]),
+        np.uint16([[0, 300], [0, 0]]),
+        np.bool_([[0, 1], [0, 0]]),
+    ],
+    ids=["0 and 1", "0 and 255", "16 bits", "1 bit"],
+)
+def test_a_mask_of_any_two_values_is_read(tmp_path: Path, picture: np.ndarray):
+    Image.fromarray(picture).save(tmp_path / "mask.png")
+    mask = Edit([(0, 0)], [(1, 0)], cli_drag._read_mask(tmp_path / "mask.png")).mask
+    assert mask is not None
+    assert mask.tolist() == [[False, True], [False, False]]
 
 
 @pytest.mark.parametrize("command", ["drag", "replay"])

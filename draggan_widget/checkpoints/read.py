@@ -32,7 +32,7 @@ from draggan_widget.checkpoints.unpickling.lazy_tensors import read_tensors
 from draggan_widget.checkpoints.unpickling.stream import Budget, PickleStream
 from draggan_widget.checkpoints.unpickling.unpickle import unpickle
 from draggan_widget.errors import CheckpointError
-from draggan_widget.files import as_path, read_remedy, sha256
+from draggan_widget.files import as_path, read_remedy, sha256, write_remedy
 
 DISCRIMINATOR = "stylegan2-discriminator"
 LARGEST_FILE = 4 << 30  # bytes; the largest StyleGAN2 snapshots take 0.4 GB
@@ -88,7 +88,15 @@ def _read_gzipped(source: ByteSource, path: Path, network: str) -> Checkpoint:
     Where the system cannot remove a file that is mapped into memory (Windows, a .safetensors), it stays in the folder
     for temporary files.
     """
-    with tempfile.TemporaryDirectory(prefix="draggan-widget-", ignore_cleanup_errors=True) as folder:
+    elsewhere = "set TMPDIR to another folder"
+    try:
+        made = tempfile.TemporaryDirectory(prefix="draggan-widget-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} cannot be unpacked: there is no place for temporary files ({error}); "
+            f"{write_remedy(error, Path(), elsewhere)}"
+        ) from error
+    with made as folder:
         unpacked = Path(folder) / path.name
         try:
             with unpacked.open("wb") as file:
@@ -96,7 +104,7 @@ def _read_gzipped(source: ByteSource, path: Path, network: str) -> Checkpoint:
         except OSError as error:
             raise CheckpointError(
                 f"{path} cannot be unpacked in {tempfile.gettempdir()} ({error}); expected room for the unpacked file; "
-                "free some space there, or set TMPDIR to another folder"
+                f"{write_remedy(error, unpacked, elsewhere)}"
             ) from error
         try:
             with _open_source(unpacked) as inner:

@@ -136,7 +136,10 @@ def _checked_start(generator: Generator, ws: Tensor, edit: Edit, config: DragCon
         raise ConfigError(f"latent_space is {config.latent_space!r}; {generator.name} has {known}")
     expected = (1, generator.num_ws, generator.w_dim)
     if tuple(ws.shape) != expected:
-        raise ConfigError(f"ws has shape {tuple(ws.shape)}; {generator.name} expects {expected}")
+        raise ConfigError(
+            f"ws has shape {tuple(ws.shape)}; {generator.name} expects {expected}; "
+            f"one of fewer axes, or of one row, fits as ws.expand{expected}"
+        )
     if ws.is_meta:
         raise ConfigError("ws is on 'meta', without values; make it without the default device 'meta'")
     if not bool(torch.isfinite(ws).all()):

@@ -14,7 +14,7 @@ from typing import IO
 from PIL import Image
 
 from draggan_widget.errors import ExportError
-from draggan_widget.files import DISK_FULL, FORBIDDEN, TOO_MANY_OPEN
+from draggan_widget.files import DISK_FULL, FORBIDDEN, TOO_MANY_OPEN, write_remedy
 
 # H.264 with half the colour resolution and the index first: browsers, phones, slides and QuickTime play it.
 MP4 = ("-c:v", "libx264", "-crf", "17", "-preset", "medium", "-movflags", "+faststart")
@@ -64,7 +64,14 @@ def write_video(program: str, pictures: Iterable[Image.Image], fps: float, comme
         OSError: ffmpeg could not write the file; the message holds the end of its output.
         ExportError: the program is not ffmpeg, or failed for another reason.
     """
-    with tempfile.TemporaryFile() as log:
+    try:
+        made = tempfile.TemporaryFile()  # noqa: SIM115 - the lines below close it
+    except OSError as error:
+        raise ExportError(
+            f"there is no place for temporary files, which ffmpeg needs ({error}); "
+            f"{write_remedy(error, Path(), 'set TMPDIR to another folder')}"
+        ) from error
+    with made as log:
         running: subprocess.Popen[bytes] | None = None
         try:
             for picture in pictures:

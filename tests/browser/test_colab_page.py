@@ -151,8 +151,9 @@ def test_a_board_shows_in_a_cell_of_its_own(colab: ColabPage, board: str) -> Non
     frame = colab.run_cell(2, f"b = {board}\nb")
     frame.locator(".widget-html >> visible=true", has_text="of 8").first.wait_for(timeout=TIMEOUT)
     drawn = """() => [...document.querySelectorAll("canvas")].some(canvas => {
-        const middle = canvas.getContext("2d").getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data;
-        return middle[3] === 255 && middle[0] + middle[1] + middle[2] > 0;
+        const beside = canvas.width * 0.54; // the bright spot, beside the handle and its number
+        const [red, green, blue, alpha] = canvas.getContext("2d").getImageData(beside, canvas.height / 2, 1, 1).data;
+        return alpha === 255 && red + green + blue > 0;
     })"""
     frame.wait_for_function(drawn, timeout=TIMEOUT)
 

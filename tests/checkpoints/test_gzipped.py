@@ -123,5 +123,13 @@ def test_no_room_for_the_unpacked_file_is_said(tmp_path, monkeypatch):
     path = written(tmp_path / "x", gzip.compress(b"x"))
     assert refusal(path) == (
         f"{path} cannot be unpacked in {tempfile.gettempdir()} ([Errno 28] No space left on device); expected room for "
-        "the unpacked file; free some space there, or set TMPDIR to another folder"
+        "the unpacked file; set TMPDIR to another folder or free some space"
     )
+
+
+def test_no_folder_for_temporary_files_is_said(tmp_path, monkeypatch):
+    path = written(tmp_path / "x", gzip.compress(b"x"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    message = refusal(path)
+    assert message.startswith(f"{path} cannot be unpacked: there is no place for temporary files ([Errno 2] ")
+    assert message.endswith("; set TMPDIR to another folder")

@@ -313,7 +313,9 @@ def test_a_latent_of_another_shape_is_refused(shape: tuple[int, ...]):
     generator = BlobGenerator()
     with pytest.raises(ConfigError) as caught:
         next(drag(generator, torch.zeros(shape), EDIT, settings(generator)))
-    assert str(caught.value) == f"ws has shape {shape}; blob expects (1, 4, 8)"
+    assert str(caught.value) == (
+        f"ws has shape {shape}; blob expects (1, 4, 8); one of fewer axes, or of one row, fits as ws.expand(1, 4, 8)"
+    )
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
