@@ -50,6 +50,15 @@ def _mask(mask: object) -> Mask | None:
         return None
     array = _one_channel(_as_array(mask))
     shown = f"mask is {array.shape[1]} x {array.shape[0]} px"  # first: a wrong size is the likelier mistake
+    if array.dtype != bool:  # of a bool mask nothing is to check; the widget sends one with each change of the points
+        _check_values(mask, array, shown)
+    copy = array.astype(bool)
+    copy.flags.writeable = False
+    return copy
+
+
+def _check_values(mask: object, array: np.ndarray, shown: str) -> None:
+    """Refuse a mask of other values than 0 and one other."""
     if not np.isfinite(array).all():
         raise EditError(f"{shown} and holds NaN or infinity; {EXPECTED}; give np.nan_to_num(mask) > 0")
     values = np.unique(array)
@@ -59,9 +68,6 @@ def _mask(mask: object) -> Mask | None:
         raise EditError(
             f"{shown} and holds {len(values)} values ({listed}); {EXPECTED}; give {comparable} > {_middle(values):g}"
         )
-    copy = array.astype(bool)
-    copy.flags.writeable = False
-    return copy
 
 
 def _as_array(mask: object) -> np.ndarray:

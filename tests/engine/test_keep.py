@@ -97,6 +97,17 @@ def test_a_file_that_is_gone_is_named(tmp_path: Path):
     record[3].picture()
 
 
+def test_a_file_that_is_damaged_is_named(tmp_path: Path):
+    with pytest.warns(UserWarning, match="pass 0 MB"):
+        record = kept_drag(Keep(pictures=True, memory=0, folder=tmp_path))
+    (damaged,) = list(tmp_path.glob("*/step-00002-*.npz"))
+    data = damaged.read_bytes()
+    for place in (len(data) // 8, len(data) // 2, len(data) - 30):
+        damaged.write_bytes(data[:place] + bytes(20) + data[place + 20 :])
+        with pytest.raises(RecordError, match="is gone or damaged"):
+            record[2].picture()
+
+
 def test_a_folder_that_cannot_be_written_stops_the_drag_and_loses_nothing(tmp_path: Path):
     generator = BlobGenerator()
     session = DragSession(
