@@ -155,15 +155,7 @@ def _unpack(arrays: dict[str, np.ndarray], generator: Generator | None) -> Loade
         step = _as_object(value, f"step {position}", ("index", "edit", "loss", "ended", "seconds"))
         edit = edits[_as_count(step["edit"], f"edit of step {position}", len(edits) - 1)]
         config = configs[_as_count(settings[position], f"settings of step {position}", len(configs) - 1)]
-        handles = tables["handles"][position, : len(edit)]
-        errors = tables["tracking_error"][position, : len(edit)]
-        if not len(handles) == len(errors) == len(edit):
-            raise ValueError(
-                f"step {position} has {len(handles)} handles and {len(errors)} errors for {len(edit)} points"
-            )
-        for name, values in (("handles", handles), ("tracking_error", errors)):
-            if not np.isfinite(values).all():
-                raise ValueError(f"{name} of step {position} hold NaN or infinity; expected finite numbers")
+        handles, errors = _unpack_points(tables, position, len(edit))
         if step["ended"] is not None and step["ended"] not in ENDINGS:
             raise ValueError(f"ended of step {position} is {_shorten(step['ended'])}; expected {', '.join(ENDINGS)}")
         steps.append(
@@ -183,6 +175,17 @@ def _unpack(arrays: dict[str, np.ndarray], generator: Generator | None) -> Loade
             )
         )
     return about, steps, ws
+
+
+def _unpack_points(tables: dict[str, np.ndarray], position: int, points: int) -> tuple[np.ndarray, np.ndarray]:
+    """The handles and the tracking errors of a step with so many points."""
+    handles, errors = (tables[name][position, :points] for name in ("handles", "tracking_error"))
+    if not len(handles) == len(errors) == points:
+        raise ValueError(f"step {position} has {len(handles)} handles and {len(errors)} errors for {points} points")
+    for name, values in (("handles", handles), ("tracking_error", errors)):
+        if not np.isfinite(values).all():
+            raise ValueError(f"{name} of step {position} hold NaN or infinity; expected finite numbers")
+    return handles, errors
 
 
 def _unpack_latents(ws: np.ndarray, count: int, generator: Generator | None) -> Float[Tensor, "steps num_ws w_dim"]:

@@ -83,7 +83,8 @@ class Board:
         if scene is None:
             return None
         width, height = (round(side / self._scale * self._shown) for side in (self.canvas.width, self.canvas.height))
-        picture = Image.fromarray(scene.pixels).resize((width, height), Image.Resampling.NEAREST)
+        enlarge = Image.Resampling.BILINEAR if scene.smooth else Image.Resampling.NEAREST
+        picture = Image.fromarray(scene.pixels).resize((width, height), enlarge)
         handles = scene.points.handles
         paths, targets = scene.points.paths or [(handle,) for handle in handles], scene.points.targets or handles
         drawn = [DrawnPoint(number, target, paths[number]) for number, target in enumerate(targets)]

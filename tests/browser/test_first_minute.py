@@ -5,9 +5,18 @@ import io
 import numpy as np
 import pytest
 from browser.lab import Lab
-from browser.test_widget import SETUP, SHOW, TIMEOUT, click, draw_arrow, wait_for, wait_for_picture
+from browser.test_widget import (
+    SETUP,
+    SHOW,
+    TIMEOUT,
+    click,
+    draw_arrow,
+    open_widget,
+    wait_for,
+    wait_for_picture,
+    wait_for_words,
+)
 from PIL import Image
-from playwright.sync_api import Page
 
 pytestmark = pytest.mark.slow  # a kernel or a browser of its own
 
@@ -15,19 +24,6 @@ GUIDE = ".draggan-guide"
 NO_POINTS = (
     "Start needs a point: drag from where a handle is to where it should go, or click the one and then the other."
 )
-
-
-def open_widget(lab: Lab, viewport: tuple[int, int] = (1200, 900)) -> Page:
-    page = lab.open([SETUP, SHOW, "w"], viewport=viewport)
-    page.set_default_timeout(TIMEOUT)
-    lab.run_cell(0)
-    lab.run_cell(1)
-    wait_for_picture(page)
-    return page
-
-
-def wait_for_status(page: Page, start: str) -> None:
-    wait_for(page, f"root.querySelector('.draggan-status').textContent.startsWith({start!r})")
 
 
 def test_a_first_picture_shows_how_to_begin_and_the_line_follows_what_is_shown(lab: Lab) -> None:
@@ -39,19 +35,19 @@ def test_a_first_picture_shows_how_to_begin_and_the_line_follows_what_is_shown(l
     assert page.locator(".draggan [data-action=reset]").is_disabled()
     page.locator(".draggan [data-field=seed]").fill("-1")
     page.locator(".draggan [data-field=seed]").press("Enter")
-    wait_for_status(page, "Seed is -1; expected a whole number from 0 to 4294967295. Nothing was changed.")
+    wait_for_words(page, "Seed is -1; expected a whole number from 0 to 4294967295. Nothing was changed.")
     draw_arrow(page, (63, 63), (90, 63))
-    wait_for_status(page, "1 point: press Start.")
+    wait_for_words(page, "1 point: press Start.")
     assert page.locator(GUIDE).is_hidden()
     click(page, "start")
-    wait_for_status(page, "Every point has reached its target. · step")
+    wait_for_words(page, "Every point has reached its target. · step")
     click(page, "undo")
-    wait_for_status(page, "1 point: press Start.")
+    wait_for_words(page, "1 point: press Start.")
     assert page.locator(".draggan [data-action=reset]").is_disabled()
     click(page, "redo")
-    wait_for_status(page, "Every point has reached its target. · step")
+    wait_for_words(page, "Every point has reached its target. · step")
     click(page, "seed")
-    wait_for_status(page, NO_POINTS)
+    wait_for_words(page, NO_POINTS)
     lab.run_cell(1)  # a new widget in the same notebook
     wait_for(page, f"root.querySelector('.draggan-status').textContent === {NO_POINTS!r}")
     assert page.locator(GUIDE).is_hidden()
@@ -111,7 +107,7 @@ def test_start_stays_in_sight_and_the_buttons_are_named_where_there_is_room(
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
 def test_the_track_of_the_truncation_follows_the_theme(lab: Lab, theme: str) -> None:
-    page = open_widget(lab, (1200, 900))
+    page = open_widget(lab)
     page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", theme)
     page.locator(f"body[data-jp-theme-name='{theme}']").wait_for(state="attached")
     slider = page.locator(".draggan [data-field=truncation]")

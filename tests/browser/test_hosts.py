@@ -6,21 +6,18 @@ import io
 import pytest
 from browser.lab import Lab
 from browser.test_keys import (
-    CELLS,
     INSPECTOR,
     REPLAY,
     SLIDER,
-    VIEWPORT,
     VIEWS,
     WIDGET,
     notebook,
+    show_views,
     view,
-    wait_until_shown,
 )
-from browser.test_widget import SETUP, SHOW_SLOW, TIMEOUT, click, colours, draw_arrow, wait_for, wait_for_picture
+from browser.test_widget import SHOW_SLOW, click, colours, draw_arrow, open_widget, wait_for, wait_for_words
 from nbformat import NotebookNode
 from PIL import Image
-from playwright.sync_api import Page
 
 pytestmark = pytest.mark.slow  # a kernel or a browser of its own
 
@@ -29,21 +26,7 @@ STOPPED = "root.dataset.status === 'idle' && root.dataset.frameKind === 'final'"
 PAINTED = """[...document.querySelectorAll("canvas.draggan-board")].every(
     canvas => canvas.getContext("2d").getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data[3] === 255)"""
 RUNS = "root.dataset.status === 'running'"
-
-
-def open_widget(lab: Lab, viewport: tuple[int, int] = (1200, 1900)) -> Page:
-    """A notebook with a widget whose drag does not end by itself, and a cell for a second view of it."""
-    page = lab.open([SETUP, SHOW_SLOW, "w"], viewport=viewport)
-    page.set_default_timeout(TIMEOUT)
-    lab.run_cell(0)
-    lab.run_cell(1)
-    wait_for_picture(page)
-    return page
-
-
-def wait_for_words(page: Page, start: str) -> None:
-    """Wait until the status line starts with some words."""
-    wait_for(page, f"root.querySelector('.draggan-status').textContent.startsWith({start!r})")
+TALL = (1200, 1900)  # css px of the page: both views of a widget are in sight
 
 
 def pictures(outputs: list[NotebookNode]) -> list[bytes]:
@@ -53,7 +36,7 @@ def pictures(outputs: list[NotebookNode]) -> list[bytes]:
 
 
 def test_an_arrow_is_dragged_stopped_and_undone_and_the_line_says_what_is_next(lab: Lab) -> None:
-    page = open_widget(lab)
+    page = open_widget(lab, TALL, SHOW_SLOW)
     wait_for(page, STOPPED)
     before = colours(page)
     draw_arrow(page, (63, 63), (110, 63))
@@ -74,7 +57,7 @@ def test_an_arrow_is_dragged_stopped_and_undone_and_the_line_says_what_is_next(l
 
 
 def test_a_painted_mask_reaches_the_kernel(lab: Lab) -> None:
-    page = open_widget(lab)
+    page = open_widget(lab, TALL, SHOW_SLOW)
     click(page, "mask")
     wait_for_words(page, "Paint what may move;")
     draw_arrow(page, (40, 63), (90, 63))
@@ -84,7 +67,7 @@ def test_a_painted_mask_reaches_the_kernel(lab: Lab) -> None:
 
 
 def test_a_page_loaded_again_shows_the_same_also_while_a_drag_runs(lab: Lab) -> None:
-    page = open_widget(lab)
+    page = open_widget(lab, TALL, SHOW_SLOW)
     draw_arrow(page, (63, 63), (110, 63))
     wait_for(page, "root.dataset.revision === '1'")
     lab.save()
@@ -102,7 +85,7 @@ def test_a_page_loaded_again_shows_the_same_also_while_a_drag_runs(lab: Lab) -> 
 
 
 def test_a_cell_run_again_ends_its_widget_and_a_second_view_says_where_the_new_one_is(lab: Lab) -> None:
-    page = open_widget(lab)
+    page = open_widget(lab, TALL, SHOW_SLOW)
     draw_arrow(page, (63, 63), (110, 63))
     click(page, "start")
     wait_for(page, RUNS)
@@ -122,12 +105,7 @@ def test_a_cell_run_again_ends_its_widget_and_a_second_view_says_where_the_new_o
 
 
 def test_no_key_typed_in_a_view_reaches_the_notebook_and_the_boards_answer_also_after_a_reload(lab: Lab) -> None:
-    page = lab.open(CELLS, viewport=VIEWPORT)
-    page.set_default_timeout(TIMEOUT)
-    for cell in range(len(CELLS)):
-        lab.run_cell(cell)
-    for cell in VIEWS:
-        wait_until_shown(page, cell)
+    page = show_views(lab)
     before = notebook(page, lab.host)
     for cell, selector, words in (
         (WIDGET, "svg.draggan-overlay", "Start needs a point"),
@@ -152,12 +130,7 @@ def test_no_key_typed_in_a_view_reaches_the_notebook_and_the_boards_answer_also_
 
 
 def test_the_file_of_a_saved_notebook_holds_a_picture_of_each_view(lab: Lab) -> None:
-    page = lab.open(CELLS, viewport=VIEWPORT)
-    page.set_default_timeout(TIMEOUT)
-    for cell in range(len(CELLS)):
-        lab.run_cell(cell)
-    for cell in VIEWS:
-        wait_until_shown(page, cell)
+    show_views(lab)
     saved = lab.save().cells
     bare = [saved[cell].source for cell in VIEWS if not pictures(saved[cell].outputs)]
     assert bare == []
@@ -167,7 +140,7 @@ def test_the_file_of_a_saved_notebook_holds_a_picture_of_each_view(lab: Lab) -> 
 
 
 def test_at_640_x_500_start_is_in_sight_below_the_picture(lab: Lab) -> None:
-    page = open_widget(lab, (640, 500))
+    page = open_widget(lab, (640, 500), SHOW_SLOW)
     page.locator(".draggan-picture").evaluate("picture => picture.scrollIntoView()")
     box = page.locator(".draggan [data-action=start]").bounding_box()
     assert box is not None

@@ -89,14 +89,20 @@ WATCH_PREVENTED = """() => {
 }"""
 
 
-def open_views(lab: Lab) -> Page:
-    """A notebook with the widget, the replay and the inspector, each in a cell; the widget holds two arrows."""
+def show_views(lab: Lab) -> Page:
+    """A notebook with the widget, the replay and the inspector, each in a cell."""
     page = lab.open(CELLS, viewport=VIEWPORT)
     page.set_default_timeout(TIMEOUT)
     for cell in range(len(CELLS)):
         lab.run_cell(cell)
     for cell in VIEWS:
         wait_until_shown(page, cell)
+    return page
+
+
+def open_views(lab: Lab) -> Page:
+    """The same with two arrows in the widget, and its settings open."""
+    page = show_views(lab)
     draw_arrow(page, (40, 40), (60, 40))
     draw_arrow(page, (80, 80), (80, 60))
     wait_for(page, "document.querySelectorAll('g.draggan-point').length === 2 && root.dataset.revision === '2'")

@@ -75,6 +75,21 @@ def opened(lab: Lab):
     return open_widget
 
 
+def open_widget(lab: Lab, viewport: tuple[int, int] = (1200, 900), show: str = SHOW) -> Page:
+    """A notebook whose second cell shows a widget, and whose third cell shows it once more."""
+    page = lab.open([SETUP, show, "w"], viewport=viewport)
+    page.set_default_timeout(TIMEOUT)
+    lab.run_cell(0)
+    lab.run_cell(1)
+    wait_for_picture(page)
+    return page
+
+
+def wait_for_words(page: Page, start: str) -> None:
+    """Wait until the status line starts with some words."""
+    wait_for(page, f"root.querySelector('.draggan-status').textContent.startsWith({start!r})")
+
+
 def test_an_arrow_drawn_on_the_picture_drags_it(lab: Lab, opened) -> None:
     page = opened(SHOW)
     before = colours(page)
